@@ -1,0 +1,76 @@
+"""
+The iTwin Platform for asyncio: typed, streamed, and safe to repeat.
+"""
+
+from __future__ import annotations
+
+from itwin_async import imodels, itwins, saved_views
+from itwin_async._version import __version__
+from itwin_async.auth import TokenProvider
+from itwin_async.converter import Converter, converter, from_dict, to_dict
+from itwin_async.errors import (
+    ApiError,
+    ArgumentError,
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    DecodeError,
+    ErrorDetail,
+    InvalidRequestError,
+    ITwinError,
+    NotFoundError,
+    PaginationError,
+    PermissionDeniedError,
+    RateLimitError,
+    RequestError,
+    ServerError,
+    TransportError,
+)
+from itwin_async.links import Link
+from itwin_async.listing import Listing, Page
+from itwin_async.paging import Pager
+from itwin_async.quota import Quota
+from itwin_async.retry import Repeat, RetryPolicy
+from itwin_async.session import Session
+from itwin_async.transport import Response, Timeout
+from itwin_async.walks import ItemWalk, PageWalk
+
+__all__ = [
+    "ApiError",
+    "ArgumentError",
+    "AuthenticationError",
+    "ConfigurationError",
+    "ConflictError",
+    "Converter",
+    "DecodeError",
+    "ErrorDetail",
+    "ITwinError",
+    "InvalidRequestError",
+    "ItemWalk",
+    "Link",
+    "Listing",
+    "NotFoundError",
+    "Page",
+    "PageWalk",
+    "Pager",
+    "PaginationError",
+    "PermissionDeniedError",
+    "Quota",
+    "RateLimitError",
+    "Repeat",
+    "RequestError",
+    "Response",
+    "RetryPolicy",
+    "ServerError",
+    "Session",
+    "Timeout",
+    "TokenProvider",
+    "TransportError",
+    "__version__",
+    "converter",
+    "from_dict",
+    "imodels",
+    "itwins",
+    "saved_views",
+    "to_dict",
+]

@@ -1,0 +1,5 @@
+"""
+The one place where the version is written.
+"""
+
+__version__ = "0.1.0"

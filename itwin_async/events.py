@@ -1,0 +1,96 @@
+"""
+What can be observed: one frozen record per attempt and per wait, never a token, body or query.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+
+logger = logging.getLogger("itwin_async")
+
+
+@attrs.frozen
+class AttemptFinished:
+    """
+    One request was sent and has an outcome.
+
+    Attributes:
+        method: HTTP method.
+        path: path without host and query.
+        request_id: correlation id of the call; the same for all its attempts.
+        attempt: 1 for the first.
+        status: HTTP status, or ``None`` where no usable answer came.
+        seconds: how long it took.
+        received: size of the decompressed body, in bytes.
+
+    """
+
+    method: str
+    path: str
+    request_id: str
+    attempt: int
+    status: int | None
+    seconds: float
+    received: int
+
+
+@attrs.frozen
+class WaitScheduled:
+    """
+    A call will be repeated after a wait.
+
+    Attributes:
+        method: HTTP method.
+        path: path without host and query.
+        request_id: correlation id of the call.
+        attempt: the attempt that failed.
+        seconds: how long it waits at least.
+        reason: what went wrong, in a word or two.
+
+    """
+
+    method: str
+    path: str
+    request_id: str
+    attempt: int
+    seconds: float
+    reason: str
+
+
+Event: TypeAlias = AttemptFinished | WaitScheduled
+Observer: TypeAlias = Callable[[Event], None]
+
+
+def log(event: Event) -> None:
+    """
+    Write an event to the logger ``itwin_async``: attempts at DEBUG, waits at INFO.
+
+    Args:
+        event: what happened.
+
+    """
+    if isinstance(event, WaitScheduled):
+        logger.info(
+            "%s %s failed (%s), attempt %d; trying again in %.2f s [%s]",
+            event.method,
+            event.path,
+            event.reason,
+            event.attempt,
+            event.seconds,
+            event.request_id,
+        )
+        return
+    logger.debug(
+        "%s %s -> %s, attempt %d, %d bytes in %.3f s [%s]",
+        event.method,
+        event.path,
+        "no answer" if event.status is None else event.status,
+        event.attempt,
+        event.received,
+        event.seconds,
+        event.request_id,
+    )

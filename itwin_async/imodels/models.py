@@ -1,0 +1,116 @@
+"""
+What the iModels API tells about an iModel.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import attrs
+
+from itwin_async.links import Link
+
+
+@attrs.frozen
+class Point:
+    """
+    A point on the Earth, in degrees (WGS 84).
+    """
+
+    latitude: float
+    longitude: float
+
+    @property
+    def __geo_interface__(self) -> dict[str, object]:
+        """
+        The point as GeoJSON geometry.
+        """
+        return {"type": "Point", "coordinates": (self.longitude, self.latitude)}
+
+
+@attrs.frozen
+class Extent:
+    """
+    The rectangle on the Earth that encloses an iModel.
+    """
+
+    south_west: Point
+    north_east: Point
+
+    @property
+    def __geo_interface__(self) -> dict[str, object]:
+        """
+        The rectangle as GeoJSON geometry; one that crosses the antimeridian becomes two.
+        """
+        south, north = self.south_west.latitude, self.north_east.latitude
+        west, east = self.south_west.longitude, self.north_east.longitude
+        if west <= east:
+            return {"type": "Polygon", "coordinates": _rectangle(west, south, east, north)}
+        halves = (_rectangle(west, south, 180.0, north), _rectangle(-180.0, south, east, north))
+        return {"type": "MultiPolygon", "coordinates": halves}
+
+
+@attrs.frozen
+class IModelLinks:
+    """
+    Addresses of what belongs to an iModel; the platform may leave out any of them.
+    """
+
+    creator: Link | None = None
+    changesets: Link | None = None
+    named_versions: Link | None = None
+
+
+@attrs.frozen
+class IModelSummary:
+    """
+    An iModel as lists with ``prefer="minimal"`` give it.
+
+    Only ``id`` is sure to be there; the platform may leave out the rest.
+
+    Attributes:
+        id: GUID of the iModel.
+        display_name: name to show.
+        data_center_location: where the data is kept, for instance ``"North Europe"``; open set.
+
+    """
+
+    id: str
+    display_name: str | None = None
+    data_center_location: str | None = None
+
+
+@attrs.frozen
+class IModel(IModelSummary):
+    """
+    An iModel as lists with ``prefer="representation"`` give it.
+
+    Attributes:
+        name: name, unique in the iTwin.
+        description: free text.
+        state: ``"initialized"`` or ``"notInitialized"``; open set.
+        created_date_time: when it was created; always with a time zone.
+        last_changeset_push_date_time: when the last changeset was pushed; newer than the documented
+            schema, often absent.
+        itwin_id: GUID of the iTwin that it belongs to.
+        is_secured: whether permissions are set on the iModel itself.
+        extent: where on the Earth it lies.
+        containers_enabled: bit set, technology preview.
+        links: addresses of what belongs to it.
+
+    """
+
+    name: str | None = None
+    description: str | None = None
+    state: str | None = None
+    created_date_time: datetime | None = None
+    last_changeset_push_date_time: datetime | None = None
+    itwin_id: str | None = None
+    is_secured: bool | None = None
+    extent: Extent | None = None
+    containers_enabled: int | None = None
+    links: IModelLinks | None = None
+
+
+def _rectangle(west: float, south: float, east: float, north: float) -> tuple[object, ...]:
+    return (((west, south), (east, south), (east, north), (west, north), (west, south)),)

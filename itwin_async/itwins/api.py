@@ -1,0 +1,87 @@
+"""
+What all operations of the iTwins API have in common.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal, TypeAlias, get_args
+
+from itwin_async.arguments import Prefer, one_of, prefer_header
+from itwin_async.errors import ArgumentError
+from itwin_async.itwins.models import ITwin, ITwinSummary
+from itwin_async.listing import Listing
+
+ACCEPT = "application/vnd.bentley.itwin-platform.v1+json"
+
+SubClass: TypeAlias = Literal["Account", "Asset", "Project", "Portfolio", "Program", "WorkPackage"]
+Status: TypeAlias = Literal["Active", "Inactive", "Trial"]
+
+
+def personal_list(
+    name: str,
+    *,
+    sub_class: SubClass | Iterable[SubClass] | None,
+    status: Status | None,
+    type_: str | None,
+    include_inactive: bool | None,
+    prefer: Prefer,
+) -> Listing[ITwinSummary]:
+    """
+    Describe a list of the calling user's iTwins.
+
+    Args:
+        name: ``"favorites"`` or ``"recents"``.
+        sub_class: one sub-class or several.
+        status: only iTwins of this status.
+        type_: only iTwins of this type.
+        include_inactive: whether inactive iTwins are listed too.
+        prefer: level of detail.
+
+    Returns:
+        The list.
+
+    Raises:
+        ArgumentError: an argument is not what the platform accepts.
+
+    """
+    header = prefer_header(prefer)
+    item: type[ITwinSummary] = ITwin if prefer == "representation" else ITwinSummary
+    return Listing(
+        operation=f"itwins.list_{name}",
+        path=f"/itwins/{name}",
+        query=tuple(_filters(sub_class, status, type_, include_inactive)),
+        key="iTwins",
+        item=item,
+        accept=ACCEPT,
+        prefer=header,
+        by_skip=True,
+    )
+
+
+def _filters(
+    sub_class: SubClass | Iterable[SubClass] | None,
+    status: Status | None,
+    type_: object,
+    include_inactive: object,
+) -> Iterable[tuple[str, str]]:
+    if sub_class is not None:
+        several = (sub_class,) if isinstance(sub_class, str) else tuple(sub_class)
+        allowed = get_args(SubClass)
+        if not several:
+            raise ArgumentError("sub_class", several, "one sub-class or several")
+        yield "subClass", ",".join(one_of("sub_class", value, allowed) for value in several)
+    if status is not None:
+        if include_inactive is not None:
+            raise ArgumentError(
+                "include_inactive", include_inactive, "left out where status is given"
+            )
+        yield "status", one_of("status", status, get_args(Status))
+    if type_ is not None:
+        if not isinstance(type_, str) or not type_.strip():
+            raise ArgumentError("type", type_, "a text that is not blank")
+        yield "type", type_
+    if include_inactive is not None:
+        if not isinstance(include_inactive, bool):
+            raise ArgumentError("include_inactive", include_inactive, "True or False")
+        yield "includeInactive", "true" if include_inactive else "false"

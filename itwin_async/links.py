@@ -1,0 +1,265 @@
+"""
+Pure rules for URLs: base URL, path segments, queries, and the links that the platform sends.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote, urljoin
+
+import attrs
+from yarl import URL
+
+from itwin_async.errors import ArgumentError, ConfigurationError, PaginationError
+
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_ID_LIMIT = 256
+_SHOWN = 120
+
+Query = Iterable[tuple[str, str]]
+
+
+@attrs.frozen
+class Link:
+    """
+    Address of a related entity.
+    """
+
+    href: str | None = None
+
+
+@attrs.frozen
+class PageLinks:
+    """
+    The paging links of an answer, as the platform wrote them; ``None`` where there is none.
+    """
+
+    self: str | None = attrs.field(default=None, alias="itself")
+    prev: str | None = None
+    next: str | None = None
+
+
+def base_url(value: str | URL) -> URL:
+    """
+    Check the address of the platform.
+
+    Args:
+        value: scheme and host, such as ``https://api.bentley.com``; http only for loopback.
+
+    Returns:
+        The URL with the path ``/``.
+
+    Raises:
+        ConfigurationError: it is not such an address.
+
+    """
+    try:
+        url = URL(value)
+        host, port = url.host, url.port
+    except (ValueError, TypeError):
+        raise ConfigurationError(f"base_url is not a URL: {_shown(str(value))!r}") from None
+    example = "give scheme and host, such as 'https://api.bentley.com'"
+    if url.user is not None or url.password is not None:
+        raise ConfigurationError(f"base_url must not hold user information; {example}")
+    if url.scheme not in {"http", "https"} or not host or port is None:
+        raise ConfigurationError(f"base_url {_shown(str(value))!r} lacks scheme or host; {example}")
+    if url.raw_query_string or url.raw_fragment:
+        raise ConfigurationError(f"base_url must not have a query or fragment; {example}")
+    if url.raw_path not in {"", "/"}:
+        raise ConfigurationError(
+            f"base_url must not have a path, got {url.raw_path!r}; "
+            f"operations add theirs, such as /imodels; {example}"
+        )
+    if url.scheme == "http" and not is_loopback(host):
+        raise ConfigurationError("base_url must be https unless its host is loopback")
+    return url.with_path("/")
+
+
+def is_loopback(host: str) -> bool:
+    """
+    Tell whether a host name or address stands for this machine.
+
+    Args:
+        host: name or address, without port.
+
+    Returns:
+        Whether it is loopback.
+
+    """
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def origin(url: URL) -> tuple[str, str | None, int | None]:
+    """
+    Reduce a URL to what decides who gets the token.
+
+    Args:
+        url: any absolute URL.
+
+    Returns:
+        Scheme, lower-case host and port, the default port filled in.
+
+    """
+    return url.scheme, (url.host or "").lower().rstrip("."), url.port
+
+
+def target(path: str, query: Query = ()) -> str:
+    """
+    Write path and query the way the platform documents them: dollar signs stay as they are.
+
+    Args:
+        path: path that begins with a slash, already quoted.
+        query: names and plain values, in order; empty values are kept as ``name=``.
+
+    Returns:
+        The request target.
+
+    """
+    pairs = "&".join(f"{quote(name, safe='$')}={quote(value, safe=',')}" for name, value in query)
+    return f"{path}?{pairs}" if pairs else path
+
+
+def resolve(base: URL, request_target: str) -> URL:
+    """
+    Put a request target behind the base URL, byte for byte.
+
+    Args:
+        base: the session's base URL.
+        request_target: path and query; begins with a slash.
+
+    Returns:
+        The URL to request.
+
+    """
+    return URL(f"{base.scheme}://{base.raw_authority}{request_target}", encoded=True)
+
+
+def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
+    """
+    Check a link that the platform sent and reduce it to a request target.
+
+    Args:
+        base: the session's base URL; the only origin that gets the token.
+        current: request target of the answer that held the link; relative links start there.
+        href: the link.
+        rewrite: accept a link with another host and request its path and query at ``base``.
+
+    Returns:
+        Path and query, byte for byte as the platform wrote them.
+
+    Raises:
+        PaginationError: the link is malformed or leads to another origin.
+
+    """
+    if _UNSAFE.search(href):
+        raise PaginationError(f"refused a malformed link: {_shown(href)!r}")
+    try:
+        absolute = (
+            href if "://" in href.split("?", 1)[0] else urljoin(str(resolve(base, current)), href)
+        )
+        url = URL(absolute, encoded=True)
+        where = origin(url)
+        user = url.raw_user is not None or url.raw_password is not None
+    except ValueError:
+        raise PaginationError(f"refused a malformed link: {_shown(href)!r}") from None
+    if user:
+        raise PaginationError("refused a link with user information")
+    if where != origin(base) and not rewrite:
+        raise PaginationError(
+            f"refused a link to another origin: {_shown(f'{url.scheme}://{url.raw_authority}')!r} "
+            f"is not {str(base.origin())!r}; behind a proxy set rewrite_links=True"
+        )
+    return _tail(absolute)
+
+
+def page_links(value: object) -> PageLinks:
+    """
+    Read the ``_links`` member of an answer, tolerant of everything that means "no link".
+
+    Args:
+        value: the member as parsed; may be missing (``None``).
+
+    Returns:
+        The links.
+
+    Raises:
+        PaginationError: a link has an address that is not a text.
+
+    """
+    if not isinstance(value, Mapping):
+        return PageLinks()
+    return PageLinks(*(_href(value.get(name), name) for name in ("self", "prev", "next")))
+
+
+def segment(name: str, value: object) -> str:
+    """
+    Quote an id as one segment of a path.
+
+    Args:
+        name: the argument's name, for the message.
+        value: the id.
+
+    Returns:
+        The quoted segment.
+
+    Raises:
+        ArgumentError: it cannot be an id.
+
+    """
+    if not isinstance(value, str):
+        raise ArgumentError(name, value, "an id of type str")
+    if len(value) > _ID_LIMIT:
+        raise ArgumentError(name, value, f"an id of at most {_ID_LIMIT} characters")
+    if not value or value in {".", ".."} or re.search(r"[\s\x00-\x1f\x7f/?#%\\]", value):
+        raise ArgumentError(name, value, "an id without blanks, '/', '?', '#', '%' or dots alone")
+    return quote(value, safe="")
+
+
+def guid(name: str, value: object) -> str:
+    """
+    Check an id that the platform documents as a GUID.
+
+    Args:
+        name: the argument's name, for the message.
+        value: the id.
+
+    Returns:
+        The id as given.
+
+    Raises:
+        ArgumentError: it is no GUID.
+
+    """
+    if not isinstance(value, str) or not _GUID.fullmatch(value):
+        raise ArgumentError(name, value, "a GUID such as '7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11'")
+    return value
+
+
+def _tail(absolute: str) -> str:
+    start = absolute.find("/", absolute.index("://") + 3)
+    mark = absolute.find("?")
+    if start == -1 or (mark != -1 and mark < start):
+        rest = absolute[mark:] if mark != -1 else ""
+        return "/" + rest.split("#", 1)[0]
+    return absolute[start:].split("#", 1)[0]
+
+
+def _href(link: object, name: str) -> str | None:
+    value = link.get("href") if isinstance(link, Mapping) else None
+    if value is None or value == "":
+        return None
+    if not isinstance(value, str):
+        raise PaginationError(f"refused a malformed link: the address of {name!r} is not a text")
+    return value
+
+
+def _shown(text: str) -> str:
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."

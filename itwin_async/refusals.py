@@ -1,0 +1,115 @@
+"""
+How an answer with an error status becomes an exception, whatever its body is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from itwin_async.errors import (
+    ApiError,
+    AuthenticationError,
+    ConflictError,
+    ErrorDetail,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitError,
+    ServerError,
+)
+
+_TEXT_LIMIT = 300
+
+_BY_STATUS: dict[int, type[ApiError]] = {
+    400: InvalidRequestError,
+    401: AuthenticationError,
+    403: PermissionDeniedError,
+    404: NotFoundError,
+    409: ConflictError,
+    413: InvalidRequestError,
+    415: InvalidRequestError,
+    422: InvalidRequestError,
+    429: RateLimitError,
+}
+
+
+def error_from_response(
+    status: int,
+    body: bytes,
+    *,
+    method: str,
+    path: str,
+    request_id: str,
+    retry_after: float | None = None,
+) -> ApiError:
+    """
+    Make the exception for an answer with an error status, whatever its body is.
+
+    Args:
+        status: HTTP status; decides the class.
+        body: the answer's bytes: the documented envelope, a bare error object, or anything else.
+        method: HTTP method of the request.
+        path: path of the request.
+        request_id: correlation id of the request.
+        retry_after: seconds that the platform asks to wait.
+
+    Returns:
+        The exception, not raised.
+
+    """
+    server = 500  # the first status that the platform itself is to blame for
+    cls = _BY_STATUS.get(status, ServerError if status >= server else ApiError)
+    error = _error_object(body)
+    known = {"code", "message", "target", "details"}
+    return cls(
+        _text(error.get("message")) or _first_text(body) or "no message",
+        status=status,
+        code=_text(error.get("code")),
+        target=_text(error.get("target")),
+        details=_details(error.get("details")),
+        retry_after=retry_after,
+        extra={key: value for key, value in error.items() if key not in known},
+        method=method,
+        path=path,
+        request_id=request_id,
+    )
+
+
+def _error_object(body: bytes) -> Mapping[str, object]:
+    try:
+        parsed: object = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    if not isinstance(parsed, dict):
+        return {}
+    envelope: dict[str, object] = parsed
+    inner = envelope.get("error", envelope)
+    return inner if isinstance(inner, dict) else {}
+
+
+def _details(value: object) -> tuple[ErrorDetail, ...]:
+    if not isinstance(value, list):
+        return ()
+    entries: list[object] = value
+    return tuple(_detail(entry) for entry in entries if isinstance(entry, dict))
+
+
+def _detail(entry: dict[str, object]) -> ErrorDetail:
+    inner = entry.get("innerError", entry.get("innererror"))
+    return ErrorDetail(
+        code=_text(entry.get("code")),
+        message=_text(entry.get("message")),
+        target=_text(entry.get("target")),
+        inner_code=_text(inner.get("code")) if isinstance(inner, dict) else None,
+    )
+
+
+def _text(value: object) -> str | None:
+    return value[:_TEXT_LIMIT] if isinstance(value, str) and value else None
+
+
+def _first_text(body: bytes) -> str:
+    text = body[: 4 * _TEXT_LIMIT].decode("utf-8", "replace")
+    return " ".join(text.split())[:_TEXT_LIMIT]

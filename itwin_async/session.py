@@ -1,0 +1,373 @@
+"""
+The one door to the platform: token, quota, slot, send, retry; out come bytes or an error of ours.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from types import TracebackType
+from typing import Self, TypeAlias, TypeVar, cast
+
+import aiohttp
+import msgspec
+from yarl import URL
+
+from itwin_async import links
+from itwin_async._version import __version__
+from itwin_async.auth import Authenticator, TokenSource
+from itwin_async.converter import Converter
+from itwin_async.converter import converter as default_converter
+from itwin_async.errors import ArgumentError, ConfigurationError, DecodeError
+from itwin_async.events import Observer
+from itwin_async.exchange import perform
+from itwin_async.pool import Core, Tls
+from itwin_async.quota import Quota
+from itwin_async.retry import Repeat, RetryPolicy
+from itwin_async.transport import Attempt, Response, Timeout
+from itwin_async.wire import Codec
+
+T = TypeVar("T")
+
+PRODUCTION = "https://api.bentley.com"
+
+Params: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+
+_SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
+_DEFAULT_ACCEPT = "application/json"
+
+
+class Session:
+    """
+    An authenticated connection to the iTwin Platform, shared by any number of tasks and users.
+
+    Use it as ``async with Session(token) as session``. It belongs to the event loop that opened it.
+
+    Args:
+        token: a bearer token, an async callable that returns one, or a ``TokenProvider``; asked
+            before every request. A ``Bearer`` prefix is accepted.
+        base_url: scheme and host of the platform; https, or http on loopback.
+        timeout: limits in seconds; a number is the total.
+        retry: when and how failed requests are repeated.
+        quota: how many calls are allowed; ``None`` if that is not known.
+        client_session: an aiohttp session to borrow; it is never closed. Give it a
+            ``DummyCookieJar``, so that users do not share cookies.
+        connector: an aiohttp connector for the pool; the session closes it.
+        max_connections: size of the pool, where no connector or session is given.
+        proxy: address of an HTTP proxy, as for aiohttp.
+        ssl: TLS settings, as for aiohttp.
+        trust_env: whether proxies are taken from the environment, as for aiohttp.
+        trace_configs: aiohttp's trace configurations.
+        user_agent: put before the package's own product name.
+        compress: whether to ask for gzip; by default everywhere but on loopback, where
+            decompressing costs more than it saves.
+        max_body_size: largest answer that is read, in bytes.
+        rewrite_links: request the platform's links at ``base_url`` whatever their host.
+        observers: called with each event.
+        converter: what models mean; by default the package's ``converter``.
+
+    Raises:
+        ConfigurationError: a setting cannot work.
+
+    """
+
+    __slots__ = ("__weakref__", "_auth", "_core", "_make_http", "_owned")
+
+    def __init__(
+        self,
+        token: TokenSource,
+        *,
+        base_url: str | URL = PRODUCTION,
+        timeout: Timeout | float | None = None,
+        retry: RetryPolicy | None = None,
+        quota: Quota | None = None,
+        client_session: aiohttp.ClientSession | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+        max_connections: int = 100,
+        proxy: str | URL | None = None,
+        ssl: Tls = True,
+        trust_env: bool = False,
+        trace_configs: Iterable[aiohttp.TraceConfig] = (),
+        user_agent: str = "",
+        compress: bool | None = None,
+        max_body_size: int = 64 * 1024 * 1024,
+        rewrite_links: bool = False,
+        observers: Iterable[Observer] = (),
+        converter: Converter | None = None,
+    ) -> None:
+        if client_session is not None and connector is not None:
+            raise ConfigurationError("give either client_session or connector, not both")
+        self._auth = Authenticator(token)
+        base = links.base_url(base_url)
+        gzip = not links.is_loopback(base.host or "") if compress is None else compress
+        agent = f"itwin-async/{__version__} aiohttp/{aiohttp.__version__}"
+        self._core = Core(
+            base=base,
+            timeout=_timeout(timeout),
+            retry=retry or RetryPolicy(),
+            quota=quota,
+            codec=Codec(converter or default_converter),
+            agent=f"{user_agent} {agent}".strip(),
+            encoding="gzip, deflate" if gzip else "identity",
+            max_body=max_body_size,
+            rewrite_links=rewrite_links,
+            tls=ssl,
+            proxy=proxy,
+            observers=tuple(observers),
+        )
+        self._owned = client_session is None
+        traces = list(trace_configs)
+
+        def make_http() -> aiohttp.ClientSession:
+            if client_session is not None:
+                return client_session
+            return aiohttp.ClientSession(
+                connector=connector or aiohttp.TCPConnector(limit=max_connections),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                trace_configs=traces,
+                trust_env=trust_env,
+            )
+
+        self._make_http: Callable[[], aiohttp.ClientSession] | None = make_http
+
+    @classmethod
+    def from_env(cls) -> Session:
+        """
+        Make a session from the environment.
+
+        Reads ``ITWIN_ACCESS_TOKEN`` and, if it is set, ``ITWIN_BASE_URL``.
+
+        Returns:
+            The session, not opened.
+
+        Raises:
+            ConfigurationError: there is no token.
+
+        """
+        token = os.environ.get("ITWIN_ACCESS_TOKEN", "")
+        if not token.strip():
+            raise ConfigurationError("no credentials: set ITWIN_ACCESS_TOKEN to a bearer token")
+        return cls(token, base_url=os.environ.get("ITWIN_BASE_URL") or PRODUCTION)
+
+    def with_token(self, token: TokenSource) -> Session:
+        """
+        View the same pool, quota and settings as another user.
+
+        The view is cheap, needs no closing, and ends with the session that it was made from.
+
+        Args:
+            token: the other user's token or provider.
+
+        Returns:
+            The view.
+
+        """
+        view = Session.__new__(Session)
+        view._auth = Authenticator(token)  # noqa: SLF001 - same class
+        view._core = self._core  # noqa: SLF001 - same class
+        view._owned = False  # noqa: SLF001 - same class
+        view._make_http = None  # noqa: SLF001 - same class
+        return view
+
+    @property
+    def base_url(self) -> URL:
+        """
+        The platform's address.
+        """
+        return self._core.base
+
+    @property
+    def codec(self) -> Codec:
+        """
+        Decodes answers with this session's converter.
+        """
+        return self._core.codec
+
+    @property
+    def rewrite_links(self) -> bool:
+        """
+        Whether links of another host are requested at ``base_url``.
+        """
+        return self._core.rewrite_links
+
+    @property
+    def closed(self) -> bool:
+        """
+        Whether requests are impossible now.
+        """
+        return self._core.http is None
+
+    async def open(self) -> None:
+        """
+        Open the connection pool; ``async with`` does it.
+
+        Raises:
+            ConfigurationError: the session is open already.
+
+        """
+        if self._make_http is None:
+            self._core.pool()
+            return
+        if self._core.http is not None:
+            raise ConfigurationError("the session is open already")
+        self._core.open(self._make_http())
+
+    async def close(self) -> None:
+        """
+        End the tasks of running walks and close the pool; a view closes nothing.
+        """
+        core = self._core
+        if self._make_http is None or core.http is None:
+            return
+        http, core.http = core.http, None
+        tasks = list(core.tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if self._owned:
+            await http.close()
+
+    async def __aenter__(self) -> Self:
+        await self.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "open"
+        return f"<Session {str(self._core.base.origin())!r} {state}>"
+
+    async def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params = (),
+        json: object = None,
+        body: bytes | None = None,
+        accept: str = _DEFAULT_ACCEPT,
+        headers: Mapping[str, str] | None = None,
+        repeat: Repeat | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - bounds attempts and waits together
+    ) -> Response:
+        """
+        Call any operation of the platform, with this session's token, pacing, retry and errors.
+
+        Args:
+            method: HTTP method.
+            path: path that begins with a slash, quoted; it may hold a query.
+            params: further query names and values, not yet quoted.
+            json: value to send as JSON.
+            body: bytes to send as they are; give their type in ``headers``.
+            accept: the ``Accept`` header, which selects the version of an API.
+            headers: further headers.
+            repeat: whether the call may be sent twice; by default only POST and PATCH may not.
+            timeout: seconds for everything, instead of the session's total.
+
+        Returns:
+            The answer; its status is 2xx.
+
+        Raises:
+            ApiError: the platform answered with an error.
+            TransportError: no usable answer came.
+            ConfigurationError: the session is not open, or there is no token.
+
+        """
+        core = self._core
+        if not path.startswith("/") or path.startswith("//"):
+            raise ArgumentError("path", path, "a path that begins with one slash")
+        if isinstance(params, Mapping):
+            params = tuple(cast("Mapping[str, str]", params).items())
+        request_target = links.target(path, params) if params else path
+        request_id = core.next_id()
+        sent = {"Accept": accept, "X-Correlation-Id": request_id, **core.fixed_headers}
+        if json is not None:
+            body = msgspec.json.encode(json)
+            sent["Content-Type"] = "application/json"
+        if headers:
+            sent.update(headers)
+        if repeat is None:
+            repeat = Repeat.SAFE if method in _SAFE_METHODS else Repeat.UNSAFE
+        attempt = Attempt(
+            method,
+            links.resolve(core.base, request_target),
+            request_target.partition("?")[0],
+            sent,
+            body,
+            request_id,
+            core.max_body,
+            core.retry.now(),
+        )
+        total = core.timeout.total if timeout is None else timeout
+        return await perform(core, self._auth, attempt, repeat, core.retry.clock() + total)
+
+    async def fetch(
+        self,
+        cls: type[T],
+        key: str,
+        method: str,
+        path: str,
+        *,
+        accept: str,
+        json: object = None,
+        repeat: Repeat | None = None,
+    ) -> T:
+        """
+        Call an operation that answers with one entity in an envelope.
+
+        Args:
+            cls: class of the entity.
+            key: member of the envelope.
+            method: HTTP method.
+            path: quoted path.
+            accept: the ``Accept`` header.
+            json: value to send as JSON.
+            repeat: whether the call may be sent twice.
+
+        Returns:
+            The entity.
+
+        Raises:
+            DecodeError: the answer is not such an envelope.
+            ITwinError: as ``request``.
+
+        """
+        response = await self.request(method, path, accept=accept, json=json, repeat=repeat)
+        try:
+            return self._core.codec.one(response.body, cls, key)
+        except DecodeError as error:
+            raise response.blame(error) from None
+
+    def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        """
+        Start a task that ends with the session at the latest.
+
+        Args:
+            work: what the task does.
+
+        Returns:
+            The task; whoever started it awaits or cancels it.
+
+        """
+        try:
+            self._core.pool()
+        except ConfigurationError:
+            work.close()
+            raise
+        task = asyncio.create_task(work)
+        self._core.tasks.add(task)
+        task.add_done_callback(self._core.tasks.discard)
+        return task
+
+
+def _timeout(value: Timeout | float | None) -> Timeout:
+    if value is None:
+        return Timeout()
+    return value if isinstance(value, Timeout) else Timeout(total=value)

@@ -1,0 +1,254 @@
+"""
+One attempt over aiohttp: bytes out, bytes in, every failure turned into a value of ours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from ssl import SSLContext
+from typing import TypeVar
+
+import aiohttp
+import attrs
+import msgspec
+from multidict import CIMultiDict
+from yarl import URL
+
+from itwin_async.errors import (
+    ApiError,
+    ArgumentError,
+    DecodeError,
+    RequestError,
+    TransportError,
+)
+from itwin_async.refusals import error_from_response
+from itwin_async.retry import parse_retry_after
+
+E = TypeVar("E", bound=RequestError)
+
+_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_HOPELESS = (
+    aiohttp.ClientConnectorCertificateError,
+    aiohttp.ClientConnectorSSLError,
+    aiohttp.InvalidURL,
+)
+
+
+def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not value > 0:
+        raise ArgumentError(attribute.name, value, "a number of seconds above 0")
+
+
+@attrs.frozen
+class Timeout:
+    """
+    How long a call may take; all values in seconds.
+
+    Args:
+        total: from the call to its result, over all attempts and waits.
+        attempt: for one request, from a free connection slot to the last byte of the answer.
+        connect: for opening a connection.
+
+    """
+
+    total: float = attrs.field(default=300.0, validator=_seconds)
+    attempt: float = attrs.field(default=60.0, validator=_seconds)
+    connect: float = attrs.field(default=10.0, validator=_seconds)
+
+
+@attrs.frozen
+class Response:
+    """
+    An answer of the platform, read to its end.
+
+    Attributes:
+        status: HTTP status, 2xx.
+        headers: response headers; names in any case.
+        body: decompressed bytes.
+        request_id: the ``X-Correlation-Id`` that was sent.
+        method: HTTP method of the request.
+        path: path of the request, without host and query.
+
+    """
+
+    status: int
+    headers: Mapping[str, str] = attrs.field(repr=False)
+    body: bytes = attrs.field(repr=False)
+    request_id: str
+    method: str
+    path: str
+
+    def json(self) -> object:
+        """
+        Parse the body.
+
+        Returns:
+            Plain Python values; ``None`` for an empty body.
+
+        Raises:
+            DecodeError: the body is not JSON.
+
+        """
+        if not self.body:
+            return None
+        try:
+            return msgspec.json.decode(self.body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            pass
+        raise self.blame(DecodeError("the answer is not JSON"))
+
+    def blame(self, error: E) -> E:
+        """
+        Note on an error which answer it is about.
+
+        Args:
+            error: the error; changed in place.
+
+        Returns:
+            The same error.
+
+        """
+        if isinstance(error, DecodeError):
+            error.status = self.status
+        error.method, error.path, error.request_id = self.method, self.path, self.request_id
+        return error
+
+
+@attrs.frozen
+class Attempt:
+    """
+    What is the same for every attempt of a call.
+    """
+
+    method: str
+    url: URL
+    path: str
+    headers: dict[str, str] = attrs.field(repr=False)
+    body: bytes | None = attrs.field(repr=False)
+    request_id: str
+    max_body: int
+    now: float
+
+
+async def send(
+    http: aiohttp.ClientSession,
+    attempt: Attempt,
+    authorization: str,
+    timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own value, not a number
+    ssl: SSLContext | aiohttp.Fingerprint | bool,
+    proxy: str | URL | None,
+) -> Response | ApiError | TransportError:
+    """
+    Send one request and read its answer; failures are returned, so that no frame holds a token.
+
+    Args:
+        http: the connection pool.
+        attempt: the request.
+        authorization: value of the ``Authorization`` header.
+        timeout: limits of this attempt.
+        ssl: as for aiohttp.
+        proxy: as for aiohttp.
+
+    Returns:
+        The answer, or the error that it amounts to.
+
+    """
+    headers = CIMultiDict(attempt.headers)
+    headers["Authorization"] = authorization
+    try:
+        async with http.request(
+            attempt.method,
+            attempt.url,
+            headers=headers,
+            data=attempt.body,
+            allow_redirects=False,
+            raise_for_status=False,
+            timeout=timeout,
+            ssl=ssl,
+            proxy=proxy,
+        ) as answer:
+            status = answer.status
+            if 200 <= status < 300:  # noqa: PLR2004 - any 2xx is a success
+                body = await _read(answer, attempt)
+                if isinstance(body, TransportError):
+                    return body
+                return Response(
+                    status, answer.headers, body, attempt.request_id, attempt.method, attempt.path
+                )
+            retry_after = _retry_after(answer, attempt.now)
+            reason = await _read_reason(answer, attempt)
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
+        return _failure(problem, attempt)
+    token = authorization.partition(" ")[2].encode()
+    return error_from_response(
+        status,
+        reason.replace(token, b"***"),
+        method=attempt.method,
+        path=attempt.path,
+        request_id=attempt.request_id,
+        retry_after=retry_after,
+    )
+
+
+async def _read(answer: aiohttp.ClientResponse, attempt: Attempt) -> bytes | TransportError:
+    limit = attempt.max_body
+    first = await answer.content.readany()
+    if len(first) <= limit and answer.content.at_eof():
+        return first
+    chunks, size = [first], len(first)
+    while size <= limit:
+        chunk = await answer.content.readany()
+        if not chunk:
+            return b"".join(chunks)
+        chunks.append(chunk)
+        size += len(chunk)
+    answer.close()
+    return _transport_error(
+        f"the answer ({answer.status}) is larger than {limit} bytes", attempt, retryable=False
+    )
+
+
+async def _read_reason(answer: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
+    # The status says enough: a broken error page must not hide it.
+    try:
+        body = await _read(answer, attempt)
+    except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
+        return b""
+    return b"" if isinstance(body, TransportError) else body
+
+
+def _retry_after(answer: aiohttp.ClientResponse, now: float) -> float | None:
+    headers = answer.headers
+    value = headers.get("Retry-After") or headers.get("iTwinPlatform-RateLimit-Retry-After-Seconds")
+    return parse_retry_after(value, now)
+
+
+def _transport_error(
+    text: str, attempt: Attempt, *, sent: bool = True, timeout: bool = False, retryable: bool = True
+) -> TransportError:
+    return TransportError(
+        text,
+        sent=sent,
+        timeout=timeout,
+        retryable=retryable,
+        method=attempt.method,
+        path=attempt.path,
+        request_id=attempt.request_id,
+    )
+
+
+def _failure(problem: BaseException, attempt: Attempt) -> TransportError:
+    sent = not isinstance(problem, _NEVER_SENT)
+    if isinstance(problem, TimeoutError):
+        return _transport_error("no complete answer in time", attempt, sent=sent, timeout=True)
+    if isinstance(problem, aiohttp.ClientResponseError | ValueError):
+        # Their texts quote what was received, headers included.
+        return _transport_error(f"the exchange failed ({type(problem).__name__})", attempt)
+    if isinstance(problem, aiohttp.ClientPayloadError):
+        return _transport_error("the answer broke off or could not be decompressed", attempt)
+    if isinstance(problem, aiohttp.ServerDisconnectedError):
+        return _transport_error("the server closed the connection without an answer", attempt)
+    words = "the connection was lost" if sent else "no connection"
+    return _transport_error(
+        f"{words}: {problem}", attempt, sent=sent, retryable=not isinstance(problem, _HOPELESS)
+    )

@@ -1,0 +1,172 @@
+"""
+The fast path: JSON straight into the models' slots.
+
+A decoder that writes attributes by JSON name cannot rename. So each model gets a twin: a subclass
+without slots of its own, on which every wire name is an alias of the descriptor of the model's own
+slot. After decoding the instances are given the model's exact class, as their common layout allows.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from operator import attrgetter
+from types import MemberDescriptorType, NoneType, SimpleNamespace, UnionType
+from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+
+import attrs
+import msgspec
+
+_LEAVES = (str, int, float, bool, datetime)
+_AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
+
+Rename = Callable[[str], str]
+Fix = Callable[[Iterable[Any]], None]
+
+
+class _NotPlain(Exception):  # noqa: N818 - never leaves this module
+    """
+    A class has something that only the converter understands.
+    """
+
+
+def decoder(
+    cls: type, key: str, rename: Rename, *, many: bool
+) -> Callable[[bytes], tuple[Any, Any]] | None:
+    """
+    Make the fast decoder of an envelope.
+
+    Args:
+        cls: the model.
+        key: member of the envelope that holds it.
+        rename: translates an attribute's name to the wire's.
+        many: whether the member holds a list of models.
+
+    Returns:
+        A function from bytes to the content and the ``_links`` member; ``None`` if the class needs
+        the converter.
+
+    """
+    try:
+        twin, fix = _twin(cls, rename)
+    except _NotPlain:
+        return None
+    content = list.__class_getitem__(twin) if many else twin
+    envelope = msgspec.defstruct(
+        "Envelope",
+        [
+            ("content", content, msgspec.field(name=key)),
+            ("links", Any, msgspec.field(name="_links", default=None)),
+        ],
+    )
+    decode = msgspec.json.Decoder(envelope).decode
+
+    def run(body: bytes) -> tuple[Any, Any]:
+        result: Any = decode(body)
+        found = result.content
+        fix(found if many else (found,))
+        return found, result.links
+
+    return run
+
+
+def reachable(cls: Any) -> set[Any]:
+    """
+    List everything that takes part in structuring a class.
+
+    Args:
+        cls: a model or the annotation of one of its attributes.
+
+    Returns:
+        The class itself, the annotations of its attributes, and what they are made of.
+
+    """
+    found: set[Any] = set()
+    open_ends = [cls]
+    while open_ends:
+        part = open_ends.pop()
+        if part in found:
+            continue
+        found.add(part)
+        if isinstance(part, type) and attrs.has(part):
+            open_ends.extend(_hints(part).values())
+        open_ends.extend(argument for argument in get_args(part))
+    return found
+
+
+def _hints(cls: type) -> dict[str, Any]:
+    hints = get_type_hints(cls)
+    return {field.name: hints[field.name] for field in attrs.fields(cls)}
+
+
+def _check_plain(cls: type) -> None:
+    for field in attrs.fields(cls):
+        plain = field.init and field.converter is None and field.validator is None
+        lazy = isinstance(field.default, attrs.Factory)  # type: ignore[arg-type]
+        if (
+            not plain
+            or lazy
+            or not isinstance(getattr(cls, field.name, None), MemberDescriptorType)
+        ):
+            raise _NotPlain
+    if hasattr(cls, "__attrs_post_init__") or hasattr(cls, "__attrs_pre_init__"):
+        raise _NotPlain
+
+
+def _twin(cls: type, rename: Rename) -> tuple[Any, Fix]:
+    _check_plain(cls)
+    space: dict[str, Any] = {
+        "__slots__": (),
+        "__setattr__": object.__setattr__,  # the models are frozen; their class is set once, below
+        "__annotations__": {},
+    }
+    fields: list[SimpleNamespace] = []
+    fixes: list[tuple[Callable[[Any], Any], bool, Fix]] = []
+    for field, hint in zip(attrs.fields(cls), _hints(cls).values(), strict=True):
+        name = rename(field.name)
+        kind, fix, many = _translate(hint, rename)
+        if fix is not None:
+            fixes.append((attrgetter(field.name), many, fix))
+        space[name] = getattr(cls, field.name)
+        space["__annotations__"][name] = kind
+        fields.append(SimpleNamespace(name=name, default=field.default, validator=None))
+    space["__attrs_attrs__"] = tuple(fields)
+    return type(f"{cls.__name__}Twin", (cls,), space), _fixer(cls, fixes)
+
+
+def _fixer(cls: type, fixes: list[tuple[Callable[[Any], Any], bool, Fix]]) -> Fix:
+    def fix(items: Iterable[Any]) -> None:
+        for item in items:
+            item.__class__ = cls
+        for read, many, inner in fixes:
+            found = [value for value in map(read, items) if value is not None]
+            inner([entry for value in found for entry in value] if many else found)
+
+    return fix
+
+
+def _translate(hint: Any, rename: Rename) -> tuple[Any, Fix | None, bool]:
+    """
+    Give the annotation for the twin, how to mend what it decodes, and whether that is a list.
+    """
+    if hint is datetime:
+        return _AWARE, None, False
+    if hint in _LEAVES or hint is NoneType:
+        return hint, None, False
+    if get_origin(hint) in {Union, UnionType}:
+        parts = [_translate(part, rename) for part in get_args(hint)]
+        mends = [(fix, many) for _, fix, many in parts if fix is not None]
+        if len(parts) != 2 or NoneType not in get_args(hint):  # noqa: PLR2004 - a union with None
+            raise _NotPlain
+        union = functools.reduce(operator.or_, (kind for kind, _, _ in parts))
+        return (union, *mends[0]) if mends else (union, None, False)
+    if get_origin(hint) is list:
+        kind, fix, many = _translate(get_args(hint)[0], rename)
+        if many or NoneType in get_args(kind):
+            raise _NotPlain
+        return list.__class_getitem__(kind), fix, fix is not None
+    if isinstance(hint, type) and attrs.has(hint):
+        return (*_twin(hint, rename), False)
+    raise _NotPlain

@@ -1,0 +1,164 @@
+"""
+Bytes to models: the fast path where it is allowed, the converter's verdict everywhere else.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from collections.abc import Callable
+from typing import Any, TypeVar, cast
+
+import msgspec
+
+from itwin_async.converter import Converter, kind_of, structure, wire_name
+from itwin_async.errors import DecodeError
+from itwin_async.links import PageLinks, page_links
+from itwin_async.twins import decoder
+
+T = TypeVar("T")
+
+_PAGE_LINKS = re.compile(rb'"_links"\s*:')
+_TAIL_LIMIT = 16 * 1024
+
+
+class Codec:
+    """
+    Bytes to models and back, with one converter.
+
+    Args:
+        converter: defines what every model means.
+
+    """
+
+    def __init__(self, converter: Converter) -> None:
+        self.converter = converter
+        self._changes = converter.changes
+        self._fast: dict[tuple[type, str, bool], Callable[[bytes], tuple[Any, Any]] | None] = {}
+
+    def page(self, body: bytes, item: type[T], key: str) -> tuple[list[T], PageLinks]:
+        """
+        Decode one page of a list.
+
+        Args:
+            body: JSON text of the answer.
+            item: class of the items.
+            key: member that holds the items.
+
+        Returns:
+            The items and the paging links.
+
+        Raises:
+            DecodeError: the body is not such a page.
+            PaginationError: a link is malformed.
+
+        """
+        items, links = self._decode(body, item, key, many=True)
+        return cast("list[T]", items), page_links(links)
+
+    def one(self, body: bytes, cls: type[T], key: str) -> T:
+        """
+        Decode the envelope of one entity.
+
+        Args:
+            body: JSON text of the answer.
+            cls: class of the entity.
+            key: member that holds it.
+
+        Returns:
+            The entity.
+
+        Raises:
+            DecodeError: the body is not such an envelope.
+
+        """
+        return cast("T", self._decode(body, cls, key, many=False)[0])
+
+    def _decode(self, body: bytes, cls: type, key: str, *, many: bool) -> tuple[Any, Any]:
+        if self._changes != self.converter.changes:
+            self._changes = self.converter.changes
+            self._fast.clear()
+        slot = (cls, key, many)
+        if slot not in self._fast:
+            touched = self.converter.is_touched(cls)
+            self._fast[slot] = None if touched else decoder(cls, key, wire_name, many=many)
+        fast = self._fast[slot]
+        collecting = gc.isenabled()
+        if collecting:
+            # Thousands of objects that all live on: each collection meanwhile would be in vain.
+            gc.disable()
+        try:
+            if fast is not None:
+                try:
+                    return fast(body)
+                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+                    pass  # the converter gives the verdict, and the words for it
+            return self._by_converter(parse(body), cls, key, many=many)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _by_converter(self, value: object, cls: type, key: str, *, many: bool) -> tuple[Any, Any]:
+        if not isinstance(value, dict):
+            raise DecodeError(f"expected an object, got {kind_of(value)}", json_path="$")
+        envelope: dict[str, object] = value
+        if key not in envelope:
+            found = ", ".join(sorted(envelope)[:5]) or "nothing"
+            raise DecodeError(f"the member {key!r} is missing; found {found}", json_path="$")
+        content = envelope[key]
+        if not many:
+            return structure(self.converter, content, cls, f"$.{key}"), None
+        if not isinstance(content, list):
+            raise DecodeError(f"expected a list, got {kind_of(content)}", json_path=f"$.{key}")
+        entries: list[object] = content
+        items: list[Any] = [
+            structure(self.converter, entry, cls, f"$.{key}[{index}]")
+            for index, entry in enumerate(entries)
+        ]
+        return items, envelope.get("_links")
+
+
+def peek_links(body: bytes) -> PageLinks | None:
+    """
+    Read the paging links from the end of a page without decoding its items.
+
+    Args:
+        body: JSON text of a page.
+
+    Returns:
+        The links; ``None`` if they do not stand at the end, or not plainly.
+
+    """
+    start = body.rfind(b'"_links"')
+    if start < 0 or len(body) - start > _TAIL_LIMIT or not _PAGE_LINKS.match(body, start):
+        return None
+    try:
+        # Only where the member closes the whole body is what follows it one closing brace.
+        tail = msgspec.json.decode(b"{" + body[start:], type=dict[str, object])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return page_links(tail["_links"])
+
+
+def parse(body: bytes) -> object:
+    """
+    Parse JSON text.
+
+    Args:
+        body: the text.
+
+    Returns:
+        Plain Python values.
+
+    Raises:
+        DecodeError: it is not JSON.
+
+    """
+    if not body:
+        raise DecodeError("the answer has no body")
+    try:
+        return msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
+        text = str(problem) if isinstance(problem, msgspec.DecodeError) else type(problem).__name__
+    start = " ".join(body[:60].decode("utf-8", "replace").split())
+    raise DecodeError(f"the answer is not JSON ({text}); it begins with {start!r}")
