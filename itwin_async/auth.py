@@ -20,10 +20,21 @@ class Secret:
     A text that does not show itself: not in a repr, not in a log, not in a pickle.
     """
 
-    __slots__ = ("_value",)
+    __slots__ = ("_header", "_value")
 
     def __init__(self, value: str) -> None:
         self._value: Final = value
+        self._header: Final = f"Bearer {value}"
+
+    def header(self) -> str:
+        """
+        Hand out the value of an ``Authorization`` header.
+
+        Returns:
+            The secret behind ``Bearer``.
+
+        """
+        return self._header
 
     def reveal(self) -> str:
         """

@@ -21,6 +21,7 @@ from itwin_async.events import AttemptFinished, WaitScheduled, logger
 from itwin_async.pool import Core
 from itwin_async.quota import Pacer
 from itwin_async.retry import Repeat, Stop
+from itwin_async.slots import Slots
 from itwin_async.transport import Attempt, Response, send
 
 T = TypeVar("T")
@@ -49,39 +50,103 @@ async def perform(
         TransportError: no usable answer came.
 
     """
-    policy = core.retry
-    failures = refusals = count = 0
-    renewed: Secret | None = None
-    lost = False
-    while True:
-        generation = auth.generation
-        token = renewed or auth.fixed
-        if token is None:
-            token = await _provided(auth.token(), core, deadline, attempt)
-        count += 1
-        outcome = await _send(core, attempt, token, deadline, count)
-        if isinstance(outcome, Response):
-            return outcome
-        if lost and attempt.method == "DELETE" and isinstance(outcome, NotFoundError):
-            # The answer to an earlier attempt was lost; what was to vanish has vanished.
-            return Response(204, {}, b"", attempt.request_id, attempt.method, attempt.path)
-        if isinstance(outcome, AuthenticationError) and renewed is None:
-            renewed = await _provided(auth.renew(token, generation), core, deadline, attempt)
-            if renewed is not None:
-                continue
+    generation = auth.generation
+    token = auth.fixed
+    if token is None:
+        token = await _provided(auth.token(), core, deadline, attempt)
+    outcome = await _try(core, attempt, token, deadline, 1)
+    if isinstance(outcome, Response):
+        return outcome
+    return await _Recovery(core, auth, attempt, repeat, deadline).run(outcome, token, generation)
+
+
+class _Recovery:
+    """
+    What follows a first attempt that failed.
+    """
+
+    def __init__(
+        self, core: Core, auth: Authenticator, attempt: Attempt, repeat: Repeat, deadline: float
+    ) -> None:
+        self._core = core
+        self._auth = auth
+        self._attempt = attempt
+        self._repeat = repeat
+        self._deadline = deadline
+        self._failures = self._refusals = 0
+        self._renewed: Secret | None = None
+        self._lost = False
+
+    async def run(self, outcome: Outcome, token: Secret, generation: int) -> Response:
+        """
+        Try again until there is an answer, or raise what is left.
+        """
+        count = 1
+        while not isinstance(outcome, Response):
+            if self._is_done(outcome):
+                attempt = self._attempt
+                return Response(204, {}, b"", attempt.request_id, attempt.method, attempt.path)
+            if not await self._renew(outcome, token, generation):
+                await self._pause(outcome, count)
+            generation = self._auth.generation
+            token = await self._token()
+            count += 1
+            outcome = await _try(self._core, self._attempt, token, self._deadline, count)
+        return outcome
+
+    def _is_done(self, outcome: ApiError | TransportError) -> bool:
+        # The answer to an earlier attempt was lost; what was to vanish has vanished.
+        return (
+            self._lost and self._attempt.method == "DELETE" and isinstance(outcome, NotFoundError)
+        )
+
+    async def _renew(self, outcome: Outcome, token: Secret, generation: int) -> bool:
+        if not isinstance(outcome, AuthenticationError) or self._renewed is not None:
+            return False
+        work = self._auth.renew(token, generation)
+        self._renewed = await _provided(work, self._core, self._deadline, self._attempt)
+        return self._renewed is not None
+
+    async def _token(self) -> Secret:
+        token = self._renewed or self._auth.fixed
+        if token is not None:
+            return token
+        return await _provided(self._auth.token(), self._core, self._deadline, self._attempt)
+
+    async def _pause(self, outcome: ApiError | TransportError, count: int) -> None:
+        core, policy = self._core, self._core.retry
         if isinstance(outcome, RateLimitError):
-            refusals += 1
+            self._refusals += 1
         else:
-            failures += 1
-            lost = lost or not isinstance(outcome, TransportError) or outcome.sent
-        decision = policy.decide(outcome, repeat=repeat, failures=failures, refusals=refusals)
-        if isinstance(decision, Stop) or policy.clock() + decision.seconds >= deadline:
+            self._failures += 1
+            self._lost = self._lost or not isinstance(outcome, TransportError) or outcome.sent
+        decision = policy.decide(
+            outcome, repeat=self._repeat, failures=self._failures, refusals=self._refusals
+        )
+        if isinstance(decision, Stop) or policy.clock() + decision.seconds >= self._deadline:
             raise outcome
-        core.tell(_wait(attempt, count, decision.seconds, outcome))
+        core.tell(_wait(self._attempt, count, decision.seconds, outcome))
         if isinstance(outcome, RateLimitError):
             core.pacer.hold(decision.seconds)
         else:
             await policy.sleep(decision.seconds)
+
+
+async def _try(core: Core, attempt: Attempt, token: Secret, deadline: float, count: int) -> Outcome:
+    if not core.pacer.open or not core.slots.take_now():
+        late = await _queue(core, attempt, deadline)
+        if late is not None:
+            return late
+    clock, limit = core.retry.clock, core.timeout.attempt
+    started = clock()
+    left = deadline - started
+    try:
+        outcome = await send(core.ready(), attempt, token, min(left, limit))
+    finally:
+        core.slots.give_back()
+    if core.observers or logger.isEnabledFor(logging.DEBUG):
+        core.tell(_finished(attempt, count, outcome, clock() - started))
+    return outcome
 
 
 async def _provided(work: Awaitable[T], core: Core, deadline: float, attempt: Attempt) -> T:
@@ -93,9 +158,10 @@ async def _provided(work: Awaitable[T], core: Core, deadline: float, attempt: At
     raise _too_late("the token provider", attempt)
 
 
-async def _send(
-    core: Core, attempt: Attempt, token: Secret, deadline: float, count: int
-) -> Outcome:
+async def _queue(core: Core, attempt: Attempt, deadline: float) -> TransportError | None:
+    """
+    Wait for the call's turn and for a slot; the slot is taken unless an error is returned.
+    """
     clock, slots, pacer = core.retry.clock, core.slots, core.pacer
     while True:
         if not pacer.open and not await _turn(pacer, deadline - clock()):
@@ -103,23 +169,8 @@ async def _send(
         if not await _slot(slots, deadline - clock()):
             return _too_late("a free connection", attempt)
         if not pacer.held:
-            break
-        slots.release()  # a 429 of another call came while this one waited for its slot
-    try:
-        started = clock()
-        outcome = await send(
-            core.pool(),
-            attempt,
-            f"Bearer {token.reveal()}",
-            core.limits(deadline - started),
-            core.tls,
-            core.proxy,
-        )
-    finally:
-        slots.release()
-    if core.observers or logger.isEnabledFor(logging.DEBUG):
-        core.tell(_finished(attempt, count, outcome, clock() - started))
-    return outcome
+            return None
+        slots.give_back()  # a 429 of another call came while this one waited for its slot
 
 
 async def _turn(pacer: Pacer, seconds: float) -> bool:
@@ -130,14 +181,13 @@ async def _turn(pacer: Pacer, seconds: float) -> bool:
         return False
 
 
-async def _slot(slots: asyncio.Semaphore, seconds: float) -> bool:
-    if not slots.locked():
-        return await slots.acquire()
+async def _slot(slots: Slots, seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
-            return await slots.acquire()
+            await slots.take()
     except TimeoutError:
         return False
+    return True
 
 
 def _too_late(what: str, attempt: Attempt) -> TransportError:

@@ -16,6 +16,7 @@ from itwin_async.errors import ArgumentError, ConfigurationError, PaginationErro
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_PLAIN = re.compile(r"[0-9A-Za-z_~-]+")
 _ID_LIMIT = 256
 _SHOWN = 120
 
@@ -127,19 +128,33 @@ def target(path: str, query: Query = ()) -> str:
     return f"{path}?{pairs}" if pairs else path
 
 
-def resolve(base: URL, request_target: str) -> URL:
+def origin_text(base: URL) -> str:
+    """
+    Write the part of a base URL that stands before every path.
+
+    Args:
+        base: the session's base URL.
+
+    Returns:
+        Scheme and authority.
+
+    """
+    return f"{base.scheme}://{base.raw_authority}"
+
+
+def resolve(before: str, request_target: str) -> URL:
     """
     Put a request target behind the base URL, byte for byte.
 
     Args:
-        base: the session's base URL.
+        before: what ``origin_text`` gave.
         request_target: path and query; begins with a slash.
 
     Returns:
         The URL to request.
 
     """
-    return URL(f"{base.scheme}://{base.raw_authority}{request_target}", encoded=True)
+    return URL(before + request_target, encoded=True)
 
 
 def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
@@ -163,7 +178,7 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
         raise PaginationError(f"refused a malformed link: {_shown(href)!r}")
     try:
         absolute = (
-            href if "://" in href.split("?", 1)[0] else urljoin(str(resolve(base, current)), href)
+            href if "://" in href.split("?", 1)[0] else urljoin(origin_text(base) + current, href)
         )
         url = URL(absolute, encoded=True)
         where = origin(url)
@@ -218,6 +233,8 @@ def segment(name: str, value: object) -> str:
         raise ArgumentError(name, value, "an id of type str")
     if len(value) > _ID_LIMIT:
         raise ArgumentError(name, value, f"an id of at most {_ID_LIMIT} characters")
+    if _PLAIN.fullmatch(value):
+        return value
     if not value or value in {".", ".."} or re.search(r"[\s\x00-\x1f\x7f/?#%\\]", value):
         raise ArgumentError(name, value, "an id without blanks, '/', '?', '#', '%' or dots alone")
     return quote(value, safe="")

@@ -22,10 +22,10 @@ from itwin_async.converter import converter as default_converter
 from itwin_async.errors import ArgumentError, ConfigurationError, DecodeError
 from itwin_async.events import Observer
 from itwin_async.exchange import perform
-from itwin_async.pool import Core, Tls
+from itwin_async.pool import Core
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
-from itwin_async.transport import Attempt, Response, Timeout
+from itwin_async.transport import Attempt, Response, Timeout, Tls
 from itwin_async.wire import Codec
 
 T = TypeVar("T")
@@ -101,15 +101,18 @@ class Session:
         self._auth = Authenticator(token)
         base = links.base_url(base_url)
         gzip = not links.is_loopback(base.host or "") if compress is None else compress
-        agent = f"itwin-async/{__version__} aiohttp/{aiohttp.__version__}"
+        product = f"itwin-async/{__version__} aiohttp/{aiohttp.__version__}"
+        fixed = {
+            "User-Agent": f"{user_agent} {product}".strip(),
+            "Accept-Encoding": "gzip, deflate" if gzip else "identity",
+        }
         self._core = Core(
             base=base,
             timeout=_timeout(timeout),
             retry=retry or RetryPolicy(),
             quota=quota,
             codec=Codec(converter or default_converter),
-            agent=f"{user_agent} {agent}".strip(),
-            encoding="gzip, deflate" if gzip else "identity",
+            extra_headers={} if client_session is None else fixed,
             max_body=max_body_size,
             rewrite_links=rewrite_links,
             tls=ssl,
@@ -125,6 +128,7 @@ class Session:
             return aiohttp.ClientSession(
                 connector=connector or aiohttp.TCPConnector(limit=max_connections),
                 cookie_jar=aiohttp.DummyCookieJar(),
+                headers=fixed,
                 trace_configs=traces,
                 trust_env=trust_env,
             )
@@ -196,7 +200,7 @@ class Session:
         """
         Whether requests are impossible now.
         """
-        return self._core.http is None
+        return self._core.channel is None
 
     async def open(self) -> None:
         """
@@ -207,9 +211,9 @@ class Session:
 
         """
         if self._make_http is None:
-            self._core.pool()
+            self._core.ready()
             return
-        if self._core.http is not None:
+        if self._core.channel is not None:
             raise ConfigurationError("the session is open already")
         self._core.open(self._make_http())
 
@@ -218,15 +222,16 @@ class Session:
         End the tasks of running walks and close the pool; a view closes nothing.
         """
         core = self._core
-        if self._make_http is None or core.http is None:
+        if self._make_http is None or core.channel is None:
             return
-        http, core.http = core.http, None
+        channel, core.channel = core.channel, None
+        channel.watch.close()
         tasks = list(core.tasks)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         if self._owned:
-            await http.close()
+            await channel.http.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -283,11 +288,13 @@ class Session:
         core = self._core
         if not path.startswith("/") or path.startswith("//"):
             raise ArgumentError("path", path, "a path that begins with one slash")
-        if isinstance(params, Mapping):
-            params = tuple(cast("Mapping[str, str]", params).items())
-        request_target = links.target(path, params) if params else path
+        if params:
+            pairs = (
+                cast("Mapping[str, str]", params).items() if isinstance(params, Mapping) else params
+            )
+            path = links.target(path, pairs)
         request_id = core.next_id()
-        sent = {"Accept": accept, "X-Correlation-Id": request_id, **core.fixed_headers}
+        sent = {"Accept": accept, "X-Correlation-Id": request_id, **core.extra_headers}
         if json is not None:
             body = msgspec.json.encode(json)
             sent["Content-Type"] = "application/json"
@@ -297,13 +304,11 @@ class Session:
             repeat = Repeat.SAFE if method in _SAFE_METHODS else Repeat.UNSAFE
         attempt = Attempt(
             method,
-            links.resolve(core.base, request_target),
-            request_target.partition("?")[0],
+            links.resolve(core.origin, path),
+            path.partition("?")[0],
             sent,
             body,
             request_id,
-            core.max_body,
-            core.retry.now(),
         )
         total = core.timeout.total if timeout is None else timeout
         return await perform(core, self._auth, attempt, repeat, core.retry.clock() + total)
@@ -357,7 +362,7 @@ class Session:
 
         """
         try:
-            self._core.pool()
+            self._core.ready()
         except ConfigurationError:
             work.close()
             raise

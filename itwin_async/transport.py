@@ -4,16 +4,17 @@ One attempt over aiohttp: bytes out, bytes in, every failure turned into a value
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from ssl import SSLContext
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
 
 import aiohttp
 import attrs
 import msgspec
-from multidict import CIMultiDict
 from yarl import URL
 
+from itwin_async.auth import Secret
 from itwin_async.errors import (
     ApiError,
     ArgumentError,
@@ -23,8 +24,11 @@ from itwin_async.errors import (
 )
 from itwin_async.refusals import error_from_response
 from itwin_async.retry import parse_retry_after
+from itwin_async.watch import Watch
 
 E = TypeVar("E", bound=RequestError)
+
+Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
 
 _NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
 _HOPELESS = (
@@ -32,6 +36,13 @@ _HOPELESS = (
     aiohttp.ClientConnectorSSLError,
     aiohttp.InvalidURL,
 )
+
+
+if TYPE_CHECKING:
+    from attrs import frozen as _frozen
+else:
+    # Made for every answer: frozen for the type checker, at half the cost at run time.
+    from attrs import define as _frozen
 
 
 def _seconds(_: object, attribute: attrs.Attribute[float], value: object) -> None:
@@ -56,7 +67,7 @@ class Timeout:
     connect: float = attrs.field(default=10.0, validator=_seconds)
 
 
-@attrs.frozen
+@_frozen
 class Response:
     """
     An answer of the platform, read to its end.
@@ -114,7 +125,7 @@ class Response:
         return error
 
 
-@attrs.frozen
+@attrs.define
 class Attempt:
     """
     What is the same for every attempt of a call.
@@ -126,63 +137,84 @@ class Attempt:
     headers: dict[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(repr=False)
     request_id: str
+
+
+class RequestOptions(TypedDict, total=False):
+    """
+    What is said to aiohttp with every request.
+    """
+
+    allow_redirects: bool
+    raise_for_status: bool
+    timeout: aiohttp.ClientTimeout
+    ssl: Tls
+    proxy: str | URL | None
+
+
+@attrs.frozen
+class Channel:
+    """
+    What attempts go through: an open pool and its settings.
+    """
+
+    http: aiohttp.ClientSession
+    watch: Watch
+    options: RequestOptions
     max_body: int
-    now: float
+    now: Callable[[], float]
 
 
 async def send(
-    http: aiohttp.ClientSession,
-    attempt: Attempt,
-    authorization: str,
-    timeout: aiohttp.ClientTimeout,  # noqa: ASYNC109 - aiohttp's own value, not a number
-    ssl: SSLContext | aiohttp.Fingerprint | bool,
-    proxy: str | URL | None,
+    channel: Channel, attempt: Attempt, token: Secret, seconds: float
 ) -> Response | ApiError | TransportError:
     """
     Send one request and read its answer; failures are returned, so that no frame holds a token.
 
     Args:
-        http: the connection pool.
+        channel: pool and settings.
         attempt: the request.
-        authorization: value of the ``Authorization`` header.
-        timeout: limits of this attempt.
-        ssl: as for aiohttp.
-        proxy: as for aiohttp.
+        token: the bearer token.
+        seconds: how long it may take.
 
     Returns:
         The answer, or the error that it amounts to.
 
     """
-    headers = CIMultiDict(attempt.headers)
-    headers["Authorization"] = authorization
+    watch = channel.watch
+    task = watch.start(seconds)
+    answer: aiohttp.ClientResponse | None = None
     try:
-        async with http.request(
+        answer = await channel.http.request(
             attempt.method,
             attempt.url,
-            headers=headers,
+            headers={**attempt.headers, "Authorization": token.header()},
             data=attempt.body,
-            allow_redirects=False,
-            raise_for_status=False,
-            timeout=timeout,
-            ssl=ssl,
-            proxy=proxy,
-        ) as answer:
-            status = answer.status
-            if 200 <= status < 300:  # noqa: PLR2004 - any 2xx is a success
-                body = await _read(answer, attempt)
-                if isinstance(body, TransportError):
-                    return body
-                return Response(
-                    status, answer.headers, body, attempt.request_id, attempt.method, attempt.path
-                )
-            retry_after = _retry_after(answer, attempt.now)
-            reason = await _read_reason(answer, attempt)
+            **channel.options,
+        )
+        status = answer.status
+        if 200 <= status < 300:  # noqa: PLR2004 - any 2xx is a success
+            empty = status == 204  # noqa: PLR2004 - No Content
+            body = b"" if empty else await _read(answer, attempt, channel.max_body)
+            if isinstance(body, TransportError):
+                return body
+            return Response(
+                status, answer.headers, body, attempt.request_id, attempt.method, attempt.path
+            )
+        retry_after = _retry_after(answer, channel.now())
+        reason = await _read_reason(answer, attempt, channel.max_body)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
         return _failure(problem, attempt)
-    token = authorization.partition(" ")[2].encode()
+    except asyncio.CancelledError:
+        if watch.is_late(task):
+            return _transport_error("no complete answer in time", attempt, timeout=True)
+        raise
+    finally:
+        watch.stop(task)
+        if answer is not None:
+            answer.release()  # gives the connection back, or closes it where bytes are left
     return error_from_response(
         status,
-        reason.replace(token, b"***"),
+        reason.replace(token.reveal().encode(), b"***"),
         method=attempt.method,
         path=attempt.path,
         request_id=attempt.request_id,
@@ -190,8 +222,9 @@ async def send(
     )
 
 
-async def _read(answer: aiohttp.ClientResponse, attempt: Attempt) -> bytes | TransportError:
-    limit = attempt.max_body
+async def _read(
+    answer: aiohttp.ClientResponse, attempt: Attempt, limit: int
+) -> bytes | TransportError:
     first = await answer.content.readany()
     if len(first) <= limit and answer.content.at_eof():
         return first
@@ -208,10 +241,10 @@ async def _read(answer: aiohttp.ClientResponse, attempt: Attempt) -> bytes | Tra
     )
 
 
-async def _read_reason(answer: aiohttp.ClientResponse, attempt: Attempt) -> bytes:
+async def _read_reason(answer: aiohttp.ClientResponse, attempt: Attempt, limit: int) -> bytes:
     # The status says enough: a broken error page must not hide it.
     try:
-        body = await _read(answer, attempt)
+        body = await _read(answer, attempt, limit)
     except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
         return b""
     return b"" if isinstance(body, TransportError) else body
