@@ -4,7 +4,7 @@ The iTwin Platform for asyncio: typed, streamed, and safe to repeat.
 
 from __future__ import annotations
 
-from itwin_async import imodels, itwins, saved_views
+from itwin_async import bulk, imodels, itwins, saved_views
 from itwin_async._version import __version__
 from itwin_async.auth import TokenProvider
 from itwin_async.converter import Converter, converter, from_dict, to_dict
@@ -67,6 +67,7 @@ __all__ = [
     "TokenProvider",
     "TransportError",
     "__version__",
+    "bulk",
     "converter",
     "from_dict",
     "imodels",
