@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar, cast, get_args, get_origin
+from typing import Any, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -18,6 +18,8 @@ from itwin_async.errors import DecodeError
 from itwin_async.twins import reachable
 
 T = TypeVar("T")
+
+Decoders: TypeAlias = dict[tuple[type, str, bool], Callable[[bytes], tuple[Any, Any]] | None]
 
 
 def wire_name(name: str) -> str:
@@ -71,17 +73,11 @@ class Converter(cattrs.Converter):
     def __init__(self) -> None:
         self._foreign: list[Callable[[Any], bool]] = []
         self._settled = False
-        self._changes = 0
+        self.decoders: Decoders = {}
+        """Fast decoders, kept by what they decode; forgotten whenever a hook is registered."""
         super().__init__(detailed_validation=True)
         _register(self)
         self._settled = True
-
-    @property
-    def changes(self) -> int:
-        """
-        How many hooks callers have registered; whoever caches by model compares it.
-        """
-        return self._changes
 
     def is_touched(self, cls: type) -> bool:
         """
@@ -127,7 +123,7 @@ class Converter(cattrs.Converter):
     def _note(self, check: Callable[[Any], bool]) -> None:
         if self._settled:
             self._foreign.append(check)
-            self._changes += 1
+            self.decoders.clear()
 
 
 def to_dict(model: attrs.AttrsInstance) -> dict[str, object]:

@@ -176,10 +176,11 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
     """
     if _UNSAFE.search(href):
         raise PaginationError(f"refused a malformed link: {_shown(href)!r}")
+    before = origin_text(base)
+    if href.startswith(f"{before}/"):
+        return href[len(before) :].partition("#")[0]
     try:
-        absolute = (
-            href if "://" in href.split("?", 1)[0] else urljoin(origin_text(base) + current, href)
-        )
+        absolute = href if "://" in href.split("?", 1)[0] else urljoin(before + current, href)
         url = URL(absolute, encoded=True)
         where = origin(url)
         user = url.raw_user is not None or url.raw_password is not None

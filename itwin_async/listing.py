@@ -53,13 +53,6 @@ class Listing(Generic[T_co]):
         """
         return scope_of(self.path, *(f"{name}={value}" for name, value in self.query))
 
-    @property
-    def headers(self) -> dict[str, str]:
-        """
-        Headers beside ``Accept``.
-        """
-        return {"Prefer": self.prefer} if self.prefer else {}
-
     def start(self, page_size: int | None) -> str:
         """
         Write the first request target.
@@ -97,21 +90,26 @@ class Page(Generic[T_co]):
     Attributes:
         items: the page's items; without those that lie before the cursor it was reached by.
         links: its links as the platform wrote them.
-        cursor: the place behind this page.
         raw: its JSON text as the platform sent it, unknown members included.
-        key: member of ``raw`` that holds the items.
-        target: path and query that it was requested by.
-        skipped: how many of its first items lie before the cursor it was reached by.
+        listing: the list that it is of.
+        place: request target of this page, and how many of its first items are left out here.
+        behind: request target of the page behind it, or of itself, and the offset there.
 
     """
 
     items: list[T_co]
     links: PageLinks
-    cursor: str
     raw: bytes = attrs.field(repr=False)
-    key: str = attrs.field(repr=False)
-    target: str = attrs.field(repr=False)
-    skipped: int = attrs.field(default=0, repr=False)
+    listing: Listing[T_co] = attrs.field(repr=False)
+    place: tuple[str, int] = attrs.field(repr=False)
+    behind: tuple[str, int] = attrs.field(repr=False)
+
+    @property
+    def cursor(self) -> str:
+        """
+        The place behind this page.
+        """
+        return self.listing.at(*self.behind)
 
     @property
     def next(self) -> str | None:
@@ -143,5 +141,5 @@ class Page(Generic[T_co]):
 
         """
         members = msgspec.json.decode(self.raw, type=dict[str, msgspec.Raw])
-        entries = msgspec.json.decode(members[self.key], type=list[msgspec.Raw])
-        return [bytes(entry) for entry in entries[self.skipped :]]
+        entries = msgspec.json.decode(members[self.listing.key], type=list[msgspec.Raw])
+        return [bytes(entry) for entry in entries[self.place[1] :]]

@@ -10,14 +10,19 @@ from __future__ import annotations
 
 import functools
 import operator
+from collections import deque
 from collections.abc import Callable, Iterable
 from datetime import datetime
+from itertools import chain, repeat
 from operator import attrgetter
 from types import MemberDescriptorType, NoneType, SimpleNamespace, UnionType
 from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 import msgspec
+
+_set_class = object.__dict__["__class__"].__set__
+_run = deque[None](maxlen=0).extend  # draws an iterator to its end, in C
 
 _LEAVES = (str, int, float, bool, datetime)
 _AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
@@ -66,7 +71,8 @@ def decoder(
     def run(body: bytes) -> tuple[Any, Any]:
         result: Any = decode(body)
         found = result.content
-        fix(found if many else (found,))
+        if fix is not None:
+            fix(found if many else (found,))
         return found, result.links
 
     return run
@@ -115,13 +121,9 @@ def _check_plain(cls: type) -> None:
         raise _NotPlain
 
 
-def _twin(cls: type, rename: Rename) -> tuple[Any, Fix]:
+def _twin(cls: type, rename: Rename) -> tuple[Any, Fix | None]:
     _check_plain(cls)
-    space: dict[str, Any] = {
-        "__slots__": (),
-        "__setattr__": object.__setattr__,  # the models are frozen; their class is set once, below
-        "__annotations__": {},
-    }
+    space: dict[str, Any] = {"__slots__": (), "__annotations__": {}}
     fields: list[SimpleNamespace] = []
     fixes: list[tuple[Callable[[Any], Any], bool, Fix]] = []
     for field, hint in zip(attrs.fields(cls), _hints(cls).values(), strict=True):
@@ -132,17 +134,18 @@ def _twin(cls: type, rename: Rename) -> tuple[Any, Fix]:
         space[name] = getattr(cls, field.name)
         space["__annotations__"][name] = kind
         fields.append(SimpleNamespace(name=name, default=field.default, validator=None))
+    if not fixes and all(field.name == rename(field.name) for field in attrs.fields(cls)):
+        return cls, None
     space["__attrs_attrs__"] = tuple(fields)
     return type(f"{cls.__name__}Twin", (cls,), space), _fixer(cls, fixes)
 
 
 def _fixer(cls: type, fixes: list[tuple[Callable[[Any], Any], bool, Fix]]) -> Fix:
     def fix(items: Iterable[Any]) -> None:
-        for item in items:
-            item.__class__ = cls
+        _run(map(_set_class, items, repeat(cls)))
         for read, many, inner in fixes:
-            found = [value for value in map(read, items) if value is not None]
-            inner([entry for value in found for entry in value] if many else found)
+            found = list(filter(None, map(read, items)))
+            inner(list(chain.from_iterable(found)) if many else found)
 
     return fix
 

@@ -62,6 +62,7 @@ class PageWalk(Generic[T_co]):
     __slots__ = (
         "__weakref__",
         "_ahead",
+        "_behind",
         "_concurrency",
         "_listing",
         "_offset",
@@ -69,7 +70,6 @@ class PageWalk(Generic[T_co]):
         "_seen",
         "_session",
         "_target",
-        "cursor",
     )
 
     def __init__(
@@ -90,8 +90,14 @@ class PageWalk(Generic[T_co]):
         self._concurrency = concurrency
         self._seen: set[str] = set()
         self._ahead: deque[_Ahead] = deque()
-        self.cursor = listing.at(start, offset)
-        """The place behind the last page handed out."""
+        self._behind = (start, offset)
+
+    @property
+    def cursor(self) -> str:
+        """
+        The place behind the last page handed out.
+        """
+        return self._listing.at(*self._behind)
 
     def __aiter__(self) -> Self:
         return self
@@ -104,6 +110,23 @@ class PageWalk(Generic[T_co]):
             ITwinError: as ``Session.request``, or ``PaginationError``; with ``cursor``.
 
         """
+        return await self.advance(None)
+
+    async def advance(self, spent: list[T_co] | None) -> Page[T_co]:
+        """
+        Fetch the next page, and empty the items of one that is done with.
+
+        Args:
+            spent: items that nobody needs as a list any more.
+
+        Returns:
+            The page.
+
+        Raises:
+            ITwinError: as ``Session.request``, or ``PaginationError``; with ``cursor``.
+            StopAsyncIteration: there is none.
+
+        """
         target = self._target
         if target is None:
             raise StopAsyncIteration
@@ -111,7 +134,7 @@ class PageWalk(Generic[T_co]):
             response = await self._arrival(target)
             if self._prefetch and self._look_ahead(response, target):
                 await asyncio.sleep(0)  # the next request leaves before this page is decoded
-            page, following = self._read(response, target)
+            page, following = self._read(response, target, spent)
         except ITwinError as error:
             self._drop()
             with_cursor(error, self.cursor)
@@ -120,7 +143,7 @@ class PageWalk(Generic[T_co]):
             self._drop()
             raise
         self._seen.add(target)
-        self._target, self._offset, self.cursor = following, 0, page.cursor
+        self._target, self._offset, self._behind = following, 0, page.behind
         if following is None:
             self._drop()
         return page
@@ -145,9 +168,7 @@ class PageWalk(Generic[T_co]):
         """
         Give the answer for a target: one that is under way, or a new one.
         """
-        fetched: _Fetched | None = None
-        if self._ahead:
-            fetched = await self._ahead.popleft().task
+        fetched = await _outcome(self._ahead.popleft().task) if self._ahead else None
         if fetched is None or fetched.target != target:
             self._drop()
             fetched = await _fetch(self._session, self._listing, target)
@@ -190,10 +211,12 @@ class PageWalk(Generic[T_co]):
         task = self._session.spawn(_fetch_after(self._session, self._listing, previous))
         self._ahead.append(_Ahead(None, task))
 
-    def _read(self, response: Response, target: str) -> tuple[Page[T_co], str | None]:
+    def _read(
+        self, response: Response, target: str, spent: list[T_co] | None
+    ) -> tuple[Page[T_co], str | None]:
         listing = self._listing
         try:
-            items, links = self._session.codec.page(response.body, listing.item, listing.key)
+            items, links = self._session.codec.page(response.body, listing.item, listing.key, spent)
             following = _following(self._session, links, target)
             if following is not None and (following == target or following in self._seen):
                 raise PaginationError("the next link leads to a page that was visited before")
@@ -202,16 +225,9 @@ class PageWalk(Generic[T_co]):
             raise
         behind = (target, len(items)) if following is None else (following, 0)
         skipped = self._offset
-        page = Page(
-            items[skipped:] if skipped else items,
-            links,
-            listing.at(*behind),
-            response.body,
-            listing.key,
-            target,
-            skipped,
-        )
-        return page, following
+        if skipped:
+            items = items[skipped:]
+        return Page(items, links, response.body, listing, (target, skipped), behind), following
 
 
 class ItemWalk(Generic[T_co]):
@@ -244,7 +260,8 @@ class ItemWalk(Generic[T_co]):
         for item in self._items:
             return item
         while True:
-            self._page = page = await self._pages.__anext__()
+            spent = self._page.items if self._page is not None else None
+            self._page = page = await self._pages.advance(spent)
             self._items = iter(page.items)
             for item in self._items:
                 return item
@@ -258,7 +275,8 @@ class ItemWalk(Generic[T_co]):
         left = operator.length_hint(self._items)
         if page is None or not left:
             return self._pages.cursor
-        return self._listing.at(page.target, page.skipped + len(page.items) - left)
+        target, skipped = page.place
+        return self._listing.at(target, skipped + len(page.items) - left)
 
     async def aclose(self) -> None:
         """
@@ -268,11 +286,20 @@ class ItemWalk(Generic[T_co]):
         await self._pages.aclose()
 
 
+async def _outcome(task: asyncio.Task[_Fetched | None]) -> _Fetched | None:
+    try:
+        return await task
+    except asyncio.CancelledError:
+        mine = asyncio.current_task()
+        if mine is None or mine.cancelling():
+            raise
+        return None  # the session was closed, and the next request will say so
+
+
 async def _fetch(session: Session, listing: Listing[object], target: str) -> _Fetched:
     try:
-        response = await session.request(
-            "GET", target, accept=listing.accept, headers=listing.headers
-        )
+        headers = {"Prefer": listing.prefer} if listing.prefer else None
+        response = await session.request("GET", target, accept=listing.accept, headers=headers)
     except ITwinError as error:
         return _Fetched(target, error)
     return _Fetched(target, response)

@@ -33,10 +33,10 @@ class Codec:
 
     def __init__(self, converter: Converter) -> None:
         self.converter = converter
-        self._changes = converter.changes
-        self._fast: dict[tuple[type, str, bool], Callable[[bytes], tuple[Any, Any]] | None] = {}
 
-    def page(self, body: bytes, item: type[T], key: str) -> tuple[list[T], PageLinks]:
+    def page(
+        self, body: bytes, item: type[T], key: str, spent: list[T] | None = None
+    ) -> tuple[list[T], PageLinks]:
         """
         Decode one page of a list.
 
@@ -44,6 +44,7 @@ class Codec:
             body: JSON text of the answer.
             item: class of the items.
             key: member that holds the items.
+            spent: items of a page that is done with; emptied if the decoding succeeds.
 
         Returns:
             The items and the paging links.
@@ -53,7 +54,7 @@ class Codec:
             PaginationError: a link is malformed.
 
         """
-        items, links = self._decode(body, item, key, many=True)
+        items, links = self._decode(body, item, key, many=True, spent=spent)
         return cast("list[T]", items), page_links(links)
 
     def one(self, body: bytes, cls: type[T], key: str) -> T:
@@ -74,29 +75,39 @@ class Codec:
         """
         return cast("T", self._decode(body, cls, key, many=False)[0])
 
-    def _decode(self, body: bytes, cls: type, key: str, *, many: bool) -> tuple[Any, Any]:
-        if self._changes != self.converter.changes:
-            self._changes = self.converter.changes
-            self._fast.clear()
+    def _decode(
+        self, body: bytes, cls: type, key: str, *, many: bool, spent: list[Any] | None = None
+    ) -> tuple[Any, Any]:
+        decoders = self.converter.decoders
         slot = (cls, key, many)
-        if slot not in self._fast:
+        if slot not in decoders:
             touched = self.converter.is_touched(cls)
-            self._fast[slot] = None if touched else decoder(cls, key, wire_name, many=many)
-        fast = self._fast[slot]
+            decoders[slot] = None if touched else decoder(cls, key, wire_name, many=many)
+        fast = decoders[slot]
         collecting = gc.isenabled()
         if collecting:
             # Thousands of objects that all live on: each collection meanwhile would be in vain.
             gc.disable()
         try:
-            if fast is not None:
-                try:
-                    return fast(body)
-                except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-                    pass  # the converter gives the verdict, and the words for it
-            return self._by_converter(parse(body), cls, key, many=many)
+            result = self._by_fast_path(body, fast) if fast is not None else None
+            if result is None:
+                result = self._by_converter(parse(body), cls, key, many=many)
+            if spent is not None:
+                # As many objects go as came: for the collector there is nothing to be done then.
+                spent.clear()
+            return result
         finally:
             if collecting:
                 gc.enable()
+
+    @staticmethod
+    def _by_fast_path(
+        body: bytes, fast: Callable[[bytes], tuple[Any, Any]]
+    ) -> tuple[Any, Any] | None:
+        try:
+            return fast(body)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            return None  # the converter gives the verdict, and the words for it
 
     def _by_converter(self, value: object, cls: type, key: str, *, many: bool) -> tuple[Any, Any]:
         if not isinstance(value, dict):
