@@ -142,19 +142,21 @@ def origin_text(base: URL) -> str:
     return f"{base.scheme}://{base.raw_authority}"
 
 
-def resolve(before: str, request_target: str) -> URL:
+def resolve(base: URL, request_target: str) -> URL:
     """
     Put a request target behind the base URL, byte for byte.
 
     Args:
-        before: what ``origin_text`` gave.
+        base: the session's base URL.
         request_target: path and query; begins with a slash.
 
     Returns:
         The URL to request.
 
     """
-    return URL(before + request_target, encoded=True)
+    if "?" not in request_target:
+        return base.with_path(request_target, encoded=True)
+    return URL(origin_text(base) + request_target, encoded=True)
 
 
 def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:

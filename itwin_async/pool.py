@@ -12,7 +12,6 @@ import sys
 import aiohttp
 from yarl import URL
 
-from itwin_async import links
 from itwin_async.errors import ConfigurationError
 from itwin_async.events import Event, Observer, log
 from itwin_async.quota import Pacer, Quota
@@ -44,7 +43,6 @@ class Core:
         observers: tuple[Observer, ...],
     ) -> None:
         self.base = base
-        self.origin = links.origin_text(base)
         self.timeout = timeout
         self.retry = retry
         self.pacer = Pacer(quota, clock=retry.clock, sleep=retry.sleep)

@@ -304,7 +304,7 @@ class Session:
             repeat = Repeat.SAFE if method in _SAFE_METHODS else Repeat.UNSAFE
         attempt = Attempt(
             method,
-            links.resolve(core.origin, path),
+            links.resolve(core.base, path),
             path.partition("?")[0],
             sent,
             body,

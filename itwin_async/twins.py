@@ -24,6 +24,7 @@ import msgspec
 _set_class = object.__dict__["__class__"].__set__
 _run = deque[None](maxlen=0).extend  # draws an iterator to its end, in C
 
+_SPECIAL = ("__attrs_post_init__", "__attrs_pre_init__", "__bool__", "__len__")
 _LEAVES = (str, int, float, bool, datetime)
 _AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -117,7 +118,7 @@ def _check_plain(cls: type) -> None:
             or not isinstance(getattr(cls, field.name, None), MemberDescriptorType)
         ):
             raise _NotPlain
-    if hasattr(cls, "__attrs_post_init__") or hasattr(cls, "__attrs_pre_init__"):
+    if any(hasattr(cls, name) for name in _SPECIAL):
         raise _NotPlain
 
 

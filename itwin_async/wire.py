@@ -19,6 +19,7 @@ from itwin_async.twins import decoder
 T = TypeVar("T")
 
 _PAGE_LINKS = re.compile(rb'"_links"\s*:')
+_MEMBERS = msgspec.json.Decoder(dict[str, object])
 _TAIL_LIMIT = 16 * 1024
 
 
@@ -145,7 +146,7 @@ def peek_links(body: bytes) -> PageLinks | None:
         return None
     try:
         # Only where the member closes the whole body is what follows it one closing brace.
-        tail = msgspec.json.decode(b"{" + body[start:], type=dict[str, object])
+        tail = _MEMBERS.decode(b"{" + body[start:])
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return page_links(tail["_links"])
