@@ -7,7 +7,7 @@ from __future__ import annotations
 from itwin_async import bulk, imodels, itwins, saved_views
 from itwin_async._version import __version__
 from itwin_async.auth import TokenProvider
-from itwin_async.converter import Converter, converter, from_dict, to_dict
+from itwin_async.conversion import Converter, converter, from_dict, to_dict
 from itwin_async.errors import (
     ApiError,
     ArgumentError,

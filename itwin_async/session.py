@@ -17,8 +17,8 @@ from yarl import URL
 from itwin_async import links
 from itwin_async._version import __version__
 from itwin_async.auth import Authenticator, TokenSource
-from itwin_async.converter import Converter
-from itwin_async.converter import converter as default_converter
+from itwin_async.conversion import Converter
+from itwin_async.conversion import converter as default_converter
 from itwin_async.errors import ArgumentError, ConfigurationError, DecodeError
 from itwin_async.events import Observer
 from itwin_async.exchange import perform

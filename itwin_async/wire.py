@@ -11,7 +11,7 @@ from typing import Any, TypeVar, cast
 
 import msgspec
 
-from itwin_async.converter import Converter, kind_of, structure, wire_name
+from itwin_async.conversion import Converter, kind_of, structure, wire_name
 from itwin_async.errors import DecodeError
 from itwin_async.links import PageLinks, page_links
 from itwin_async.twins import decoder
