@@ -4,7 +4,10 @@ The iTwin Platform for asyncio: typed, streamed, and safe to repeat.
 
 from __future__ import annotations
 
-from itwin_async import bulk, imodels, itwins, saved_views
+from importlib import import_module
+from types import ModuleType
+from typing import TYPE_CHECKING
+
 from itwin_async._version import __version__
 from itwin_async.auth import TokenProvider
 from itwin_async.conversion import Converter, converter, from_dict, to_dict
@@ -34,6 +37,9 @@ from itwin_async.retry import Repeat, RetryPolicy
 from itwin_async.session import Session
 from itwin_async.transport import Response, Timeout
 from itwin_async.walks import ItemWalk, PageWalk
+
+if TYPE_CHECKING:
+    from itwin_async import bulk, imodels, itwins, saved_views
 
 __all__ = [
     "ApiError",
@@ -75,3 +81,10 @@ __all__ = [
     "saved_views",
     "to_dict",
 ]
+
+
+def __getattr__(name: str) -> ModuleType:
+    # The wings are loaded when they are asked for: a program rarely needs all of them.
+    if name in {"bulk", "imodels", "itwins", "saved_views"}:
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

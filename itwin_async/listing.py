@@ -15,7 +15,7 @@ from itwin_async.links import PageLinks, target
 T_co = TypeVar("T_co", covariant=True)
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Listing(Generic[T_co]):
     """
     What there is to know about a list operation before its first request.
@@ -82,7 +82,7 @@ class Listing(Generic[T_co]):
         return Cursor(self.operation, self.scope, page, offset).encode()
 
 
-@attrs.frozen
+@attrs.frozen(eq=False)
 class Page(Generic[T_co]):
     """
     One page of a list.

@@ -67,7 +67,7 @@ class Timeout:
     connect: float = attrs.field(default=10.0, validator=_seconds)
 
 
-@_frozen
+@_frozen(eq=False)
 class Response:
     """
     An answer of the platform, read to its end.
@@ -125,7 +125,7 @@ class Response:
         return error
 
 
-@attrs.define
+@attrs.define(eq=False)
 class Attempt:
     """
     What is the same for every attempt of a call.
@@ -151,7 +151,7 @@ class RequestOptions(TypedDict, total=False):
     proxy: str | URL | None
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class Channel:
     """
     What attempts go through: an open pool and its settings.

@@ -26,7 +26,7 @@ _SKIP = re.compile(r"((?:\$|%24)skip=)(\d+)", re.IGNORECASE)
 _TOP = re.compile(r"(?:\$|%24)top=(\d+)", re.IGNORECASE)
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class _Fetched:
     """
     What came of requesting one page; an error is kept until the page's turn.
@@ -36,7 +36,7 @@ class _Fetched:
     outcome: Response | ITwinError
 
 
-@attrs.frozen
+@attrs.define(eq=False)
 class _Ahead:
     """
     A page under way; without a target while it still waits for the page before it.
