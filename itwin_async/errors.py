@@ -95,10 +95,12 @@ class RequestError(ITwinError):
         self.request_id = request_id
 
     def __str__(self) -> str:
-        where = f"{self.method} {self.path}".strip()
-        if self.request_id:
-            where = f"{where}, request id {self.request_id}"
-        return f"{self.args[0]} ({where})" if where else str(self.args[0])
+        if not self.method:
+            return self._what()
+        return f"{self._what()} ({self.method} {self.path}, request id {self.request_id})"
+
+    def _what(self) -> str:
+        return str(self.args[0])
 
 
 class TransportError(RequestError):
@@ -217,7 +219,7 @@ class ApiError(RequestError):
         self.retry_after = retry_after
         self.extra: dict[str, object] = dict(extra or {})
 
-    def __str__(self) -> str:
+    def _what(self) -> str:
         parts = [f"{self.status} {self.code}: {self.message}" if self.code else self._plain()]
         parts += [f"{d.target}: {d.message}" if d.target else f"{d.message}" for d in self.details]
         if self.retry_after is not None:
@@ -225,8 +227,7 @@ class ApiError(RequestError):
         hint = _hint(self.status, self.code)
         if hint:
             parts.append(hint)
-        where = f"{self.method} {self.path}".strip()
-        return f"{'; '.join(parts)} ({where}, request id {self.request_id})"
+        return "; ".join(parts)
 
     def _plain(self) -> str:
         return f"{self.status} {self.message}"

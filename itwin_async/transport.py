@@ -274,8 +274,10 @@ def _failure(problem: BaseException, attempt: Attempt) -> TransportError:
     sent = not isinstance(problem, _NEVER_SENT)
     if isinstance(problem, TimeoutError):
         return _transport_error("no complete answer in time", attempt, sent=sent, timeout=True)
-    if isinstance(problem, aiohttp.ClientResponseError | ValueError):
-        # Their texts quote what was received, headers included.
+    if isinstance(problem, aiohttp.ClientResponseError):
+        # Its text quotes what was received, headers included.
+        return _transport_error("the answer is not valid HTTP", attempt)
+    if isinstance(problem, ValueError):
         return _transport_error(f"the exchange failed ({type(problem).__name__})", attempt)
     if isinstance(problem, aiohttp.ClientPayloadError):
         return _transport_error("the answer broke off or could not be decompressed", attempt)
