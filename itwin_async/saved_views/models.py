@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import attrs
 
-from itwin_async.converter import spelled
+from itwin_async.conversion import spelled
 from itwin_async.links import Link
 
 
