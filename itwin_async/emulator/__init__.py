@@ -1,0 +1,36 @@
+"""
+A local iTwin Platform for tests and trials; it knows nothing of the client.
+"""
+
+from itwin_async.emulator.clock import EmulatorClock
+from itwin_async.emulator.evidence import RecordedRequest
+from itwin_async.emulator.faults import Fault, FaultError
+from itwin_async.emulator.limits import RateLimit
+from itwin_async.emulator.oauth import OAuthClient, TokenRequest
+from itwin_async.emulator.records import (
+    Extent,
+    IModelRecord,
+    ITwinRecord,
+    TagRecord,
+    UserRecord,
+)
+from itwin_async.emulator.server import Emulator, EmulatorThread
+from itwin_async.emulator.state import World
+
+__all__ = [
+    "Emulator",
+    "EmulatorClock",
+    "EmulatorThread",
+    "Extent",
+    "Fault",
+    "FaultError",
+    "IModelRecord",
+    "ITwinRecord",
+    "OAuthClient",
+    "RateLimit",
+    "RecordedRequest",
+    "TagRecord",
+    "TokenRequest",
+    "UserRecord",
+    "World",
+]

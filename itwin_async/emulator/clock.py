@@ -1,0 +1,104 @@
+"""
+The emulator's own time, which a test may move.
+"""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+
+
+class EmulatorClock:
+    """
+    A clock that starts at real time and runs, unless it is frozen.
+
+    Args:
+        start: seconds since the epoch at which it starts; the real time when absent.
+        frozen: whether it stands still between calls of `advance` and `set`.
+
+    """
+
+    def __init__(self, start: float | None = None, *, frozen: bool = False) -> None:
+        self._start = (start, frozen)
+        self.reset()
+
+    def reset(self) -> None:
+        """
+        Go back to the time of the beginning, or to the real time, running or frozen as it was.
+        """
+        start, self._frozen = self._start
+        self._base = time.time() if start is None else start
+        self._origin = time.monotonic()
+
+    def now(self) -> float:
+        """
+        Seconds since the epoch.
+        """
+        if self._frozen:
+            return self._base
+        return self._base + time.monotonic() - self._origin
+
+    def advance(self, seconds: float) -> float:
+        """
+        Move the clock.
+
+        Args:
+            seconds: how far ahead; a negative number moves it back.
+
+        Returns:
+            The new time in seconds since the epoch.
+
+        """
+        self._base += seconds
+        return self.now()
+
+    def set(self, moment: float | datetime) -> float:
+        """
+        Put the clock to a moment.
+
+        Args:
+            moment: seconds since the epoch, or an aware datetime.
+
+        Returns:
+            The new time in seconds since the epoch.
+
+        """
+        self._base = moment.timestamp() if isinstance(moment, datetime) else float(moment)
+        self._origin = time.monotonic()
+        return self.now()
+
+    def freeze(self) -> None:
+        """
+        Stop the clock where it is.
+        """
+        self._base = self.now()
+        self._frozen = True
+
+    def utcnow(self) -> datetime:
+        """
+        Return the time as an aware datetime.
+        """
+        return datetime.fromtimestamp(self.now(), UTC)
+
+    def stamp(self, digits: int = 7) -> str:
+        """
+        Return the time as the platform writes it.
+
+        Args:
+            digits: fraction digits, 3 or 7.
+
+        """
+        return stamp(self.utcnow(), digits)
+
+
+def stamp(moment: datetime, digits: int = 7) -> str:
+    """
+    Write a moment in UTC with a given number of fraction digits.
+
+    Args:
+        moment: an aware datetime.
+        digits: 3 or 7; the seventh digit is always zero.
+
+    """
+    text = moment.astimezone(UTC).isoformat(timespec="microseconds")
+    return f"{text[:26]}0"[: 20 + digits] + "Z"

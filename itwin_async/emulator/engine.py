@@ -1,0 +1,235 @@
+"""
+The platform itself: one request in, one answer out, without a network.
+"""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import attrs
+
+from itwin_async.emulator import errors
+from itwin_async.emulator.access import Access, Caller
+from itwin_async.emulator.evidence import RecordedRequest, scrub
+from itwin_async.emulator.exchange import Answer, Call, Query
+from itwin_async.emulator.faults import FaultBook, SetFault
+from itwin_async.emulator.limits import Limiter, RateLimit
+from itwin_async.emulator.paging import LinkStyle
+from itwin_async.emulator.routes import accepts, find_route, split_path
+from itwin_async.emulator.signin import SignIn, is_sign_in
+from itwin_async.emulator.tampering import refuse_token, tamper
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from itwin_async.emulator.clock import EmulatorClock
+    from itwin_async.emulator.state import World
+
+_LIMIT_NAMES = {"imodels", "itwins", "savedviews"}
+
+
+@attrs.frozen(kw_only=True)
+class Request:
+    """
+    A request as it came in.
+
+    Args:
+        method: the HTTP method.
+        target: path and query as they were sent.
+        headers: names in any case.
+        body: the bytes that came with it.
+        origin: scheme and host that it was sent to.
+
+    """
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes = b""
+    origin: str = ""
+
+    @property
+    def path(self) -> str:
+        """
+        The path as it was sent.
+        """
+        return self.target.partition("?")[0]
+
+    @property
+    def query(self) -> str:
+        """
+        The query as it was sent.
+        """
+        return self.target.partition("?")[2]
+
+
+class Engine:
+    """
+    World, tokens, limits, faults and evidence of one emulator. Its methods may be called from any
+    thread.
+
+    Args:
+        world: what it starts with.
+        clock: its time.
+        rate_limit: how many calls are allowed.
+        style: how links are written.
+        strict: whether requests that the platform would refuse are collected.
+        keep: how many requests are remembered at least.
+        any_token: whether a token that nobody made is good, for a user of its own.
+
+    """
+
+    def __init__(
+        self,
+        world: World,
+        clock: EmulatorClock,
+        *,
+        rate_limit: RateLimit | None = None,
+        style: LinkStyle | None = None,
+        strict: bool = False,
+        keep: int = 50_000,
+        any_token: bool = True,
+    ) -> None:
+        self.lock = threading.RLock()
+        self.world = world
+        self.clock = clock
+        self.style = style or LinkStyle()
+        self.strict = strict
+        self.access = Access(clock, any_token=any_token)
+        self.sign_in = SignIn(self.access, clock)
+        self.limiter = Limiter(rate_limit, clock)
+        self.faults = FaultBook()
+        self.requests: list[RecordedRequest] = []
+        self.request_count = 0
+        self.counts: dict[str, int] = {}
+        self.violations: list[str] = []
+        self._start = world.copy()
+        self._limit = rate_limit
+        self._keep = keep
+
+    def reset(self, world: World | None = None) -> None:
+        """
+        Go back to the beginning.
+
+        Args:
+            world: what it shall begin with from now on; what it began with when absent.
+
+        """
+        with self.lock:
+            if world is not None:
+                self._start = world.copy()
+            self.world = self._start.copy()
+            self.clock.reset()
+            self.access.reset()
+            self.limiter.limit = self._limit
+            self.sign_in.reset()
+            self.limiter.reset()
+            self.faults.clear()
+            self.requests.clear()
+            self.request_count = 0
+            self.counts.clear()
+            self.violations.clear()
+
+    def begin(self, request: Request) -> tuple[RecordedRequest, SetFault | None, Caller | Answer]:
+        """
+        Write a request down, find out who calls and which fault applies.
+        """
+        with self.lock:
+            caller = self.access.check(request.headers.get("Authorization"), self.world)
+            user = caller.user.name if isinstance(caller, Caller) else None
+            record = RecordedRequest(
+                method=request.method,
+                path=request.path,
+                query=request.query,
+                headers=scrub(request.headers),
+                time=self.clock.now(),
+                user=user,
+                body=request.body,
+            )
+            signing_in = is_sign_in(request.path)
+            if not signing_in:
+                self._remember(record)
+            fault = self.faults.pick(request.method, request.path, user, signing_in=signing_in)
+            if fault is not None:
+                record.fault = fault.fault.describe()
+            return record, fault, caller
+
+    def work(self, request: Request, caller: Caller | Answer, entry: SetFault | None) -> Answer:
+        """
+        Return what the platform answers, and what a fault makes of it.
+        """
+        with self.lock:
+            fault = None if entry is None else entry.fault
+            user = caller.user.name if isinstance(caller, Caller) else None
+            if fault is not None and fault.status is not None:
+                answer = errors.for_status(fault.status, request.path, {})
+                return tamper(answer, fault, self, request, user)
+            if fault is not None and fault.expire_continuation:
+                refusal = refuse_token(request)
+                if refusal is not None:
+                    return tamper(refusal, fault, self, request, user)
+            if is_sign_in(request.path):
+                answer = self.sign_in.answer(request, self.world)
+            else:
+                answer = self._answer(request, caller)
+            if answer.refused and self.strict:
+                query = f"?{request.query}" if request.query else ""
+                line = f"{request.method} {request.path}{query}: {answer.refused}"
+                self.violations.append(line)
+            if fault is not None:
+                answer = tamper(answer, fault, self, request, user)
+            return answer
+
+    def _remember(self, record: RecordedRequest) -> None:
+        if len(self.requests) >= 2 * self._keep:
+            del self.requests[: self._keep]
+        self.requests.append(record)
+        self.request_count += 1
+
+    def _answer(self, request: Request, caller: Caller | Answer) -> Answer:
+        found = find_route(request.method, request.path)
+        if found is None:
+            return errors.resource_not_found()
+        route, params = found
+        operation = f"{route.method} {route.pattern}"
+        self.counts[operation] = self.counts.get(operation, 0) + 1
+        if not accepts(request.headers.get("Accept"), route):
+            return errors.resource_not_found()
+        if isinstance(caller, Answer):
+            return caller
+        wait, remaining = self.limiter.take(caller.client, route.api)
+        limits = self.limiter.headers(wait, remaining)
+        if wait:
+            return errors.too_many_requests(request.path, limits)
+        call = Call(
+            method=request.method,
+            path=request.path,
+            params=params,
+            query=Query(request.query),
+            headers=request.headers,
+            full=_prefers_full(request.headers),
+            body=request.body,
+            user=caller.user,
+            origin=request.origin,
+            world=self.world,
+            style=self.style,
+            clock=self.clock,
+        )
+        answer = route.handler(call)
+        if limits:
+            answer = attrs.evolve(answer, headers={**answer.headers, **limits})
+        return answer
+
+
+def api_of(path: str) -> str | None:
+    """
+    Return the platform API that a path belongs to.
+    """
+    first = split_path(path)[0].lower()
+    return first if first in _LIMIT_NAMES else None
+
+
+def _prefers_full(headers: Mapping[str, str]) -> bool:
+    wishes = headers.get("Prefer", "").lower().replace(" ", "").split(",")
+    return "return=representation" in wishes

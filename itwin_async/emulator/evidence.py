@@ -1,0 +1,121 @@
+"""
+What was asked of the emulator, and ways to assert on it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import attrs
+from multidict import CIMultiDict
+
+from itwin_async.emulator.faults import Fault, SetFault
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from itwin_async.emulator.records import JsonObject
+
+_SECRET = ("authorization", "cookie", "proxy-authorization")
+_SHOWN = 30
+
+
+@attrs.define(kw_only=True)
+class RecordedRequest:
+    """
+    A request that reached the emulator.
+
+    Args:
+        method: the HTTP method.
+        path: the path as it was sent.
+        query: the query as it was sent, without the question mark.
+        headers: the headers; of secrets only the scheme.
+        user: the name of the user that called; nothing without a good token.
+        status: what was answered; nothing while it is being worked on or when the connection was
+            dropped instead.
+        time: when it came, by the emulator's clock.
+        fault: the fault that applied, in words.
+        body: the bytes that came with it.
+
+    """
+
+    method: str
+    path: str
+    query: str
+    headers: Mapping[str, str]
+    time: float
+    user: str | None = None
+    status: int | None = None
+    fault: str | None = None
+    body: bytes = b""
+
+    def __str__(self) -> str:
+        query = f"?{self.query}" if self.query else ""
+        status = "no answer" if self.status is None else str(self.status)
+        return f"{self.method} {self.path}{query} -> {status}"
+
+    def json(self) -> JsonObject:
+        """
+        Return the request as the control interface shows it.
+        """
+        return {
+            "method": self.method,
+            "path": self.path,
+            "query": self.query,
+            "headers": dict(self.headers),
+            "user": self.user,
+            "status": self.status,
+            "time": self.time,
+            "fault": self.fault,
+        }
+
+
+def scrub(headers: Mapping[str, str]) -> CIMultiDict[str]:
+    """
+    Return a copy of headers in which secrets are cut down to their scheme.
+    """
+    found = CIMultiDict(headers)
+    for name in _SECRET:
+        if name in found:
+            found[name] = found[name].partition(" ")[0] if " " in found[name] else "***"
+    return found
+
+
+def matching(requests: Sequence[RecordedRequest], match: str) -> list[RecordedRequest]:
+    """
+    Return the requests that a match such as `GET /imodels/favorites` means.
+    """
+    probe = SetFault(Fault(match=match, times=None))
+    return [request for request in requests if probe.due(request.method, request.path, None)]
+
+
+def explain(requests: Sequence[RecordedRequest], match: str, expected: str) -> str:
+    """
+    Return what a failed assertion says.
+
+    Args:
+        requests: all that was asked.
+        match: what should have been asked.
+        expected: how often.
+
+    """
+    found = matching(requests, match)
+    lines = [f"expected {match} {expected}, but it was called {times_in_words(len(found))}."]
+    if not requests:
+        lines.append("Nothing was called at all.")
+    else:
+        lines.append(f"What was called ({len(requests)} in all):")
+        marks = {id(request) for request in found}
+        lines += [
+            f"  {'>' if id(request) in marks else ' '} {request}" for request in requests[-_SHOWN:]
+        ]
+        if len(requests) > _SHOWN:
+            lines.insert(2, f"    ... {len(requests) - _SHOWN} earlier ones")
+    return "\n".join(lines)
+
+
+def times_in_words(count: int) -> str:
+    """
+    Return a number of calls as a word.
+    """
+    return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")

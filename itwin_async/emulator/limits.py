@@ -1,0 +1,136 @@
+"""
+Rate limits: a fixed window, or a bucket that fills.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Literal
+
+import attrs
+from attrs import validators
+
+if TYPE_CHECKING:
+    from itwin_async.emulator.clock import EmulatorClock
+
+_is = validators.instance_of
+
+
+@attrs.frozen
+class RateLimit:
+    """
+    How many calls are allowed.
+
+    Args:
+        requests: so many calls,
+        per_seconds: in so many seconds.
+        kind: a fixed window that starts with the first call, or a bucket of tokens.
+        burst: how many calls a full bucket allows at once; `requests` when absent.
+        shared: whether all callers share one limit; each caller has their own when not.
+        per_api: whether iModels, iTwins and Saved Views are counted apart.
+        header: whether answers say how many calls remain.
+        retry_after: whether a refusal says how long to wait.
+
+    """
+
+    requests: int = attrs.field(validator=[_is(int), validators.ge(1)])
+    per_seconds: float = attrs.field(converter=float, validator=validators.gt(0))
+    kind: Literal["window", "bucket"] = attrs.field(
+        default="window", validator=validators.in_(("window", "bucket"))
+    )
+    burst: int | None = attrs.field(
+        default=None, validator=validators.optional([_is(int), validators.ge(1)])
+    )
+    shared: bool = False
+    per_api: bool = False
+    header: bool = False
+    retry_after: bool = True
+
+
+@attrs.define
+class _Window:
+    start: float
+    used: int = 0
+
+
+@attrs.define
+class _Bucket:
+    level: float
+    time: float
+
+
+class Limiter:
+    """
+    Counts calls against a limit.
+
+    Args:
+        limit: what is allowed.
+        clock: the emulator's time.
+
+    """
+
+    def __init__(self, limit: RateLimit | None, clock: EmulatorClock) -> None:
+        self.limit = limit
+        self._clock = clock
+        self._windows: dict[str, _Window] = {}
+        self._buckets: dict[str, _Bucket] = {}
+
+    def reset(self) -> None:
+        """
+        Forget all calls.
+        """
+        self._windows.clear()
+        self._buckets.clear()
+
+    def take(self, client: str, api: str) -> tuple[float, int]:
+        """
+        Count a call.
+
+        Args:
+            client: who calls.
+            api: the first segment of the path.
+
+        Returns:
+            Seconds to wait, 0 when the call is allowed; and how many calls remain.
+
+        """
+        limit = self.limit
+        if limit is None:
+            return 0.0, 0
+        key = ("" if limit.shared else client) + (f"/{api}" if limit.per_api else "")
+        return self._bucket(limit, key) if limit.kind == "bucket" else self._window(limit, key)
+
+    def headers(self, wait: float, remaining: int) -> dict[str, str]:
+        """
+        Return the headers that go with an answer.
+        """
+        found: dict[str, str] = {}
+        if self.limit is None:
+            return found
+        if wait and self.limit.retry_after:
+            found["retry-after"] = str(max(1, math.ceil(wait)))
+        if self.limit.header:
+            found["iTwinPlatform-RateLimit-RemainingCalls"] = str(remaining)
+        return found
+
+    def _window(self, limit: RateLimit, key: str) -> tuple[float, int]:
+        now = self._clock.now()
+        window = self._windows.get(key)
+        if window is None or not 0 <= now - window.start < limit.per_seconds:
+            window = self._windows[key] = _Window(now)
+        if window.used >= limit.requests:
+            return window.start + limit.per_seconds - now, 0
+        window.used += 1
+        return 0.0, limit.requests - window.used
+
+    def _bucket(self, limit: RateLimit, key: str) -> tuple[float, int]:
+        now = self._clock.now()
+        size = float(limit.burst or limit.requests)
+        rate = limit.requests / limit.per_seconds
+        bucket = self._buckets.setdefault(key, _Bucket(size, now))
+        bucket.level = min(size, bucket.level + max(0.0, now - bucket.time) * rate)
+        bucket.time = now
+        if bucket.level < 1:
+            return (1 - bucket.level) / rate, 0
+        bucket.level -= 1
+        return 0.0, int(bucket.level)

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from itwin_async.emulator import Emulator
+from itwin_async.emulator.serve import main, rate_limit
+
+from .conftest import Caller
+
+LIST = "/itwins/favorites"
+
+
+@pytest.fixture
+def control(call: Caller) -> Caller:
+    return call.as_user(None)
+
+
+async def test_faults(call: Caller, control: Caller, emulator: Emulator) -> None:
+    made = await control(
+        "POST",
+        "/_emulator/faults",
+        json={"match": f"GET {LIST}", "status": 429, "retry_after": 2, "times": 2},
+    )
+    assert made.status == 201
+    assert (await call("GET", LIST)).headers["retry-after"] == "2"
+    shown = (await control("GET", "/_emulator/faults/")).json["faults"]
+    assert shown == [
+        {
+            "fault": f"GET {LIST} times=2 status=429 retry_after=2",
+            "match": f"GET {LIST}",
+            "matched": 1,
+            "applied": 1,
+            "done": False,
+        }
+    ]
+    assert (await control("DELETE", "/_emulator/faults")).status == 204
+    assert (await call("GET", LIST)).status == 200
+    several = {"faults": [{"status": 500}, {"latency": [0, 0.001], "times": None}]}
+    await control("POST", "/_emulator/faults", json=several)
+    assert [(await call("GET", LIST)).status for _ in range(2)] == [500, 200]
+    emulator.assert_called(f"GET {LIST}", times=4)
+    emulator.assert_not_called("* /_emulator/**")
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({"odd": 1}, "unknown member 'odd'"),
+        ({"match": "x"}, "write a match as"),
+        ({"status": "429"}, 'status cannot be "429"'),
+        ({"times": True}, "times cannot be true"),
+        ({"latency": [1]}, "a list of two"),
+        ({"drop": "never"}, "drop must be one of before, middle, after"),
+        ({"faults": {}}, "faults must be a list"),
+        ([], "the body must be a JSON object"),
+    ],
+)
+async def test_wrong_faults(control: Caller, body: Any, message: str) -> None:
+    reply = await control("POST", "/_emulator/faults", json=body)
+    assert reply.status == 400
+    assert message in reply.json["error"]["message"]
+
+
+async def test_state_and_world(call: Caller, control: Caller, emulator: Emulator) -> None:
+    state = (await control("GET", "/_emulator/state?limit=4")).json
+    assert state["counts"] == {"itwins": 12, "imodels": 300}
+    assert state["users"]["demo"]["favorites"]["itwins"] == list(emulator.state.itwins)[:4]
+    world = {"itwins": [{"displayName": "New", "imodels": [{"displayName": "One"}]}]}
+    made = await control("POST", "/_emulator/world", json=world)
+    assert (made.status, made.json) == (201, {"itwins": 13, "imodels": 301})
+    wrong = await control("POST", "/_emulator/world", json={"odd": 1})
+    assert (wrong.status, wrong.json["error"]["message"]) == (400, "the world has no member 'odd'")
+    kept = (await control("POST", "/_emulator/snapshots", json={})).json
+    await control("POST", "/_emulator/reset")
+    assert len(emulator.state.itwins) == 12
+    assert (await control("POST", "/_emulator/restore", json=kept)).status == 204
+    assert len(emulator.state.itwins) == 13
+    missing = await control("POST", "/_emulator/restore", json={"name": "x"})
+    assert missing.status == 404
+    exported = (await control("GET", "/_emulator/world")).json
+    assert exported["itwins"][-1]["imodels"][0]["displayName"] == "One"
+
+
+async def test_requests_clock_and_tokens(call: Caller, control: Caller, emulator: Emulator) -> None:
+    await call("GET", LIST + "?$top=1")
+    await call("GET", "/savedviews/tags")
+    rows = (await control("GET", f"/_emulator/requests?match=GET%20{LIST}")).json
+    assert rows["count"] == 1
+    assert rows["requests"][0]["query"] == "$top=1"
+    assert emulator.token not in json.dumps(rows)
+    await control("DELETE", "/_emulator/requests")
+    assert (await control("GET", "/_emulator/requests")).json == {"count": 0, "requests": []}
+    before = (await control("GET", "/_emulator/clock")).json["now"]
+    after = (await control("POST", "/_emulator/clock", json={"advance": 3600})).json["now"]
+    assert 3600 <= after - before < 3660
+    moved = (await control("POST", "/_emulator/clock", json={"set": 1000})).json
+    assert moved["utc"].startswith("1970-01-01T00:16:4")
+    assert (await control("POST", "/_emulator/clock", json={"set": "x"})).status == 400
+    token = (await control("POST", "/_emulator/tokens", json={"user": "ana"})).json["token"]
+    assert token == emulator.token_for("ana")
+    await control("POST", "/_emulator/expire", json={"token": token})
+    assert (await call.as_user(token)("GET", LIST)).status == 401
+    itwin_id = next(iter(emulator.state.itwins))
+    body = {"user": "ana", "add": [itwin_id]}
+    assert (await control("POST", "/_emulator/favorites", json=body)).status == 204
+    assert emulator.state.favorites["ana"].itwins == [itwin_id]
+    limit = {"requests": 1, "per_seconds": 60}
+    assert (await control("POST", "/_emulator/rate-limit", json=limit)).status == 204
+    assert [(await call("GET", LIST)).status for _ in range(2)] == [200, 429]
+    assert (await control("POST", "/_emulator/rate-limit", json={"odd": 1})).status == 400
+    assert (await control("POST", "/_emulator/rate-limit", json={})).status == 204
+    assert (await call("GET", LIST)).status == 200
+
+
+async def test_unknown_actions(control: Caller) -> None:
+    reply = await control("GET", "/_emulator/odd")
+    assert reply.status == 404
+    actions = (await control("GET", "/_emulator")).json["actions"]
+    assert "POST /faults" in actions
+
+
+async def test_page(call: Caller, control: Caller, emulator: Emulator, itwin_id: str) -> None:
+    page = await control("GET", "/")
+    assert page.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert not re.search(r"(src|href)=\"?(https?:)?//", page.text)
+    await call("GET", LIST)
+    emulator.fail("*", status=503)
+    live = (await control("GET", "/_emulator/live")).json
+    assert live["counts"]["itwins"] == len(live["itwins"]) == 12
+    assert live["itwins"][0]["favoriteOf"] == ["demo"]
+    assert live["itwins"][0]["favoriteImodels"] == {"demo": 25}
+    assert live["requests"][0]["path"] == LIST
+    assert live["faults"][0]["fault"] == "* status=503"
+    called = {row["path"] for row in live["operations"] if row["calls"]}
+    assert called == {LIST}
+    models = (await control("GET", f"/_emulator/imodels?iTwinId={itwin_id}&limit=2")).json
+    assert models["count"] == 25
+    assert [row["favoriteOf"] for row in models["imodels"]] == [["demo"], ["demo"]]
+
+
+async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-X", "dev", "-W", "error", "-m", "itwin_async.emulator"),
+        *arguments,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    url, token = [(await process.stdout.readline()).decode().strip() for _ in range(2)]
+    return process, url, token
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_program(
+    session: aiohttp.ClientSession, tmp_path: Path, number: signal.Signals
+) -> None:
+    file = tmp_path / "token"
+    world = tmp_path / "world.json"
+    world.write_text('{"itwins": [{"displayName": "Mine"}]}')
+    options = ("--itwins", "2", "--rate-limit", "2/60", "--token-file", str(file))
+    process, url, token = await start(*options, "--world", str(world))
+    assert file.read_text() == token
+    call = Caller(session, url, token)
+    first = await call("GET", "/itwins?$top=10")
+    assert [row["displayName"] for row in first.json["iTwins"]][2:] == ["Mine"]
+    assert [(await call("GET", LIST)).status for _ in range(2)] == [200, 429]
+    process.send_signal(number)
+    output = await asyncio.wait_for(process.communicate(), 10)
+    assert (process.returncode, output) == (0, (b"", b""))
+
+
+def test_program_prints_the_document(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--openapi"]) == 0
+    assert json.loads(capsys.readouterr().out)["openapi"] == "3.0.3"
+
+
+def test_program_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["--world", str(tmp_path / "none.json")]) == 2
+    assert "No such file" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        main(["--rate-limit", "0/1"])
+
+
+def test_rate_limit_in_words() -> None:
+    assert (rate_limit("100/60").requests, rate_limit("100/60").per_seconds) == (100, 60)
+    assert rate_limit("5").per_seconds == 1

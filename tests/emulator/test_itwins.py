@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from itwin_async.emulator import Emulator
+
+from .conftest import V2, Caller, error_of
+
+UNKNOWN = "00000000-0000-4000-8000-000000000000"
+MINIMAL = {"id", "class", "subClass", "type", "number", "displayName"}
+
+
+async def test_inactive_ones_are_hidden(call: Caller, emulator: Emulator) -> None:
+    rows = emulator.state.itwins.values()
+    inactive = {row.id for row in rows if row.status == "Inactive"}
+    assert inactive
+    everything = {row.id for row in rows}
+
+    async def ids(query: str) -> set[str]:
+        reply = await call("GET", f"/itwins/favorites?{query}")
+        return {row["id"] for row in reply.json["iTwins"]}
+
+    assert await ids("") == everything - inactive
+    assert await ids("status=Inactive") == inactive
+    assert await ids("includeInactive=true") == everything
+    assert await ids("includeInactive=false") == everything - inactive
+    assert await ids("status=Trial") == {row.id for row in rows if row.status == "Trial"}
+
+
+async def test_shapes(call: Caller) -> None:
+    minimal = await call("GET", "/itwins/favorites")
+    assert all(set(row) == MINIMAL for row in minimal.json["iTwins"])
+    assert None in [row["type"] for row in minimal.json["iTwins"]]
+    full = await call("GET", "/itwins/favorites?includeInactive=true", full=True)
+    digits = {
+        len(re.fullmatch(r".*\.(\d+)Z", row["createdDateTime"])[1])  # type: ignore[index]
+        for row in full.json["iTwins"]
+    }
+    assert digits == {3, 7}
+    assert None in [row["latitude"] for row in full.json["iTwins"]]
+
+
+async def test_links(call: Caller) -> None:
+    first = await call("GET", "/itwins/favorites?$top=4&subClass=Asset,Project&status=Active")
+    assert set(first.json["_links"]) == {"self", "next"}
+    assert first.json["_links"]["self"]["href"] == (
+        f"{call.base_url}/iTwins/favorites?$skip=0&$top=4&subClass=Asset,Project&status=Active"
+    )
+    second = await call("GET", first.json["_links"]["next"]["href"])
+    assert set(second.json["_links"]) == {"self", "prev"}
+    assert "$skip=0&$top=4" in second.json["_links"]["prev"]["href"]
+
+
+@pytest.mark.parametrize("top", [1, 3, 10, 1000])
+async def test_walk(call: Caller, emulator: Emulator, top: int) -> None:
+    pages = await call.walk(f"/itwins/favorites?$top={top}&includeInactive=true", "iTwins")
+    assert [row["id"] for page in pages for row in page] == list(emulator.state.itwins)
+
+
+async def test_all_details_at_once(call: Caller) -> None:
+    query = "$top=0&$skip=-1&subClass=Nope&status=Nope&includeInactive=true"
+    reply = await call("GET", f"/itwins/favorites?{query}")
+    assert reply.status == 422
+    assert reply.json == {
+        "error": {
+            "code": "InvalidiTwinsRequest",
+            "message": "Cannot query iTwins.",
+            "details": [
+                {
+                    "code": "InvalidValue",
+                    "message": "The $top query option must be a positive integer that does not "
+                    "exceed 1000.",
+                    "target": "$top",
+                },
+                {
+                    "code": "InvalidValue",
+                    "message": "The $skip query option must be a non-negative integer.",
+                    "target": "$skip",
+                },
+                {
+                    "code": "InvalidValue",
+                    "message": "A valid iTwin SubClass was not specified in the query.",
+                    "target": "subClass",
+                },
+                {
+                    "code": "InvalidValue",
+                    "message": "Status value is incorrect. Valid values are Active, Inactive and "
+                    "Trial.",
+                    "target": "status",
+                },
+                {
+                    "code": "InvalidParameter",
+                    "message": "The includeInactive parameter should not be used at the same time "
+                    "as the status parameter.",
+                    "target": "includeInactive",
+                },
+            ],
+        }
+    }
+
+
+@pytest.mark.parametrize(
+    ("query", "target"),
+    [
+        ("$top=1001", "$top"),
+        ("$top=", "$top"),
+        ("$top=1.5", "$top"),
+        ("$skip=-1", "$skip"),
+        ("subClass=", "subClass"),
+        ("subClass=Asset,", "subClass"),
+        ("status=active", "status"),
+        ("includeInactive=yes", "includeInactive"),
+    ],
+)
+async def test_single_details(call: Caller, query: str, target: str) -> None:
+    for path in ("/itwins/favorites", "/itwins/recents/", "/itwins/"):
+        reply = await call("GET", f"{path}?{query}")
+        assert reply.status == 422
+        assert [item["target"] for item in error_of(reply)["details"]] == [target]
+
+
+async def test_favorites_come_and_go(call: Caller, emulator: Emulator) -> None:
+    ana = call.as_user(emulator.token_for("ana"))
+    first, second = list(emulator.state.itwins)[:2]
+    for itwin_id in (second, first, first):
+        reply = await ana("POST", f"/itwins/favorites/{itwin_id}")
+        assert (reply.status, reply.text) == (204, "")
+    rows = (await ana("GET", "/itwins/favorites")).json["iTwins"]
+    assert [row["id"] for row in rows] == [first, second]
+    for _ in range(2):
+        assert (await ana("DELETE", f"/itwins/favorites/{first}")).status == 204
+    assert emulator.state.favorites["ana"].itwins == [second]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("POST", "favorites/"),
+        ("DELETE", "favorites/"),
+        ("POST", "recents/"),
+        ("GET", ""),
+        ("PATCH", ""),
+        ("DELETE", ""),
+    ],
+)
+async def test_unknown_itwin(call: Caller, method: str, path: str) -> None:
+    reply = await call(method, f"/itwins/{path}{UNKNOWN}")
+    assert (reply.status, reply.json) == (
+        404,
+        {"error": {"code": "iTwinNotFound", "message": "Requested iTwin is not available."}},
+    )
+
+
+async def test_recents(call: Caller, emulator: Emulator) -> None:
+    made = [emulator.add_itwin(f"Extra {index}") for index in range(28)]
+    hidden = emulator.add_itwin("Old", status="Inactive")
+    ana = call.as_user(emulator.token_for("ana"))
+    for row in [*made, hidden, made[5]]:
+        assert (await ana("POST", f"/itwins/recents/{row.id}")).status == 204
+    used = [made[5].id, hidden.id] + [row.id for row in reversed(made) if row != made[5]]
+    rows = (await ana("GET", "/itwins/recents?includeInactive=true")).json["iTwins"]
+    assert [row["id"] for row in rows] == used[:25]
+    rows = (await ana("GET", "/itwins/recents")).json["iTwins"]
+    assert hidden.id not in [row["id"] for row in rows]
+
+
+async def test_recents_have_no_removal(call: Caller, itwin_id: str) -> None:
+    reply = await call("DELETE", f"/itwins/recents/{itwin_id}")
+    assert error_of(reply)["code"] == "ResourceNotFound"
+
+
+async def test_entities(call: Caller, emulator: Emulator) -> None:
+    body = {"class": "Thing", "subClass": "Asset", "displayName": "Lock", "number": "L-1"}
+    made = await call("POST", "/itwins/", json={**body, "latitude": 51.5, "type": None})
+    assert made.status == 201
+    itwin = made.json["iTwin"]
+    assert (itwin["status"], itwin["latitude"]) == ("Active", 51.5)
+    again = await call("POST", "/itwins", json=body)
+    assert (again.status, error_of(again)["code"]) == (409, "iTwinExists")
+    assert error_of(again)["details"][0]["target"] == "number"
+    got = await call("GET", f"/itwins/{itwin['id']}")
+    assert set(got.json["iTwin"]) == MINIMAL
+    assert (await call("GET", f"/iTwins/{itwin['id']}", full=True)).json["iTwin"] == itwin
+    changed = await call("PATCH", f"/itwins/{itwin['id']}", json={"status": "Inactive"})
+    assert changed.json["iTwin"]["status"] == "Inactive"
+    assert changed.json["iTwin"]["number"] == "L-1"
+    other = next(iter(emulator.state.itwins.values()))
+    clash = await call("PATCH", f"/itwins/{itwin['id']}", json={"number": other.number})
+    assert clash.status == 409
+    assert (await call("DELETE", f"/itwins/{itwin['id']}")).status == 204
+    assert itwin["id"] not in emulator.state.itwins
+
+
+async def test_create_refuses(call: Caller) -> None:
+    reply = await call("POST", "/itwins", json={"latitude": 91, "status": "Odd"})
+    assert reply.status == 422
+    details = [(item["code"], item["target"]) for item in error_of(reply)["details"]]
+    assert details == [
+        ("MissingRequiredProperty", "class"),
+        ("MissingRequiredProperty", "subClass"),
+        ("MissingRequiredProperty", "displayName"),
+        ("InvalidValue", "status"),
+        ("InvalidValue", "latitude"),
+    ]
+
+
+async def test_my_itwins(call: Caller, emulator: Emulator) -> None:
+    reply = await call("GET", "/itwins/?$search=bridge&$top=1000")
+    names = [row["displayName"] for row in reply.json["iTwins"]]
+    assert names
+    assert all("bridge" in name.lower() for name in names)
+    reply = await call("GET", "/itwins?includeInactive=true", headers={"X-Max-Return": "3"})
+    assert len(reply.json["iTwins"]) == 3
+    assert reply.headers["X-Max-Return"] == "3"
+    wrong = await call("GET", "/itwins", headers={"X-Max-Return": "0"})
+    assert error_of(wrong)["details"][0]["code"] == "InvalidHeaderValue"
+    itwin = next(iter(emulator.state.itwins))
+    account = (await call("GET", f"/itwins/{itwin}/account")).json["iTwin"]
+    assert account["class"] == "Account"
+    assert (await call("GET", "/itwins/myprimaryaccount")).json["iTwin"] == account
+
+
+async def test_wrong_accept(call: Caller) -> None:
+    reply = await call("GET", "/itwins/favorites", headers={"Accept": V2})
+    assert error_of(reply)["code"] == "ResourceNotFound"
+
+
+async def test_hidden_from_a_user(call: Caller, emulator: Emulator) -> None:
+    itwin_id = next(iter(emulator.state.itwins))
+    emulator.deny("demo", itwin_id)
+    assert (await call("GET", f"/itwins/{itwin_id}")).status == 404
+    assert (await call("GET", f"/imodels/favorites?iTwinId={itwin_id}")).status == 404
+    rows = (await call("GET", "/itwins/favorites")).json["iTwins"]
+    assert itwin_id not in [row["id"] for row in rows]
+    tag = await call("POST", "/savedviews/tags", json={"displayName": "x", "iTwinId": itwin_id})
+    assert (tag.status, error_of(tag)["code"]) == (403, "InsufficientPermissions")
+    emulator.allow("demo", itwin_id)
+    assert (await call("GET", f"/itwins/{itwin_id}")).status == 200

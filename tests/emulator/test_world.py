@@ -1,0 +1,226 @@
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from itwin_async.emulator import Emulator, Extent, World
+from itwin_async.emulator.ids import GuidMint, is_guid
+from itwin_async.emulator.shelf import Marks, Shelf
+
+from .conftest import Caller
+
+
+def fingerprint(world: World) -> str:
+    rows = [row.full() for row in world.itwins.values()]
+    models = [row.full("") for row in world.imodels.values()]
+    return hashlib.sha256(json.dumps([rows, models]).encode()).hexdigest()[:16]
+
+
+def test_a_seed_gives_the_same_world_everywhere() -> None:
+    assert fingerprint(World(7, 5, 20)) == fingerprint(World(7, 5, 20))
+    assert fingerprint(World(7, 5, 20)) == "d472becb86b64af2"
+    assert fingerprint(World(8, 5, 20)) != fingerprint(World(7, 5, 20))
+
+
+def test_names_and_ids_are_unique() -> None:
+    world = World(0, 60, 50)
+    assert len({row.display_name for row in world.itwins.values()}) == 60
+    assert len({row.number for row in world.itwins.values()}) == 60
+    models = list(world.imodels.values())
+    assert len(models) == len(world.imodels) == 3000
+    assert len({row.id for row in models}) == 3000
+    assert len({(row.itwin_id, row.name) for row in models}) == 3000
+    assert all(world.imodels[row.id] == row for row in models[::97])
+    assert "abc" not in world.imodels
+
+
+@given(
+    st.integers(0, 2**64), st.integers(0, 15), st.integers(0, 2**28 - 1), st.integers(0, 2**32 - 1)
+)
+def test_ids_know_what_they_were_made_for(seed: int, kind: int, shelf: int, row: int) -> None:
+    mint = GuidMint(seed)
+    guid = mint.guid(kind, shelf, row)
+    assert is_guid(guid)
+    assert guid[14] == "4"
+    assert guid[19] in "89ab"
+    assert mint.find(guid) == (kind, shelf, row)
+
+
+@given(st.uuids())
+def test_foreign_ids_are_not_found(guid: Any) -> None:
+    assert GuidMint(1).find(str(guid)) is None
+
+
+@pytest.mark.parametrize(
+    ("favorites", "itwins", "imodels"),
+    [(True, 10, 80), (False, 0, 0), (0.5, 5, 40), (3, 3, 30), (100, 10, 80), (0, 0, 0), (1, 1, 10)],
+)
+def test_share_of_favorites(favorites: float | bool, itwins: int, imodels: int) -> None:
+    marks = World(0, 10, 8, favorites=favorites).favorites["demo"]
+    assert (len(marks.itwins), len(marks.imodels)) == (itwins, imodels)
+
+
+def test_a_million_rows_are_made_when_looked_at() -> None:
+    world = World(0, 200, 5000)
+    assert len(world.imodels) == 1_000_000
+    assert all(not shelf.kept for shelf in world.shelves.values())
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["add", "front", "remove", "mark", "unmark"]), st.integers(0, 30)
+        ),
+        max_size=60,
+    )
+)
+def test_marks_follow_the_shelf(steps: list[tuple[str, int]]) -> None:
+    shelf, marks = Shelf(lambda row: row, 5), Marks(range(5))  # type: ignore[arg-type, return-value]
+    rows, favored = list(range(5)), set(range(5))
+    for step, number in steps:
+        if step in {"add", "front"}:
+            position = shelf.add(object(), front=step == "front")  # type: ignore[arg-type]
+            assert position not in rows
+            rows = [position, *rows] if step == "front" else [*rows, position]
+            continue
+        if not rows:
+            continue
+        position = rows[number % len(rows)]
+        if step == "remove":
+            shelf.remove(position)
+            rows.remove(position)
+            favored.discard(position)
+        elif step == "mark":
+            marks.add(position)
+            favored.add(position)
+        else:
+            marks.discard(position)
+            favored.discard(position)
+    for copy in (shelf, shelf.copy()):
+        assert list(copy.positions()) == rows
+        assert len(copy) == len(rows)
+    for held in (marks, marks.copy()):
+        assert list(held.positions(shelf)) == [row for row in rows if row in favored]
+
+
+async def test_building_by_hand(call: Caller, emulator: Emulator) -> None:
+    itwin = emulator.add_itwin(
+        "Dock", sub_class="Asset", status="Trial", type="Port", number="D-1", latitude=1.5
+    )
+    assert (itwin.class_, itwin.type, itwin.latitude) == ("Thing", "Port", 1.5)
+    model = emulator.add_imodel(
+        itwin,
+        "Crane",
+        description="x",
+        extent=(1, 2, 3, 4),
+        id="A" * 8 + "-1111-4111-8111-" + "b" * 12,
+    )
+    assert model.id == "aaaaaaaa-1111-4111-8111-bbbbbbbbbbbb"
+    assert model.extent == Extent(1, 2, 3, 4)
+    reply = await call("GET", f"/imodels/{model.id.upper()}")
+    assert reply.json["iModel"]["displayName"] == "Crane"
+    ana = emulator.add_user("ana", email="ana@example.net")
+    emulator.favorite(ana, itwin, model)
+    emulator.recent("ana", model, itwin.id)
+    assert emulator.state.favorites["ana"].imodels == [model.id]
+    assert emulator.state.recents["ana"].itwins == [itwin.id]
+    emulator.unfavorite("ana", model.id)
+    assert emulator.state.favorites["ana"].imodels == []
+    emulator.remove_imodel(model)
+    assert (await call("GET", f"/imodels/{model.id}")).status == 404
+    assert emulator.state.recents["ana"].imodels == []
+    emulator.remove_itwin(itwin)
+    assert (await call("GET", f"/itwins/{itwin.id}")).status == 404
+    assert emulator.state.favorites["ana"].itwins == []
+
+
+def test_building_refuses() -> None:
+    emulator = Emulator()
+    first = next(iter(emulator.state.itwins))
+    for wrong in (
+        lambda: emulator.add_itwin(sub_class="Odd"),
+        lambda: emulator.add_itwin(status="Odd"),
+        lambda: emulator.add_itwin(id="abc"),
+        lambda: emulator.add_itwin(id=first),
+        lambda: emulator.add_imodel(first, extent={"southWest": None}),
+        lambda: emulator.load({"itwin": []}),
+        lambda: emulator.load({"itwins": [{"displayname": "x"}]}),
+        lambda: emulator.load({"itwins": {}}),
+        lambda: emulator.load({"favorites": {"ana": ["nothing"]}}),
+    ):
+        with pytest.raises(ValueError, match=r".+"):
+            wrong()
+    for missing in (lambda: emulator.add_imodel("x"), lambda: emulator.favorite("ana", "x")):
+        with pytest.raises(KeyError):
+            missing()
+
+
+WORLD = {
+    "users": ["bob"],
+    "itwins": [
+        {
+            "displayName": "Dock",
+            "subClass": "Asset",
+            "imodels": [
+                {"displayName": "Crane"},
+                {
+                    "name": "Quay",
+                    "extent": {
+                        "southWest": {"latitude": 1, "longitude": 2},
+                        "northEast": {"latitude": 3, "longitude": 4},
+                    },
+                },
+            ],
+        }
+    ],
+    "favorites": {"ana": ["Dock", "Quay"]},
+    "recents": {"ana": ["Crane", "Quay"]},
+}
+
+
+async def test_load_and_export(tmp_path: Path, session: aiohttp.ClientSession) -> None:
+    path = tmp_path / "world.json"
+    path.write_text(json.dumps(WORLD), encoding="utf-8")
+    async with Emulator(itwins=0) as emulator:
+        emulator.load(path)
+        dock = next(iter(emulator.state.itwins.values()))
+        crane, quay = emulator.state.shelves[dock.id]
+        assert (dock.display_name, dock.sub_class) == ("Dock", "Asset")
+        assert emulator.state.favorites["ana"].imodels == [quay.id]
+        assert emulator.state.recents["ana"].imodels == [crane.id, quay.id]
+        assert "bob" in emulator.state.users
+        exported = json.loads(json.dumps(emulator.export()))
+    other = Emulator(itwins=0)
+    other.load(exported)
+    assert other.export() == exported
+
+
+async def test_snapshots(call: Caller, emulator: Emulator) -> None:
+    before = emulator.export()
+    kept = emulator.snapshot()
+    itwin = emulator.add_itwin()
+    emulator.favorite("demo", itwin)
+    model = next(iter(emulator.state.imodels))
+    emulator.unfavorite("demo", model)
+    emulator.remove_imodel(list(emulator.state.imodels)[3])
+    await call("POST", "/savedviews/tags", json={"displayName": "x"})
+    after = emulator.export()
+    later = emulator.snapshot()
+    for _ in range(2):
+        emulator.restore(kept)
+        assert emulator.export() == before
+        assert not emulator.state.tags
+        emulator.remove_itwin(next(iter(emulator.state.itwins)))
+    emulator.restore(later)
+    assert emulator.export() == after
+    emulator.fail("*", status=500)
+    emulator.reset()
+    assert emulator.export() == before
+    assert (emulator.requests, emulator.request_count, emulator.faults) == ([], 0, [])
