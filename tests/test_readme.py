@@ -39,6 +39,6 @@ async def test_every_snippet_runs(monkeypatch: pytest.MonkeyPatch) -> None:
                     "imodel_ids": [model.id for model in models],
                 }
                 code = compile(snippet, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-                result = eval(code, names)  # noqa: S307 - our own README
+                result = eval(code, names)
                 if inspect.isawaitable(result):
                     await result

@@ -1,0 +1,97 @@
+"""
+The workloads: how much is read or written, from what kind of server, and what is to be reached.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import attrs
+
+Kind = Literal["imodels", "itwins", "writes"]
+
+ITWIN_ID = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
+TOKEN = "benchmark"
+
+
+@attrs.frozen
+class Plan:
+    """
+    One workload.
+
+    Attributes:
+        name: what ``--only`` takes.
+        title: its row in the table.
+        kind: what is called; ``"itwins"`` is the list that is numbered by ``$skip``.
+        amount: items in the list, or calls to make; a multiple of ``page_size``.
+        page_size: items a page.
+        full: whether items are whole or minimal.
+        latency: seconds that the server waits before each answer.
+        pause: seconds that the consumer works on each page.
+        concurrency: pages, or calls, that our side has under way at once.
+        target: the ratio to reach; ``None`` where none is set.
+        megabits: speed of the network in million bits a second; 0 for no limit.
+    """
+
+    name: str
+    title: str
+    kind: Kind
+    amount: int
+    page_size: int = 1000
+    full: bool = True
+    latency: float = 0.0
+    pause: float = 0.0
+    concurrency: int = 1
+    target: float | None = None
+    megabits: float = 0.0
+
+    @property
+    def prefer(self) -> str:
+        return "return=representation" if self.full else "return=minimal"
+
+
+def plans(*, quick: bool) -> list[Plan]:
+    return [
+        _reading("full", 10_000 if quick else 100_000, target=0.90),
+        _reading("minimal", 20_000 if quick else 100_000, full=False, target=0.95),
+        _reading("pages100", 4_000 if quick else 20_000, page_size=100, target=0.95),
+        _slow("latency", 5 if quick else 20, "imodels", 1, 0.63),
+        _slow("latency4", 8 if quick else 20, "itwins", 4, None),
+        _writing(500 if quick else 5_000),
+        _packed(3 if quick else 10),
+    ]
+
+
+def _reading(
+    name: str, amount: int, *, page_size: int = 1000, full: bool = True, target: float
+) -> Plan:
+    detail = "full" if full else "minimal"
+    title = f"{amount:,} {detail} iModels, {page_size} a page"
+    return Plan(name, title, "imodels", amount, page_size, full=full, target=target)
+
+
+def _slow(name: str, pages: int, kind: Kind, concurrency: int, target: float | None) -> Plan:
+    title = f"{pages} pages, 50 ms latency, consumer 30 ms a page"
+    if concurrency > 1:
+        title += f", concurrency={concurrency}"
+    return Plan(
+        name,
+        title,
+        kind,
+        pages * 1000,
+        latency=0.05,
+        pause=0.03,
+        concurrency=concurrency,
+        target=target,
+    )
+
+
+def _writing(calls: int) -> Plan:
+    return Plan(
+        "writes", f"{calls:,} PUTs, 50 at once", "writes", calls, concurrency=50, target=0.95
+    )
+
+
+def _packed(pages: int) -> Plan:
+    title = f"{pages * 1000:,} full iModels at 100 Mbit/s, plain against gzip"
+    return Plan("gzip", title, "imodels", pages * 1000, megabits=100)

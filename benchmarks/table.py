@@ -1,0 +1,113 @@
+"""
+Figures as aligned text and as JSON.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+
+import attrs
+
+from benchmarks.footprint import Fact
+from benchmarks.measure import Outcome, Ratio, Run, ratio
+from benchmarks.plan import Plan
+
+_HEADS = ("workload", "side", "median s", "ratio [min..max]", "CPU ratio", "target", "server CPU")
+_WIDTHS = (64, 21, 9, 20, 10, 7, 10)
+
+
+def machine() -> str:
+    """
+    Tell where the figures come from.
+    """
+    packages = " ".join(f"{name} {version(name)}" for name in ("aiohttp", "orjson", "msgspec"))
+    return f"{platform.python_implementation()} {platform.python_version()}, {packages}"
+
+
+def header() -> str:
+    """
+    Write the table's head.
+    """
+    return f"{_line(_HEADS)}\n{'-' * (sum(_WIDTHS) + 2 * (len(_WIDTHS) - 1))}"
+
+
+def rows(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
+    """
+    Write the lines of one workload; the first side is the measure of the others.
+
+    Args:
+        plan: the workload.
+        outcomes: what came out, the measure first.
+
+    Yields:
+        Lines.
+    """
+    base = outcomes[0]
+    for index, outcome in enumerate(outcomes):
+        title = plan.title if index == 0 else ""
+        if outcome.skipped:
+            yield f"{title:<64}  {outcome.side:<21}  skipped: {outcome.skipped}"
+            continue
+        found = ("1.00", "1.00")
+        if index:
+            walls, cpus = ratio(outcome, base, _wall), ratio(outcome, base, _cpu)
+            found = (_spread(walls), "" if outcome.apart else f"{cpus.median:.2f}")
+        target = f"{plan.target:.2f}" if index == 1 and plan.target is not None else ""
+        share = f"{outcome.server_share:.0%}"
+        yield _line((title, outcome.side, f"{outcome.wall:.4f}", *found, target, share))
+
+
+def fact(found: Fact) -> str:
+    """
+    Write a single figure's line.
+    """
+    limit = (
+        "" if found.limit is None else f"at most {found.limit:g}{found.unit and ' '}{found.unit}"
+    )
+    value = f"{found.value:.2f}{found.unit and ' '}{found.unit}"
+    return f"{found.title:<64}  {value:<12}  {limit:<14}  {found.note}".rstrip()
+
+
+def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, object]:
+    """
+    Give a workload's figures as plain values.
+
+    Args:
+        plan: the workload.
+        outcomes: what came out, the measure first.
+
+    Returns:
+        What ``json.dumps`` takes.
+    """
+    sides: dict[str, object] = {}
+    for outcome in outcomes:
+        if outcome.skipped:
+            sides[outcome.side] = {"skipped": outcome.skipped}
+            continue
+        sides[outcome.side] = {
+            "runs": [attrs.asdict(run) for run in outcome.runs],
+            "wall_ratio": attrs.asdict(ratio(outcome, outcomes[0], _wall)),
+            "cpu_ratio": attrs.asdict(ratio(outcome, outcomes[0], _cpu)),
+            "server_share": outcome.server_share,
+        }
+    return {"title": plan.title, "target": plan.target, "sides": sides}
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "  ".join(
+        f"{cell:<{width}}" for cell, width in zip(cells, _WIDTHS, strict=True)
+    ).rstrip()
+
+
+def _spread(found: Ratio) -> str:
+    return f"{found.median:.2f} [{found.low:.2f}..{found.high:.2f}]"
+
+
+def _wall(run: Run) -> float:
+    return run.wall
+
+
+def _cpu(run: Run) -> float:
+    return run.cpu
