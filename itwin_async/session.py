@@ -136,11 +136,15 @@ class Session:
         self._make_http: Callable[[], aiohttp.ClientSession] | None = make_http
 
     @classmethod
-    def from_env(cls) -> Session:
+    def from_env(cls, *, quota: Quota | None = None, observers: Iterable[Observer] = ()) -> Session:
         """
         Make a session from the environment.
 
         Reads ``ITWIN_ACCESS_TOKEN`` and, if it is set, ``ITWIN_BASE_URL``.
+
+        Args:
+            quota: as for ``Session``.
+            observers: as for ``Session``.
 
         Returns:
             The session, not opened.
@@ -152,7 +156,8 @@ class Session:
         token = os.environ.get("ITWIN_ACCESS_TOKEN", "")
         if not token.strip():
             raise ConfigurationError("no credentials: set ITWIN_ACCESS_TOKEN to a bearer token")
-        return cls(token, base_url=os.environ.get("ITWIN_BASE_URL") or PRODUCTION)
+        base_url = os.environ.get("ITWIN_BASE_URL") or PRODUCTION
+        return cls(token, base_url=base_url, quota=quota, observers=observers)
 
     def with_token(self, token: TokenSource) -> Session:
         """

@@ -1,0 +1,118 @@
+"""
+The commands ``itwin-async tag ...``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import click
+
+from itwin_async import saved_views
+from itwin_async.cli.output import Column, Output, output_options
+from itwin_async.cli.personal import change_each
+from itwin_async.cli.runtime import Options, open_session, run, session_options
+from itwin_async.conversion import to_dict
+from itwin_async.session import Session
+
+COLUMNS = (Column("id", "id", "dim"), Column("name", "displayName", "bold"))
+
+itwin_option = click.option("--itwin", "itwin_id", metavar="ID", help="Of this iTwin.")
+imodel_option = click.option("--imodel", "imodel_id", metavar="ID", help="Of this iModel.")
+
+
+@click.group(help="Tags, which organize saved views.")
+def tag() -> None:
+    """
+    Group the commands.
+    """
+
+
+@tag.command("list")
+@itwin_option
+@imodel_option
+@output_options
+@session_options
+def list_tags(*, options: Options, form: str, itwin_id: str | None, imodel_id: str | None) -> None:
+    """
+    List tags.
+    """
+
+    async def main() -> None:
+        async with open_session(options) as session:
+            with Output(form, COLUMNS, "tags") as output:
+                pager = saved_views.list_tags(session, itwin_id=itwin_id, imodel_id=imodel_id)
+                async for page in pager.pages():
+                    output.write([to_dict(item) for item in page.items])
+
+    run(main)
+
+
+@tag.command("create")
+@click.argument("name")
+@itwin_option
+@imodel_option
+@output_options
+@session_options
+def create(
+    *, options: Options, form: str, name: str, itwin_id: str | None, imodel_id: str | None
+) -> None:
+    """
+    Create a tag; its name must hold none of < > & " ' and the dot.
+    """
+    _one(
+        options,
+        form,
+        lambda session: saved_views.create_tag(
+            session, name, itwin_id=itwin_id, imodel_id=imodel_id
+        ),
+    )
+
+
+@tag.command("show")
+@click.argument("tag_id", metavar="ID")
+@output_options
+@session_options
+def show(*, options: Options, form: str, tag_id: str) -> None:
+    """
+    Show a tag.
+    """
+    _one(options, form, lambda session: saved_views.get_tag(session, tag_id))
+
+
+@tag.command("rename")
+@click.argument("tag_id", metavar="ID")
+@click.argument("name")
+@output_options
+@session_options
+def rename(*, options: Options, form: str, tag_id: str, name: str) -> None:
+    """
+    Rename a tag.
+    """
+    _one(
+        options,
+        form,
+        lambda session: saved_views.update_tag(session, tag_id, display_name=name),
+    )
+
+
+@tag.command("delete")
+@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@session_options
+def delete(*, options: Options, ids: tuple[str, ...]) -> None:
+    """
+    Delete tags.
+    """
+    change_each(options, saved_views.delete_tag, ids)
+
+
+def _one(
+    options: Options, form: str, call: Callable[[Session], Awaitable[saved_views.Tag]]
+) -> None:
+    async def main() -> None:
+        async with open_session(options) as session:
+            found = await call(session)
+        with Output(form, COLUMNS, "tags") as output:
+            output.write([to_dict(found)])
+
+    run(main)
