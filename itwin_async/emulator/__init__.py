@@ -2,11 +2,13 @@
 A local iTwin Platform for tests and trials; it knows nothing of the client.
 """
 
+from itwin_async.emulator.cassette import Cassette, CassetteError
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.evidence import RecordedRequest
 from itwin_async.emulator.faults import Fault, FaultError
 from itwin_async.emulator.limits import RateLimit
 from itwin_async.emulator.oauth import OAuthClient, TokenRequest
+from itwin_async.emulator.record import Recorder, Replay, ReplayThread
 from itwin_async.emulator.records import (
     Extent,
     IModelRecord,
@@ -18,6 +20,8 @@ from itwin_async.emulator.server import Emulator, EmulatorThread
 from itwin_async.emulator.state import World
 
 __all__ = [
+    "Cassette",
+    "CassetteError",
     "Emulator",
     "EmulatorClock",
     "EmulatorThread",
@@ -29,6 +33,9 @@ __all__ = [
     "OAuthClient",
     "RateLimit",
     "RecordedRequest",
+    "Recorder",
+    "Replay",
+    "ReplayThread",
     "TagRecord",
     "TokenRequest",
     "UserRecord",

@@ -68,12 +68,11 @@ class WorldBuilding:
         iana_time_zone: str | None = None,
         data_center_location: str = "East US",
         parent_id: str | None = None,
-        image: str | None = None,
         created: str | None = None,
         front: bool = False,
     ) -> ITwinRecord:
         """
-        Add an iTwin.
+        Add an iTwin; a ValueError says what no iTwin can have.
 
         Args:
             display_name: its name; made up when absent.
@@ -88,12 +87,8 @@ class WorldBuilding:
             iana_time_zone: its time zone.
             data_center_location: where its data lie.
             parent_id: the iTwin above it.
-            image: the address of a picture.
             created: when it was made, as on the wire; now when absent.
             front: whether it comes before all others in lists, not behind them.
-
-        Raises:
-            ValueError: the id, subclass or status is none.
 
         """
         if sub_class not in CLASS_OF or status not in STATUSES:
@@ -114,8 +109,6 @@ class WorldBuilding:
                 iana_time_zone=iana_time_zone,
                 data_center_location=data_center_location,
                 parent_id=parent_id or record.parent_id,
-                image=image,
-                image_name=image and f"{record.id}.png",
                 created=created or record.created,
             )
             engine.world.put_itwin(record, front=front)

@@ -18,6 +18,8 @@ from itwin_async.emulator.openapi import openapi
 from itwin_async.emulator.records import Json
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from itwin_async.emulator.controls import EmulatorControls, Snapshot
     from itwin_async.emulator.engine import Request
 
@@ -43,10 +45,12 @@ class Control:
 
     Args:
         emulator: what is controlled.
+        lock: held while something is done.
 
     """
 
-    def __init__(self, emulator: EmulatorControls) -> None:
+    def __init__(self, emulator: EmulatorControls, lock: AbstractContextManager[object]) -> None:
+        self._lock = lock
         self._emulator = emulator
         self._snapshots: dict[str, Snapshot] = {}
         self._actions: Mapping[str, Callable[[_Order], Answer]] = {
@@ -85,7 +89,8 @@ class Control:
             return _error(404, "ControlNotFound", message)
         try:
             order = _Order(Query(request.query), _decode(request.body), request.origin)
-            return action(order)
+            with self._lock:
+                return action(order)
         except (ControlError, FaultError) as error:
             return _error(400, "ControlRefused", str(error))
         except KeyError as error:

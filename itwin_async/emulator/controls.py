@@ -9,23 +9,20 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
-
 from itwin_async.emulator.build import WorldBuilding
-from itwin_async.emulator.evidence import explain, matching, times_in_words
+from itwin_async.emulator.evidence import Wanted, explain, times_in_words
 from itwin_async.emulator.faults import Fault
-from itwin_async.emulator.oauth import OAuthClient
 from itwin_async.emulator.openapi import openapi
+from itwin_async.emulator.signin_controls import SignInControls
 from itwin_async.emulator.worldfile import export_world, load_world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from itwin_async.emulator.clock import EmulatorClock
     from itwin_async.emulator.evidence import RecordedRequest
     from itwin_async.emulator.faults import SetFault
     from itwin_async.emulator.limits import RateLimit
-    from itwin_async.emulator.oauth import TokenRequest
     from itwin_async.emulator.records import JsonObject, UserRecord
     from itwin_async.emulator.state import World
 
@@ -50,7 +47,7 @@ class Snapshot:
         return self._world.copy()
 
 
-class EmulatorControls(WorldBuilding):
+class EmulatorControls(WorldBuilding, SignInControls):
     """
     World, tokens, faults, time and evidence of an emulator.
     """
@@ -87,56 +84,6 @@ class EmulatorControls(WorldBuilding):
         """
         with self._engine.lock:
             self._engine.access.limit_calls(calls)
-
-    @property
-    def clients(self) -> Mapping[str, OAuthClient]:
-        """
-        The applications that the sign-in server knows, by their ids.
-        """
-        return self._engine.sign_in.clients
-
-    def add_client(
-        self,
-        client_id: str,
-        secret: str | None = None,
-        *,
-        redirect_uris: Sequence[str] = (),
-        scopes: Sequence[str] | None = None,
-    ) -> OAuthClient:
-        """
-        Register an application with the sign-in server.
-
-        Args:
-            client_id: its id.
-            secret: its secret; a public application has none.
-            redirect_uris: where it may be sent back to.
-            scopes: what it may ask for; everything when absent.
-
-        """
-        client = OAuthClient(client_id, secret, tuple(redirect_uris))
-        if scopes is not None:
-            client = attrs.evolve(client, scopes=tuple(scopes))
-        with self._engine.lock:
-            self._engine.sign_in.clients[client_id] = client
-        return client
-
-    @property
-    def token_requests(self) -> list[TokenRequest]:
-        """
-        What was asked of the token endpoint, the oldest first.
-        """
-        return self._engine.sign_in.token_requests
-
-    @property
-    def token_lifetime(self) -> float:
-        """
-        Seconds that new tokens of the sign-in server are good for.
-        """
-        return self._engine.sign_in.lifetime
-
-    @token_lifetime.setter
-    def token_lifetime(self, seconds: float) -> None:
-        self._engine.sign_in.lifetime = seconds
 
     @property
     def clock(self) -> EmulatorClock:
@@ -255,20 +202,37 @@ class EmulatorControls(WorldBuilding):
         """
         return self._engine.violations
 
-    def calls(self, match: str) -> list[RecordedRequest]:
+    def calls(
+        self, match: str, *, query: Mapping[str, str] | None = None, user: str | None = None
+    ) -> list[RecordedRequest]:
         """
         Return the requests that a match such as `GET /imodels/favorites` means.
+
+        Args:
+            match: method and path.
+            query: parameters that were sent, with their values.
+            user: the name of the user that called.
+
         """
         with self._engine.lock:
-            return matching(self._engine.requests, match)
+            return Wanted(match, query or {}, user).among(self._engine.requests)
 
-    def assert_called(self, match: str, *, times: int | None = None) -> list[RecordedRequest]:
+    def assert_called(
+        self,
+        match: str,
+        *,
+        times: int | None = None,
+        query: Mapping[str, str] | None = None,
+        user: str | None = None,
+    ) -> list[RecordedRequest]:
         """
         Fail unless something was called.
 
         Args:
             match: what, as `PUT /imodels/favorites/{id}`.
             times: how often exactly; at least once when absent.
+            query: parameters that were sent, with their values.
+            user: the name of the user that called.
 
         Returns:
             The requests.
@@ -277,10 +241,11 @@ class EmulatorControls(WorldBuilding):
             AssertionError: it was not; the message lists what was called instead.
 
         """
-        found = self.calls(match)
+        found = self.calls(match, query=query, user=user)
         if (times is None and not found) or (times is not None and len(found) != times):
             expected = "at least once" if times is None else times_in_words(times)
-            raise AssertionError(explain(self._engine.requests, match, expected))
+            wanted = Wanted(match, query or {}, user)
+            raise AssertionError(explain(self._engine.requests, wanted, expected))
         return found
 
     def assert_not_called(self, match: str) -> None:

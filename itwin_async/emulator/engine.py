@@ -16,7 +16,7 @@ from itwin_async.emulator.exchange import Answer, Call, Query
 from itwin_async.emulator.faults import FaultBook, SetFault
 from itwin_async.emulator.limits import Limiter, RateLimit
 from itwin_async.emulator.paging import LinkStyle
-from itwin_async.emulator.routes import accepts, find_route, split_path
+from itwin_async.emulator.routes import accepts, find_route
 from itwin_async.emulator.signin import SignIn, is_sign_in
 from itwin_async.emulator.tampering import refuse_token, tamper
 
@@ -25,8 +25,6 @@ if TYPE_CHECKING:
 
     from itwin_async.emulator.clock import EmulatorClock
     from itwin_async.emulator.state import World
-
-_LIMIT_NAMES = {"imodels", "itwins", "savedviews"}
 
 
 @attrs.frozen(kw_only=True)
@@ -220,14 +218,6 @@ class Engine:
         if limits:
             answer = attrs.evolve(answer, headers={**answer.headers, **limits})
         return answer
-
-
-def api_of(path: str) -> str | None:
-    """
-    Return the platform API that a path belongs to.
-    """
-    first = split_path(path)[0].lower()
-    return first if first in _LIMIT_NAMES else None
 
 
 def _prefers_full(headers: Mapping[str, str]) -> bool:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import attrs
 from multidict import CIMultiDict
 
+from itwin_async.emulator.exchange import Query
 from itwin_async.emulator.faults import Fault, SetFault
 
 if TYPE_CHECKING:
@@ -81,26 +82,57 @@ def scrub(headers: Mapping[str, str]) -> CIMultiDict[str]:
     return found
 
 
-def matching(requests: Sequence[RecordedRequest], match: str) -> list[RecordedRequest]:
+@attrs.frozen
+class Wanted:
     """
-    Return the requests that a match such as `GET /imodels/favorites` means.
+    What a test looks for among the requests.
+
+    Args:
+        match: method and path, as `GET /imodels/favorites`.
+        query: parameters that were sent, with their values.
+        user: the name of the user that called.
+
     """
-    probe = SetFault(Fault(match=match, times=None))
-    return [request for request in requests if probe.due(request.method, request.path, None)]
+
+    match: str
+    query: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    user: str | None = None
+
+    def __str__(self) -> str:
+        words = [self.match]
+        words += [f"with {name}={value}" for name, value in self.query.items()]
+        if self.user is not None:
+            words.append(f"by {self.user}")
+        return " ".join(words)
+
+    def among(self, requests: Sequence[RecordedRequest]) -> list[RecordedRequest]:
+        """
+        Return the requests that are meant.
+        """
+        probe = SetFault(Fault(match=self.match, times=None))
+        found = [row for row in requests if probe.due(row.method, row.path, None)]
+        if self.user is not None:
+            found = [row for row in found if row.user == self.user]
+        if self.query:
+            found = [row for row in found if self._asks(Query(row.query))]
+        return found
+
+    def _asks(self, query: Query) -> bool:
+        return all(query.get(name) == value for name, value in self.query.items())
 
 
-def explain(requests: Sequence[RecordedRequest], match: str, expected: str) -> str:
+def explain(requests: Sequence[RecordedRequest], wanted: Wanted, expected: str) -> str:
     """
     Return what a failed assertion says.
 
     Args:
         requests: all that was asked.
-        match: what should have been asked.
+        wanted: what should have been asked.
         expected: how often.
 
     """
-    found = matching(requests, match)
-    lines = [f"expected {match} {expected}, but it was called {times_in_words(len(found))}."]
+    found = wanted.among(requests)
+    lines = [f"expected {wanted} {expected}, but it was called {times_in_words(len(found))}."]
     if not requests:
         lines.append("Nothing was called at all.")
     else:

@@ -147,7 +147,8 @@ class Fault:
         for field in attrs.fields(type(self)):
             value = getattr(self, field.name)
             if field.name not in {"match", "headers", "body"} and value != field.default:
-                words.append(f"{field.name}={getattr(value, '__name__', value)}")
+                word = f"{field.name}={getattr(value, '__name__', value)}"
+                words.append("for ever" if field.name == "times" and value is None else word)
         return " ".join(words)
 
 

@@ -44,7 +44,7 @@ class Gate:
         self.latency = latency
         self._engine = engine
         self._compress = compress
-        self._control = Control(emulator)
+        self._control = Control(emulator, engine.lock)
 
     async def handle(self, incoming: BaseRequest) -> web.StreamResponse:
         """
@@ -113,16 +113,20 @@ def _hang_up(incoming: BaseRequest) -> web.Response:
 async def _send_slowly(incoming: BaseRequest, answer: Answer, fault: Fault) -> web.StreamResponse:
     response = web.StreamResponse(status=answer.status, headers=answer.headers)
     response.content_length = len(answer.body)
-    await response.prepare(incoming)
     body = answer.body
     if fault.drop == "middle":
         body = body[: len(body) // 2]
     size = fault.trickle or len(body) or 1
-    for start in range(0, len(body), size):
-        await response.write(body[start : start + size])
-        if fault.trickle:
-            await asyncio.sleep(fault.tick)
-    if fault.drop == "middle":
-        return _hang_up(incoming)
-    await response.write_eof()
-    return response
+    try:
+        await response.prepare(incoming)
+        for start in range(0, len(body), size):
+            await response.write(body[start : start + size])
+            if fault.trickle:
+                await asyncio.sleep(fault.tick)
+        if fault.drop != "middle":
+            await response.write_eof()
+            return response
+    except ConnectionError:
+        # The client went away first.
+        pass
+    return _hang_up(incoming)

@@ -214,13 +214,17 @@ def _kept(call: Call) -> str:
     return "".join(f"&{name}={quote(call.query[name], safe='')}" for name in names)
 
 
+def _in_order(call: Call) -> bool:
+    return "$orderBy" not in call.query and not call.path.lower().startswith("/imodels/recents")
+
+
 def _start(call: Call, rows: Sequence[int], last: str) -> int | None:
     if last == START:
         return 0
     place = call.world.place_of(last, gone=True)
     if place is None or place[0] != call.query["iTwinId"].lower():
         return None
-    if "$orderBy" not in call.query:
+    if _in_order(call):
         return bisect_right(rows, place[1])
     return rows.index(place[1]) + 1 if place[1] in rows else None
 

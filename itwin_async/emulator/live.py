@@ -4,6 +4,7 @@ What the web page and the control interface show of a running emulator.
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from itwin_async.emulator.records import Json, JsonObject
@@ -91,13 +92,14 @@ def world_of(emulator: EmulatorControls, limit: int) -> JsonObject:
     world = emulator.state
     users: JsonObject = {}
     for name, user in world.users.items():
-        favorites, recents = world.favorites[name], world.recents[name]
+        recents, favored = world.recents[name], world.lists_of(name).favorite_itwins
+        itwins = [itwin_id for itwin_id in world.itwins if itwin_id in favored]
         users[name] = {
             "id": user.id,
             "email": user.email,
             "favorites": {
-                "itwins": list[Json](favorites.itwins[:limit]),
-                "imodels": list[Json](favorites.imodels[:limit]),
+                "itwins": list[Json](itwins[:limit]),
+                "imodels": list[Json](islice(world.favorite_imodels(name), limit)),
             },
             "recents": {
                 "itwins": list[Json](recents.itwins),

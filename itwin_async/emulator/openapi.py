@@ -15,7 +15,7 @@ from itwin_async.emulator.schemas import SCHEMAS, TEXT, ref
 _VERSION = "1.0.0"
 _GUID: JsonObject = {"type": "string", "format": "uuid"}
 _TOP: JsonObject = {"type": "integer", "minimum": 1, "maximum": MAX_TOP, "default": DEFAULT_TOP}
-_SKIP: JsonObject = {"type": "integer", "minimum": 0, "maximum": 10**10, "default": 0}
+_SKIP: JsonObject = {"type": "integer", "minimum": 0, "maximum": 10**11 - 1, "default": 0}
 _STATE: JsonObject = ref("iModelState")
 _ORDER: JsonObject = {
     "type": "string",
@@ -52,7 +52,7 @@ _QUERIES: dict[str, dict[str, JsonObject]] = {
     "GET /itwins/favorites": _SIMPLE,
     "GET /itwins/recents": _SIMPLE,
     "GET /itwins": {**_SIMPLE, "number": TEXT, "displayName": TEXT, "$search": TEXT},
-    "GET /savedviews/tags": {"iTwinId": _GUID, "iModelId": _GUID},
+    "GET /savedviews/tags": {"iTwinId": TEXT, "iModelId": TEXT},
 }
 _BODIES = {
     "POST /imodels": "iModelCreate",

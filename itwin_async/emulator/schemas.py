@@ -33,6 +33,11 @@ def _array(items: str) -> JsonObject:
     return {"type": "array", "items": ref(items)}
 
 
+def _kind_of(class_: str) -> JsonObject:
+    fitting: list[Json] = [name for name, of in CLASS_OF.items() if of == class_]
+    return {"properties": {"class": {"enum": [class_]}, "subClass": {"enum": fitting}}}
+
+
 def _degrees(bound: int) -> JsonObject:
     return {"type": "number", "format": "double", "minimum": -bound, "maximum": bound}
 
@@ -173,6 +178,7 @@ SCHEMAS: JsonObject = {
         "subClass",
         "displayName",
         additionalProperties=True,
+        anyOf=[_kind_of(class_) for class_ in sorted(set(CLASS_OF.values()))],
     ),
     "iTwinUpdate": _object(_ITWIN_CHANGE, additionalProperties=True),
     "TagLinks": _object(

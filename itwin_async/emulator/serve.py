@@ -15,18 +15,22 @@ from typing import TYPE_CHECKING
 
 from itwin_async.emulator.limits import RateLimit
 from itwin_async.emulator.openapi import openapi
+from itwin_async.emulator.record import PLATFORM, Recorder, Replay
 from itwin_async.emulator.server import Emulator
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
+    from itwin_async.emulator.hosting import HostedInLoop
 
-async def serve(emulator: Emulator, *, output: TextIO | None = None) -> None:
+
+async def serve(emulator: HostedInLoop, *, output: TextIO | None = None) -> None:
     """
-    Run an emulator until the process is interrupted.
+    Run an emulator, recorder or replay until the process is interrupted.
 
-    The first line of the output is its base URL, the second a token of the demo user.
+    The first line of the output is its base URL, the second a token of the demo user (of an
+    emulator only).
 
     Args:
         emulator: what to run; not entered yet.
@@ -39,8 +43,9 @@ async def serve(emulator: Emulator, *, output: TextIO | None = None) -> None:
         with contextlib.suppress(NotImplementedError):
             loop.add_signal_handler(number, stop.set)
     async with emulator:
-        print(emulator.base_url, file=output)
-        print(emulator.token, file=output, flush=True)
+        print(emulator.base_url, file=output, flush=True)
+        if isinstance(emulator, Emulator):
+            print(emulator.token, file=output, flush=True)
         await stop.wait()
 
 
@@ -82,6 +87,9 @@ def parser() -> argparse.ArgumentParser:
     add("--world", type=Path, metavar="FILE", help="a world to add, as JSON")
     add("--token-file", type=Path, metavar="FILE", help="where to write the token too")
     add("--strict", action="store_true", help="collect requests that would be refused")
+    add("--record", type=Path, metavar="FILE", help="be a proxy and write a cassette instead")
+    add("--target", default=PLATFORM, metavar="URL", help="what to record (%(default)s)")
+    add("--replay", type=Path, metavar="FILE", help="play a cassette instead")
     add("--openapi", action="store_true", help="print the OpenAPI document and end")
     return found
 
@@ -102,23 +110,33 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.dump(openapi(), sys.stdout, indent=2)
         print()  # noqa: T201 - its output is its purpose
         return 0
-    emulator = Emulator(
-        seed=options.seed,
-        itwins=options.itwins,
-        imodels=options.imodels,
-        host=options.host,
-        port=options.port,
-        rate_limit=options.rate_limit,
-        latency=options.latency,
-        strict=options.strict,
-    )
     try:
-        if options.world is not None:
-            emulator.load(options.world)
-        if options.token_file is not None:
-            options.token_file.write_text(emulator.token, encoding="utf-8")
-        asyncio.run(serve(emulator))
+        asyncio.run(serve(_hosted(options)))
+    except KeyboardInterrupt:
+        return 0
     except (OSError, ValueError) as error:
         print(f"{parser().prog}: {error}", file=sys.stderr)  # noqa: T201 - its output is its purpose
         return 2
     return 0
+
+
+def _hosted(options: argparse.Namespace) -> HostedInLoop:
+    place = {"host": options.host, "port": options.port}
+    if options.record is not None:
+        return Recorder(options.record, options.target, **place)
+    if options.replay is not None:
+        return Replay(options.replay, **place)
+    emulator = Emulator(
+        seed=options.seed,
+        itwins=options.itwins,
+        imodels=options.imodels,
+        rate_limit=options.rate_limit,
+        latency=options.latency,
+        strict=options.strict,
+        **place,
+    )
+    if options.world is not None:
+        emulator.load(options.world)
+    if options.token_file is not None:
+        options.token_file.write_text(emulator.token, encoding="utf-8")
+    return emulator

@@ -4,28 +4,24 @@ The emulator as a server: in the caller's loop, or in a thread of its own.
 
 from __future__ import annotations
 
-import asyncio
-import threading
-from typing import TYPE_CHECKING, Self
-
-from aiohttp import web
+from typing import TYPE_CHECKING
 
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.controls import EmulatorControls
 from itwin_async.emulator.engine import Engine
 from itwin_async.emulator.gate import Gate
+from itwin_async.emulator.hosting import Hosted, HostedInLoop, HostedInThread
 from itwin_async.emulator.paging import LinkStyle
 from itwin_async.emulator.state import World
 
 if TYPE_CHECKING:
-    from types import TracebackType
+    from aiohttp import web
+    from aiohttp.web_request import BaseRequest
 
     from itwin_async.emulator.limits import RateLimit
 
-_LONGEST_LINE = 1 << 16
 
-
-class _Configured(EmulatorControls):
+class _Configured(EmulatorControls, Hosted):
     def __init__(
         self,
         *,
@@ -67,47 +63,12 @@ class _Configured(EmulatorControls):
         self._gate = Gate(self, self._engine, latency=latency, compress=compress)
         self._host = host
         self._port = port
-        self._bound = 0
-        self._runner: web.ServerRunner | None = None
 
-    @property
-    def base_url(self) -> str:
-        """
-        Where it listens, without a slash at the end.
-
-        Raises:
-            RuntimeError: it does not run.
-
-        """
-        if not self._bound:
-            raise RuntimeError("the emulator does not run: enter it with `with` or `async with`")
-        host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._bound}"
-
-    async def _open(self) -> None:
-        server = web.Server(
-            self._gate.handle,
-            access_log=None,
-            max_line_size=_LONGEST_LINE,
-            max_field_size=_LONGEST_LINE,
-        )
-        runner = web.ServerRunner(server, shutdown_timeout=0.2)
-        await runner.setup()
-        try:
-            await web.TCPSite(runner, self._host, self._port).start()
-        except BaseException:
-            await runner.cleanup()
-            raise
-        self._runner = runner
-        self._bound = runner.addresses[0][1]
-
-    async def _close(self) -> None:
-        if self._runner is not None:
-            await self._runner.cleanup()
-        self._runner, self._bound = None, 0
+    async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
+        return await self._gate.handle(incoming)
 
 
-class Emulator(_Configured):
+class Emulator(_Configured, HostedInLoop):
     r"""
     A local iTwin Platform that runs in the caller's event loop.
 
@@ -134,95 +95,11 @@ class Emulator(_Configured):
 
     """
 
-    async def __aenter__(self) -> Self:
-        """
-        Start to listen.
-        """
-        await self._open()
-        return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """
-        Stop, and drop what is open.
-        """
-        await self._close()
-
-
-class EmulatorThread(_Configured):
+class EmulatorThread(_Configured, HostedInThread):
     """
     A local iTwin Platform in a thread with an event loop of its own.
 
     It serves tests without a loop, tests with any loop, and other processes alike. All its methods
     may be called from any thread. It takes what `Emulator` takes.
     """
-
-    _thread: threading.Thread | None = None
-    _loop: asyncio.AbstractEventLoop | None = None
-    _ending: asyncio.Event
-
-    def start(self) -> Self:
-        """
-        Start the thread and wait until it listens.
-        """
-        if self._thread is not None:
-            raise RuntimeError("the emulator runs already")
-        ready = threading.Event()
-        failure: list[BaseException] = []
-        self._thread = threading.Thread(
-            target=self._run, args=(ready, failure), name="itwin-emulator", daemon=True
-        )
-        self._thread.start()
-        ready.wait()
-        if failure:
-            self._thread.join()
-            self._thread = None
-            raise failure[0]
-        return self
-
-    def stop(self) -> None:
-        """
-        Stop the thread and wait for its end.
-        """
-        if self._thread is None or self._loop is None:
-            return
-        self._loop.call_soon_threadsafe(self._ending.set)
-        self._thread.join()
-        self._thread = None
-
-    def __enter__(self) -> Self:
-        """
-        Start.
-        """
-        return self.start()
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """
-        Stop.
-        """
-        self.stop()
-
-    def _run(self, ready: threading.Event, failure: list[BaseException]) -> None:
-        async def serve() -> None:
-            self._loop = asyncio.get_running_loop()
-            self._ending = asyncio.Event()
-            try:
-                await self._open()
-            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
-                failure.append(error)
-                return
-            finally:
-                ready.set()
-            await self._ending.wait()
-            await self._close()
-
-        asyncio.run(serve())

@@ -28,6 +28,7 @@ from itwin_async.emulator.oauth import (
     token_answer,
     write_jwt,
 )
+from itwin_async.emulator.records import Json, JsonObject
 from itwin_async.emulator.signin_page import choose_user, refusal, signed_out
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
 
     from itwin_async.emulator.clock import EmulatorClock
     from itwin_async.emulator.engine import Request
-    from itwin_async.emulator.records import Json, JsonObject, UserRecord
+    from itwin_async.emulator.records import UserRecord
     from itwin_async.emulator.state import World
 
 DISCOVERY = "/.well-known/openid-configuration"

@@ -22,7 +22,8 @@ _PAGE = """<!doctype html>
 <link rel="icon" href="data:,"><title>{title}</title><style>
 :root {{ color-scheme: light dark; --line: light-dark(#d9dee6, #343b47); }}
 body {{ font: 15px/1.5 system-ui, sans-serif; display: grid; place-items: center; margin: 0;
-  min-height: 100vh; background: light-dark(#f6f7f9, #14171c); color: light-dark(#1b2330, #e3e8ef); }}
+  min-height: 100vh; background: light-dark(#f6f7f9, #14171c);
+  color: light-dark(#1b2330, #e3e8ef); }}
 main {{ width: min(26rem, 92vw); padding: 1.5rem; border: 1px solid var(--line);
   border-radius: 12px; background: light-dark(#fff, #1c2027); }}
 h1 {{ font-size: 1.15rem; margin: 0 0 .3rem; }}

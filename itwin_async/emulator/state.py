@@ -229,6 +229,17 @@ class World:
             marks[itwin_id] = Marks()
         return marks[itwin_id]
 
+    def favorite_imodels(self, user: str) -> Iterator[str]:
+        """
+        Yield the ids of a user's favorite iModels, one after another.
+        """
+        marks = self.lists_of(user).favorite_imodels
+        for itwin_id in self.itwins:
+            if itwin_id in marks:
+                shelf = self.shelves[itwin_id]
+                for position in marks[itwin_id].positions(shelf):
+                    yield shelf.at(position).id
+
     def favorite(self, user: str, entity_id: str, *, on: bool = True) -> None:
         """
         Make an iTwin or iModel a favorite of a user, or no longer one.
@@ -306,12 +317,8 @@ class _Lists(Mapping[str, UserMarks]):
                 _known(lists.recent_itwins, self._world.itwins),
                 _known(lists.recent_imodels, self._world.imodels),
             )
-        imodels: list[str] = []
-        for itwin_id in self._world.itwins:
-            shelf, marks = self._world.shelves[itwin_id], lists.favorite_imodels.get(itwin_id)
-            if marks is not None:
-                imodels += [shelf.at(position).id for position in marks.positions(shelf)]
-        return UserMarks(_known(self._world.itwins, lists.favorite_itwins), imodels)
+        itwins = _known(self._world.itwins, lists.favorite_itwins)
+        return UserMarks(itwins, list(self._world.favorite_imodels(user)))
 
     def __iter__(self) -> Iterator[str]:
         return iter(list(self._world.users))

@@ -16,7 +16,7 @@ _ITWIN = {
     "id": "id", "displayName": "display_name", "subClass": "sub_class", "status": "status",
     "type": "type", "number": "number", "latitude": "latitude", "longitude": "longitude",
     "geographicLocation": "geographic_location", "ianaTimeZone": "iana_time_zone",
-    "dataCenterLocation": "data_center_location", "parentId": "parent_id", "image": "image",
+    "dataCenterLocation": "data_center_location", "parentId": "parent_id",
     "createdDateTime": "created",
 }  # fmt: skip
 _IMODEL = {
@@ -26,8 +26,8 @@ _IMODEL = {
     "containersEnabled": "containers_enabled", "lastChangesetPushDateTime": "last_changeset",
 }  # fmt: skip
 _DERIVED = {
-    "class", "iTwinAccountId", "imageName", "createdBy", "lastModifiedDateTime", "lastModifiedBy",
-    "imodels", "iModels", "_links", "iTwinId", "dataCenterLocation",
+    "class", "iTwinAccountId", "image", "imageName", "createdBy", "lastModifiedDateTime",
+    "lastModifiedBy", "imodels", "iModels", "_links", "iTwinId", "dataCenterLocation",
 }  # fmt: skip
 
 

@@ -147,7 +147,7 @@ async def test_page(call: Caller, control: Caller, emulator: Emulator, itwin_id:
     assert [row["favoriteOf"] for row in models["imodels"]] == [["demo"], ["demo"]]
 
 
-async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, str, str]:
+async def start(*arguments: str, lines: int = 2) -> tuple[asyncio.subprocess.Process, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         *("-X", "dev", "-W", "error", "-m", "itwin_async.emulator"),
@@ -156,8 +156,8 @@ async def start(*arguments: str) -> tuple[asyncio.subprocess.Process, str, str]:
         stderr=asyncio.subprocess.PIPE,
     )
     assert process.stdout is not None
-    url, token = [(await process.stdout.readline()).decode().strip() for _ in range(2)]
-    return process, url, token
+    told = [(await process.stdout.readline()).decode().strip() for _ in range(lines)]
+    return process, told[0], told[-1]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -194,3 +194,18 @@ def test_program_says_what_is_wrong(capsys: pytest.CaptureFixture[str], tmp_path
 def test_rate_limit_in_words() -> None:
     assert (rate_limit("100/60").requests, rate_limit("100/60").per_seconds) == (100, 60)
     assert rate_limit("5").per_seconds == 1
+
+
+async def test_expiry_and_favorites_over_http(call: Caller, control: Caller) -> None:
+    assert (await control("POST", "/_emulator/expire", json={"after": 1})).status == 204
+    assert [(await call("GET", LIST)).status for _ in range(2)] == [200, 401]
+    assert (await control("POST", "/_emulator/expire", json={"after": None})).status == 204
+    assert (await call("GET", LIST)).status == 200
+    assert (await control("POST", "/_emulator/expire", json={"after": "x"})).status == 400
+    for body in ({"add": "x"}, {"remove": 5}):
+        assert (await control("POST", "/_emulator/favorites", json=body)).status == 400
+    missing = await control("POST", "/_emulator/favorites", json={"add": ["x"]})
+    assert missing.status == 404
+    assert (await control("POST", "/_emulator/tokens", json={"user": ""})).status == 400
+    assert (await control("GET", "/_emulator/imodels?iTwinId=x")).status == 404
+    assert (await control("GET", "/_emulator/requests?limit=x")).status == 400

@@ -95,8 +95,8 @@ async def test_strict(session: object, itwin_id: str) -> None:
                 "found. Verify the API URL and the Accept header."
             ),
             (
-                "GET /itwins/favorites: 404 ResourceNotFound: The requested resource was not found. "
-                "Verify the API URL and the Accept header."
+                "GET /itwins/favorites: 404 ResourceNotFound: The requested resource was not "
+                "found. Verify the API URL and the Accept header."
             ),
             (
                 "GET /itwins/favorites: 401 HeaderNotFound: Header Authorization was not found in "
@@ -190,3 +190,21 @@ async def test_two_at_once_in_one_loop(session: object) -> None:
         ]
         assert [reply.status for reply in await asyncio.gather(*calls)] == [200, 200]
         assert (first.request_count, second.request_count) == (1, 1)
+
+
+async def test_assertions_on_parameters_and_users(call: Caller, emulator: Emulator) -> None:
+    await call("GET", "/itwins/favorites?$top=3&subClass=Asset")
+    await call.as_user(emulator.token_for("ana"))("GET", "/itwins/favorites?$top=5")
+    match = "GET /itwins/favorites"
+    assert len(emulator.assert_called(match, query={"$top": "3"}, times=1)) == 1
+    assert emulator.assert_called(match, user="ana")[0].query == "$top=5"
+    with pytest.raises(AssertionError) as caught:
+        emulator.assert_called(match, query={"$top": "5"}, user="demo", times=1)
+    assert str(caught.value).splitlines()[0] == (
+        "expected GET /itwins/favorites with $top=5 by demo once, but it was called never."
+    )
+
+
+async def test_running_twice(emulator: Emulator) -> None:
+    with pytest.raises(RuntimeError, match="runs already"):
+        await emulator.__aenter__()

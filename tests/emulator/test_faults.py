@@ -255,3 +255,16 @@ async def test_nothing_is_left_in_the_log(
             await call("GET", LIST)
     await asyncio.sleep(0.01)
     assert caplog.records == []
+
+
+async def test_a_client_that_goes_away_leaves_nothing_in_the_log(
+    call: Caller, emulator: Emulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    emulator.fault(Fault(latency=0.03))
+    emulator.fault(Fault(trickle=10, tick=0.01))
+    for _ in range(2):
+        with pytest.raises(TimeoutError):
+            await call("GET", LIST, timeout=aiohttp.ClientTimeout(total=0.02))
+    await asyncio.sleep(0.1)
+    assert caplog.records == []
+    assert await statuses(call, 1) == [200]

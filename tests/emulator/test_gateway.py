@@ -223,3 +223,12 @@ async def test_it_does_not_run() -> None:
     emulator = Emulator()
     with pytest.raises(RuntimeError, match="does not run"):
         _ = emulator.base_url
+
+
+async def test_only_known_tokens(session: aiohttp.ClientSession) -> None:
+    async with Emulator(any_token=False) as emulator:
+        call = Caller(session, emulator.base_url, emulator.token)
+        assert (await call("GET", LIST)).status == 200
+        assert (await call.as_user(emulator.token_for("ana"))("GET", LIST)).status == 200
+        refused = await call.as_user("any other")("GET", LIST)
+        assert (refused.status, error_of(refused)["code"]) == (401, "Unauthorized")

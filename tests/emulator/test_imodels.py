@@ -302,3 +302,78 @@ async def test_list_filters_and_order(call: Caller, emulator: Emulator, itwin_id
     assert names == sorted((record.name for record in shelf), reverse=True)
     wrong = await call("GET", f"/imodels?iTwinId={itwin_id}&$orderBy=colour&state=odd")
     assert [item["target"] for item in error_of(wrong)["details"]] == ["state", "$orderBy"]
+
+
+@pytest.mark.parametrize(
+    ("body", "targets"),
+    [
+        ({}, ["name"]),
+        ({"odd": 1}, ["name"]),
+        ({"name": " "}, ["name"]),
+        ({"name": None}, ["name"]),
+        ({"description": 5}, ["description"]),
+        ({"extent": []}, ["extent"]),
+        (
+            {"extent": {"southWest": {"latitude": 91, "longitude": 0}, "northEast": {}}},
+            ["extent"],
+        ),
+        ({"containersEnabled": 8}, ["containersEnabled"]),
+        ({"containersEnabled": True}, ["containersEnabled"]),
+    ],
+)
+async def test_update_refuses(
+    call: Caller, emulator: Emulator, itwin_id: str, body: dict[str, object], targets: list[str]
+) -> None:
+    record = emulator.state.shelves[itwin_id].at(0)
+    reply = await call("PATCH", f"/imodels/{record.id}", json=body)
+    assert (reply.status, error_of(reply)["message"]) == (422, "Cannot update iModel.")
+    assert [item["target"] for item in error_of(reply)["details"]] == targets
+    assert emulator.state.imodels[record.id] == record
+
+
+async def test_update(call: Caller, emulator: Emulator, itwin_id: str) -> None:
+    first, second = (emulator.state.shelves[itwin_id].at(row) for row in (0, 1))
+    path = f"/imodels/{first.id}"
+    taken = await call("PATCH", path, json={"name": second.name})
+    assert (taken.status, error_of(taken)["code"]) == (409, "iModelExists")
+    assert (await call("PATCH", path, data=b"[")).status == 422
+    assert (await call("PATCH", f"/imodels/{UNKNOWN}", json={"name": "x"})).status == 404
+    body = {"name": "Other", "extent": None, "containersEnabled": 5, "description": None}
+    changed = (await call("PATCH", path, json=body)).json["iModel"]
+    assert {name: changed[name] for name in body} == body
+    assert changed["displayName"] == "Other"
+    listed = await call("GET", favorites(itwin_id, "&$top=1"))
+    assert listed.json["iModels"][0]["displayName"] == "Other"
+    again = await call("PATCH", path, json={"name": "Other"})
+    assert again.status == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "target"),
+    [
+        ({"iTwinId": "abc"}, 422, "iTwinId"),
+        ({"iTwinId": UNKNOWN}, 404, None),
+        ({"creationMode": "fromNothing"}, 422, "creationMode"),
+        ({"creationMode": {}}, 422, "creationMode"),
+        ({"containersEnabled": -1}, 422, "containersEnabled"),
+        ({"name": "x" * 256}, 422, "name"),
+        ({"creationMode": "empty", "containersEnabled": 1}, 201, None),
+    ],
+)
+async def test_create_checks_each_member(
+    call: Caller, itwin_id: str, changes: dict[str, object], status: int, target: str | None
+) -> None:
+    reply = await call("POST", "/imodels", json={"iTwinId": itwin_id, "name": "x", **changes})
+    assert reply.status == status
+    if target is not None:
+        assert [item["target"] for item in error_of(reply)["details"]] == [target]
+
+
+async def test_hidden_imodel(call: Caller, emulator: Emulator, itwin_id: str) -> None:
+    record = emulator.state.shelves[itwin_id].at(2)
+    emulator.deny("demo", record)
+    assert (await call("GET", f"/imodels/{record.id}")).status == 404
+    assert (await call("PUT", f"/imodels/favorites/{record.id}")).status == 404
+    rows = (await call("GET", favorites(itwin_id))).json["iModels"]
+    assert record.id not in [row["id"] for row in rows]
+    assert len(rows) == 24

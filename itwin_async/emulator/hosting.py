@@ -1,0 +1,166 @@
+"""
+Listening on a port: in the caller's loop, or in a thread of its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from typing import TYPE_CHECKING, Self
+
+from aiohttp import web
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from aiohttp.web_request import BaseRequest
+
+_LONGEST_LINE = 1 << 16
+
+
+class Hosted:
+    """
+    Something that answers requests on a port.
+    """
+
+    _host: str = "127.0.0.1"
+    _port: int = 0
+    _bound: int = 0
+    _runner: web.ServerRunner | None = None
+
+    @property
+    def base_url(self) -> str:
+        """
+        Where it listens, without a slash at the end.
+
+        Raises:
+            RuntimeError: it does not run.
+
+        """
+        if not self._bound:
+            raise RuntimeError("the emulator does not run: enter it with `with` or `async with`")
+        host = f"[{self._host}]" if ":" in self._host else self._host
+        return f"http://{host}:{self._bound}"
+
+    async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
+        raise NotImplementedError
+
+    async def _open(self) -> None:
+        if self._runner is not None:
+            raise RuntimeError("the emulator runs already")
+        server = web.Server(
+            self._handle,
+            access_log=None,
+            max_line_size=_LONGEST_LINE,
+            max_field_size=_LONGEST_LINE,
+        )
+        runner = web.ServerRunner(server, shutdown_timeout=0.2)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, self._host, self._port).start()
+        except BaseException:
+            await runner.cleanup()
+            raise
+        self._runner = runner
+        self._bound = runner.addresses[0][1]
+
+    async def _close(self) -> None:
+        if self._runner is not None:
+            await self._runner.cleanup()
+        self._runner, self._bound = None, 0
+
+
+class HostedInLoop(Hosted):
+    """
+    Listens while an `async with` block runs.
+    """
+
+    async def __aenter__(self) -> Self:
+        """
+        Start to listen.
+        """
+        await self._open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """
+        Stop, and drop what is open.
+        """
+        await self._close()
+
+
+class HostedInThread(Hosted):
+    """
+    Listens in a thread with an event loop of its own while a `with` block runs.
+    """
+
+    _thread: threading.Thread | None = None
+    _loop: asyncio.AbstractEventLoop | None = None
+    _ending: asyncio.Event
+
+    def start(self) -> Self:
+        """
+        Start the thread and wait until it listens.
+        """
+        if self._thread is not None:
+            raise RuntimeError("the emulator runs already")
+        ready = threading.Event()
+        failure: list[BaseException] = []
+        self._thread = threading.Thread(
+            target=self._run, args=(ready, failure), name="itwin-emulator", daemon=True
+        )
+        self._thread.start()
+        ready.wait()
+        if failure:
+            self._thread.join()
+            self._thread = None
+            raise failure[0]
+        return self
+
+    def stop(self) -> None:
+        """
+        Stop the thread and wait for its end.
+        """
+        if self._thread is None or self._loop is None:
+            return
+        self._loop.call_soon_threadsafe(self._ending.set)
+        self._thread.join()
+        self._thread = None
+
+    def __enter__(self) -> Self:
+        """
+        Start.
+        """
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """
+        Stop.
+        """
+        self.stop()
+
+    def _run(self, ready: threading.Event, failure: list[BaseException]) -> None:
+        async def serve() -> None:
+            self._loop = asyncio.get_running_loop()
+            self._ending = asyncio.Event()
+            try:
+                await self._open()
+            except BaseException as error:  # noqa: BLE001 - handed to the thread that waits
+                failure.append(error)
+                return
+            finally:
+                ready.set()
+            await self._ending.wait()
+            await self._close()
+
+        asyncio.run(serve())

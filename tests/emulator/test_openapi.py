@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from itwin_async.emulator import Emulator
+from itwin_async.emulator.routes import ROUTES, find_route
+
+from .conftest import Caller, Reply
+
+DOCUMENT: Any = Emulator(itwins=0).openapi()
+KINDS = {
+    "object": dict,
+    "array": list,
+    "string": str,
+    "integer": int,
+    "number": (int, float),
+    "boolean": bool,
+}
+
+
+def problems(value: Any, schema: Any, where: str = "$") -> Iterator[str]:
+    """
+    What a value has that its schema does not allow; as much of OpenAPI 3.0 as the document uses.
+    """
+    if "$ref" in schema:
+        name = schema["$ref"].removeprefix("#/components/schemas/")
+        yield from problems(value, DOCUMENT["components"]["schemas"][name], where)
+        return
+    if "anyOf" in schema:
+        found = [list(problems(value, one, where)) for one in schema["anyOf"]]
+        if all(found):
+            yield from min(found, key=len)
+    if value is None and schema.get("nullable"):
+        return
+    kind = schema.get("type")
+    if kind and (not isinstance(value, KINDS[kind]) or (value is True and kind != "boolean")):
+        yield f"{where}: {value!r} is no {kind}"
+    elif kind == "array":
+        for index, item in enumerate(value):
+            yield from problems(item, schema["items"], f"{where}[{index}]")
+    elif kind == "object":
+        yield from member_problems(value, schema, where)
+    elif kind is not None and not fits(value, schema):
+        yield f"{where}: {value!r} is not allowed"
+
+
+def fits(value: Any, schema: Any) -> bool:
+    if "enum" in schema and value not in schema["enum"]:
+        return False
+    if schema.get("format") == "date-time":
+        pattern = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.(\d{3}|\d{7})Z"
+        return re.fullmatch(pattern, value) is not None
+    if schema["type"] in {"number", "integer"}:
+        return bool(schema.get("minimum", value) <= value <= schema.get("maximum", value))
+    return True
+
+
+def member_problems(value: Any, schema: Any, where: str) -> Iterator[str]:
+    known = schema.get("properties", {})
+    for name in schema.get("required", ()):
+        if name not in value:
+            yield f"{where}: {name} is missing"
+    for name, item in value.items():
+        if name in known:
+            yield from problems(item, known[name], f"{where}.{name}")
+        elif schema.get("additionalProperties") is False:
+            yield f"{where}: {name} is unknown"
+
+
+def check(method: str, target: str, reply: Reply) -> None:
+    found = find_route(method, target.partition("?")[0])
+    assert found is not None
+    operation = DOCUMENT["paths"][found[0].pattern][method.lower()]
+    answers = operation["responses"]
+    assert str(reply.status) in answers, f"{method} {target} -> {reply.status}"
+    content = answers[str(reply.status)].get("content")
+    if content is None:
+        assert reply.text == ""
+        return
+    schema = content["application/json"]["schema"]
+    assert list(problems(reply.json, schema)) == []
+
+
+def refs(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("$ref"), str):
+            yield value["$ref"]
+        for item in value.values():
+            yield from refs(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from refs(item)
+
+
+def test_document_is_whole() -> None:
+    assert DOCUMENT["openapi"] == "3.0.3"
+    described = {
+        (method.upper(), path) for path, item in DOCUMENT["paths"].items() for method in item
+    }
+    assert described == {(route.method, route.pattern) for route in ROUTES}
+    ids = [one["operationId"] for item in DOCUMENT["paths"].values() for one in item.values()]
+    assert len(set(ids)) == len(ids)
+    for target in set(refs(DOCUMENT)):
+        assert target.removeprefix("#/components/schemas/") in DOCUMENT["components"]["schemas"]
+    again: Any = Emulator(itwins=0).openapi()
+    again["components"]["schemas"].clear()
+    assert Emulator(itwins=0).openapi() == DOCUMENT
+
+
+async def test_document_is_served(call: Caller) -> None:
+    reply = await call.as_user(None)("GET", "/_emulator/openapi.json")
+    assert reply.json["servers"] == [{"url": call.base_url}]
+    assert reply.json["paths"] == DOCUMENT["paths"]
+
+
+@pytest.mark.parametrize("full", [False, True])
+async def test_every_answer_is_as_described(
+    call: Caller, emulator: Emulator, itwin_id: str, full: bool
+) -> None:
+    imodel_id = emulator.state.shelves[itwin_id].at(3).id
+    done: set[str] = set()
+
+    async def ask(method: str, target: str, **options: Any) -> Reply:
+        reply = await call(method, target, full=full, **options)
+        check(method, target, reply)
+        route = find_route(method, target.partition("?")[0])
+        assert route is not None
+        if reply.status < 400:
+            done.add(f"{method} {route[0].pattern}")
+        for token, status in ((None, 401), ("spent", 401)):
+            refused = await call.as_user(token)(method, target, **options)
+            assert refused.status == status
+            check(method, target, refused)
+        return reply
+
+    emulator.expire("spent")
+    within = f"iTwinId={itwin_id}&$top=7"
+    for method, target in (
+        ("GET", f"/imodels/favorites?{within}&$continuationToken="),
+        ("GET", f"/imodels/favorites?{within}&$skip=3"),
+        ("GET", "/imodels/favorites?iTwinId=abc"),
+        ("PUT", f"/imodels/favorites/{imodel_id}"),
+        ("DELETE", f"/imodels/favorites/{imodel_id}"),
+        ("PUT", "/imodels/favorites/abc"),
+        ("POST", f"/imodels/recents/{imodel_id}"),
+        ("GET", f"/imodels/recents?{within}"),
+        ("DELETE", f"/imodels/recents/{imodel_id}"),
+        ("GET", f"/imodels?{within}"),
+        ("GET", f"/imodels/{imodel_id}"),
+        ("GET", "/itwins/favorites?includeInactive=true&$top=3"),
+        ("GET", "/itwins/favorites?status=odd"),
+        ("POST", f"/itwins/favorites/{itwin_id}"),
+        ("DELETE", f"/itwins/favorites/{itwin_id}"),
+        ("POST", f"/itwins/recents/{itwin_id}"),
+        ("GET", "/itwins/recents"),
+        ("GET", "/itwins?$top=1"),
+        ("GET", "/itwins/myprimaryaccount"),
+        ("GET", f"/itwins/{itwin_id}"),
+        ("GET", f"/itwins/{itwin_id}/account"),
+        ("GET", "/itwins/abc"),
+        ("GET", f"/savedviews/tags?iTwinId={itwin_id}"),
+        ("GET", "/savedviews/tags?iTwinId=abc"),
+    ):
+        await ask(method, target)
+    imodel = await ask("POST", "/imodels", json={"iTwinId": itwin_id, "name": "One"})
+    path = f"/imodels/{imodel.json['iModel']['id']}"
+    await ask("POST", "/imodels", json={"iTwinId": itwin_id, "name": "One"})
+    await ask("POST", "/imodels", json={})
+    await ask("PATCH", path, json={"extent": None, "description": "x"})
+    await ask("DELETE", path)
+    body = {"class": "Thing", "subClass": "Asset", "displayName": "One", "number": "1"}
+    itwin = await ask("POST", "/itwins", json=body)
+    path = f"/itwins/{itwin.json['iTwin']['id']}"
+    await ask("POST", "/itwins", json=body)
+    await ask("PATCH", path, json={"latitude": 1, "type": None})
+    await ask("PATCH", path, json={"latitude": "north"})
+    await ask("DELETE", path)
+    tag = await ask("POST", "/savedviews/tags", json={"displayName": "x", "iTwinId": itwin_id})
+    path = f"/savedviews/tags/{tag.json['tag']['id']}"
+    await ask("GET", path)
+    await ask("GET", f"/savedviews/tags?iTwinId={itwin_id}")
+    await ask("PATCH", path, json={"displayName": "y"})
+    await ask("PATCH", path, json={"displayName": "y.z"})
+    await ask("DELETE", path)
+    await ask("GET", path)
+    assert done == {f"{route.method} {route.pattern}" for route in ROUTES}
