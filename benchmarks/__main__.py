@@ -6,8 +6,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 
@@ -15,7 +18,7 @@ from benchmarks import footprint, table
 from benchmarks.footprint import Fact
 from benchmarks.measure import measure
 from benchmarks.ours import Ours
-from benchmarks.peers import peers
+from benchmarks.peers import PEERS
 from benchmarks.plan import Plan, plans
 from benchmarks.profiling import profile
 from benchmarks.raw import Raw
@@ -42,28 +45,28 @@ def main() -> None:
     rounds = given.pairs or (3 if given.quick else 11)
     print(f"{table.machine()}; {rounds} rounds, each side once in each\n")
     report: dict[str, object] = {"machine": table.machine(), "rounds": rounds}
-    report |= _workloads(chosen, rounds, others=peers() if given.peers else [], shapes=given.shapes)
+    report |= _workloads(chosen, rounds, shapes=given.shapes)
+    if given.peers and chosen:
+        report["peers"] = _peers(chosen, rounds, quick=given.quick)
     print()
     report |= _facts([name for name in _FACTS if name in wanted], quick=given.quick)
     if given.json:
         given.json.write_text(json.dumps(report, indent=2), encoding="utf-8")
 
 
-def _workloads(
-    chosen: Sequence[Plan], rounds: int, *, others: list[Side], shapes: bool
-) -> dict[str, object]:
+def _workloads(chosen: Sequence[Plan], rounds: int, *, shapes: bool) -> dict[str, object]:
     report: dict[str, object] = {}
     if chosen:
         print(table.header())
     for plan in chosen:
-        outcomes = measure(plan, _sides(plan, others, shapes=shapes), rounds)
+        outcomes = measure(plan, _sides(plan, shapes=shapes), rounds)
         for line in table.rows(plan, outcomes):
             print(line, flush=True)
         report[plan.name] = table.as_json(plan, outcomes)
     return report
 
 
-def _sides(plan: Plan, others: list[Side], *, shapes: bool) -> list[Side]:
+def _sides(plan: Plan, *, shapes: bool) -> list[Side]:
     if plan.megabits:
         return [
             Ours("itwin_async, plain", compress=False),
@@ -72,7 +75,28 @@ def _sides(plan: Plan, others: list[Side], *, shapes: bool) -> list[Side]:
     sides: list[Side] = [Raw(), Ours()]
     if shapes and plan.kind != "writes" and not plan.pause:
         sides.append(Ours("itwin_async, by page", by_page=True))
-    return sides + others
+    return sides
+
+
+def _peers(chosen: Sequence[Plan], rounds: int, *, quick: bool) -> dict[str, object]:
+    report: dict[str, object] = {}
+    size = "quick" if quick else "whole"
+    with TemporaryDirectory() as folder:
+        for name in PEERS:
+            print(f"\n{table.header()}", flush=True)
+            place = Path(folder) / f"{name}.json"
+            command = [
+                sys.executable,
+                "-m",
+                "benchmarks.peers",
+                name,
+                f"{rounds}",
+                size,
+                f"{place}",
+            ]
+            subprocess.run([*command, *(plan.name for plan in chosen)], check=True)
+            report[name] = json.loads(place.read_text(encoding="utf-8"))
+    return report
 
 
 def _facts(names: Sequence[str], *, quick: bool) -> dict[str, object]:

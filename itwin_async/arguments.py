@@ -29,6 +29,28 @@ def prefer_header(prefer: str) -> str:
     return f"return={one_of('prefer', prefer, ('minimal', 'representation'))}"
 
 
+def text(name: str, value: object) -> str:
+    """
+    Check a text that is sent to the platform.
+
+    Args:
+        name: the argument's name.
+        value: what the caller gave.
+
+    Returns:
+        The text.
+
+    Raises:
+        ArgumentError: it is no text, blank, or holds half a character that UTF-8 cannot write.
+
+    """
+    if not isinstance(value, str) or not value.strip():
+        raise ArgumentError(name, value, "a text that is not blank")
+    if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+        raise ArgumentError(name, value, "a text without surrogates")
+    return value
+
+
 def one_of(name: str, value: object, allowed: Collection[str]) -> str:
     """
     Check a value against a documented set.

@@ -87,17 +87,21 @@ class Authenticator:
     One token source, with the rule that many refused requests cause one renewal.
     """
 
-    __slots__ = ("_fixed", "_generation", "_latest", "_lock", "_provider", "_source")
+    __slots__ = ("_fixed", "_generation", "_latest", "_lock", "_loop", "_provider", "_source")
 
     def __init__(self, source: TokenSource) -> None:
         self._fixed: Secret | None = None
         self._provider: TokenProvider | None = None
         self._source: Callable[[], Awaitable[str]] | None = None
         self._lock: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0
         self._latest: Secret | None = None
         if isinstance(source, str):
-            self._fixed = clean_token(source)
+            try:
+                self._fixed = clean_token(source)
+            finally:
+                del source  # a traceback may show what this frame holds
         elif isinstance(source, TokenProvider):
             self._provider = source
             self._source = source.get_token
@@ -153,24 +157,34 @@ class Authenticator:
         """
         if self._source is None:
             return None
-        if self._lock is None:
-            self._lock = asyncio.Lock()
+        loop = asyncio.get_running_loop()
+        if self._lock is None or self._loop is not loop:
+            self._lock, self._loop = asyncio.Lock(), loop
         async with self._lock:
             if self._generation == generation:
-                if self._provider is not None:
-                    self._provider.invalidate(refused.reveal())
-                self._latest = clean_token(await self._ask())
+                try:
+                    self._latest = clean_token(await self._ask(refused))
+                except ITwinError:
+                    # Whoever waits raises its own 401, and does not ask a broken source again.
+                    self._latest, self._generation = None, generation + 1
+                    raise
                 self._generation += 1
             latest = self._latest
         if latest is None or latest.reveal() == refused.reveal():
             return None
         return latest
 
-    async def _ask(self) -> str:
+    async def _ask(self, refused: Secret | None = None) -> str:
         if self._source is None:
             raise ConfigurationError("the session has no token source")
         try:
-            return await self._source()
+            if refused is not None and self._provider is not None:
+                self._provider.invalidate(refused.reveal())
+            coming = self._source()
+            if isinstance(coming, str):
+                del coming  # a traceback may show what this frame holds
+                raise ConfigurationError("the token source must be an async callable")
+            return await coming
         except ITwinError:
             raise
         except Exception as problem:
@@ -195,14 +209,22 @@ def clean_token(value: object) -> Secret:
         ConfigurationError: it is empty or cannot stand in a header. The message never shows it.
 
     """
+    bare, fault = _bare(value)
+    del value  # a traceback may show what this frame holds
+    if fault:
+        raise ConfigurationError(fault)
+    return Secret(bare)
+
+
+def _bare(value: object) -> tuple[str, str]:
     if not isinstance(value, str):
-        raise ConfigurationError(f"the token must be a str, got {type(value).__name__}")
+        return "", f"the token must be a str, got {type(value).__name__}"
     bare = value.strip(" ")
     match = _PREFIX.match(bare)
     if match:
         bare = bare[match.end() :]
     if not bare or bare.lower() == "bearer":
-        raise ConfigurationError("the token is empty")
+        return "", "the token is empty"
     if not _TOKEN.fullmatch(bare):
-        raise ConfigurationError("the token holds blanks, line breaks or characters beside ASCII")
-    return Secret(bare)
+        return "", "the token holds blanks, line breaks or characters beside ASCII"
+    return bare, ""

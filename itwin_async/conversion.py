@@ -92,7 +92,7 @@ class Converter(cattrs.Converter):
         """
         parts = reachable(cls)
         return not parts.isdisjoint(_SPELLINGS) or any(
-            check(part) for part in parts for check in self._foreign
+            _accepts(check, part) for part in parts for check in self._foreign
         )
 
     def register_structure_hook(self, cl: Any, func: Any = None) -> Any:
@@ -124,6 +124,13 @@ class Converter(cattrs.Converter):
         if self._settled:
             self._foreign.append(check)
             self.decoders.clear()
+
+
+def _accepts(check: Callable[[Any], bool], part: Any) -> bool:
+    try:
+        return bool(check(part))
+    except Exception:  # noqa: BLE001 - cattrs too takes a predicate that raises for one that denies
+        return False
 
 
 def to_dict(model: attrs.AttrsInstance) -> dict[str, object]:
@@ -185,7 +192,8 @@ def structure(target: Converter, value: object, cls: type[T], path: str) -> T:
 def _first_fault(problem: Exception, path: str) -> tuple[str, str]:
     if isinstance(problem, ClassValidationError):
         for inner, field in problem.group_exceptions()[0]:
-            return _first_fault(inner, f"{path}.{wire_name(field.name)}")
+            name = _SPELLINGS.get(problem.cl, {}).get(field.name, wire_name(field.name))
+            return _first_fault(inner, f"{path}.{name}")
     if isinstance(problem, IterableValidationError):
         for inner, element in problem.group_exceptions()[0]:
             return _first_fault(inner, f"{path}[{element.index}]")
@@ -243,7 +251,8 @@ def _datetime(value: object, _: object) -> datetime:
 
 
 def _iso(moment: datetime) -> str:
-    return moment.isoformat().replace("+00:00", "Z")
+    text = moment.isoformat()
+    return f"{text[:-6]}Z" if text.endswith("+00:00") else text
 
 
 def _register(target: Converter) -> None:

@@ -5,7 +5,6 @@ Where a walk over pages stands, as an opaque text that another process can go on
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import re
 
@@ -13,6 +12,7 @@ import attrs
 import msgspec
 
 from itwin_async.errors import ArgumentError
+from itwin_async.links import is_target
 
 _VERSION = 1
 _ALLOWED = "a cursor that this package made"
@@ -97,14 +97,18 @@ def _parse(text: object) -> Cursor:
         raise ArgumentError("cursor", text, _ALLOWED)
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
-        version, operation, scope, target, offset = msgspec.json.decode(
-            raw, type=tuple[int, str, str, str, int]
+        version, *parts = msgspec.json.decode(raw, type=list[msgspec.Raw])
+        if bytes(version) != str(_VERSION).encode():
+            later = f"version {msgspec.json.decode(version, type=int)}"
+            raise ArgumentError("cursor", later, f"a cursor of version {_VERSION}")
+        operation, scope, target, offset = msgspec.convert(
+            [msgspec.json.decode(part) for part in parts], tuple[str, str, str, int]
         )
-    except (binascii.Error, msgspec.DecodeError, ValueError):
+    except ArgumentError:
+        raise
+    except (msgspec.DecodeError, RecursionError, ValueError):
         raise ArgumentError("cursor", text, _ALLOWED) from None
-    if version != _VERSION:
-        raise ArgumentError("cursor", f"version {version}", f"a cursor of version {_VERSION}")
-    if offset < 0:
+    if offset < 0 or not is_target(target):
         raise ArgumentError("cursor", text, _ALLOWED)
     return Cursor(operation, scope, target, offset)
 

@@ -221,7 +221,7 @@ class ApiError(RequestError):
 
     def _what(self) -> str:
         parts = [f"{self.status} {self.code}: {self.message}" if self.code else self._plain()]
-        parts += [f"{d.target}: {d.message}" if d.target else f"{d.message}" for d in self.details]
+        parts += [_said(detail) for detail in self.details]
         if self.retry_after is not None:
             parts.append(f"retry after {self.retry_after:g} s")
         hint = _hint(self.status, self.code)
@@ -299,7 +299,14 @@ def _hint(status: int, code: str | None) -> str:
         return "a wrong Accept header gives this answer too"
     if status == 403:  # noqa: PLR2004
         return "a service client must be a member of the iTwin"
+    if 300 <= status < 400:  # noqa: PLR2004
+        return "redirects are not followed"
     return ""
+
+
+def _said(detail: ErrorDetail) -> str:
+    text = detail.message or detail.code or detail.inner_code or "no message"
+    return f"{detail.target}: {text}" if detail.target else text
 
 
 def _shorten(value: object) -> str:

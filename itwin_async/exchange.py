@@ -19,10 +19,10 @@ from itwin_async.errors import (
 )
 from itwin_async.events import AttemptFinished, WaitScheduled, logger
 from itwin_async.pool import Core
-from itwin_async.quota import Pacer
 from itwin_async.retry import Repeat, Stop
 from itwin_async.slots import Slots
 from itwin_async.transport import Attempt, Response, send
+from itwin_async.watch import Watch
 
 T = TypeVar("T")
 
@@ -53,6 +53,7 @@ async def perform(
     generation = auth.generation
     token = auth.fixed
     if token is None:
+        core.ready()
         token = await _provided(auth.token(), core, deadline, attempt)
     outcome = await _try(core, attempt, token, deadline, 1)
     if isinstance(outcome, Response):
@@ -129,21 +130,25 @@ class _Recovery:
         if isinstance(outcome, RateLimitError):
             core.pacer.hold(decision.seconds)
         else:
-            await policy.sleep(decision.seconds)
+            watch, left = core.ready().watch, self._deadline - policy.clock()
+            await _within(core, watch, policy.sleep(decision.seconds), left)
 
 
 async def _try(core: Core, attempt: Attempt, token: Secret, deadline: float, count: int) -> Outcome:
-    if not core.pacer.open or not core.slots.take_now():
-        late = await _queue(core, attempt, deadline)
+    slots = core.slots
+    if not core.pacer.open or not slots.take_now():
+        late = await _queue(core, slots, attempt, deadline)
         if late is not None:
             return late
     clock, limit = core.retry.clock, core.timeout.attempt
     started = clock()
+    if core.pacer.open:
+        core.pacer.count(started)
     left = deadline - started
     try:
         outcome = await send(core.ready(), attempt, token, min(left, limit))
     finally:
-        core.slots.give_back()
+        slots.give_back()
     if core.observers or logger.isEnabledFor(logging.DEBUG):
         core.tell(_finished(attempt, count, outcome, clock() - started))
     return outcome
@@ -155,39 +160,51 @@ async def _provided(work: Awaitable[T], core: Core, deadline: float, attempt: At
             return await work
     except TimeoutError:
         pass
+    except AuthenticationError as error:
+        if not error.request_id:
+            error.method, error.path = attempt.method, attempt.path
+            error.request_id = attempt.request_id
+        raise
     raise _too_late("the token provider", attempt)
 
 
-async def _queue(core: Core, attempt: Attempt, deadline: float) -> TransportError | None:
+async def _queue(
+    core: Core, slots: Slots, attempt: Attempt, deadline: float
+) -> TransportError | None:
     """
     Wait for the call's turn and for a slot; the slot is taken unless an error is returned.
     """
-    clock, slots, pacer = core.retry.clock, core.slots, core.pacer
+    clock, pacer = core.retry.clock, core.pacer
     while True:
-        if not pacer.open and not await _turn(pacer, deadline - clock()):
+        watch, left = core.ready().watch, deadline - clock()
+        if not pacer.open and not await _within(core, watch, pacer.enter(left), left):
             return _too_late("the quota", attempt)
-        if not await _slot(slots, deadline - clock()):
+        if not await _within(core, watch, _take(slots), deadline - clock()):
             return _too_late("a free connection", attempt)
         if not pacer.held:
             return None
         slots.give_back()  # a 429 of another call came while this one waited for its slot
 
 
-async def _turn(pacer: Pacer, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            return await pacer.enter(seconds)
-    except TimeoutError:
-        return False
-
-
-async def _slot(slots: Slots, seconds: float) -> bool:
-    try:
-        async with asyncio.timeout(seconds):
-            await slots.take()
-    except TimeoutError:
-        return False
+async def _take(slots: Slots) -> bool:
+    await slots.take()
     return True
+
+
+async def _within(core: Core, watch: Watch, work: Awaitable[T], seconds: float) -> T | None:
+    """
+    Wait for something until time runs out, ``None`` then, or until the session closes.
+    """
+    task = watch.start(seconds)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if not watch.is_late(task):
+            raise
+        core.ready()
+        return None
+    finally:
+        watch.stop(task)
 
 
 def _too_late(what: str, attempt: Attempt) -> TransportError:

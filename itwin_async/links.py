@@ -15,7 +15,7 @@ from yarl import URL
 from itwin_async.errors import ArgumentError, ConfigurationError, PaginationError
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
-_UNSAFE = re.compile(r"[\x00-\x20\x7f\\]")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
 _PLAIN = re.compile(r"[0-9A-Za-z_~-]+")
 _ID_LIMIT = 256
 _SHOWN = 120
@@ -61,12 +61,14 @@ def base_url(value: str | URL) -> URL:
         url = URL(value)
         host, port = url.host, url.port
     except (ValueError, TypeError):
-        raise ConfigurationError(f"base_url is not a URL: {_shown(str(value))!r}") from None
+        raise ConfigurationError(f"base_url is not a URL: {_safe(value)}") from None
     example = "give scheme and host, such as 'https://api.bentley.com'"
     if url.user is not None or url.password is not None:
         raise ConfigurationError(f"base_url must not hold user information; {example}")
     if url.scheme not in {"http", "https"} or not host or port is None:
-        raise ConfigurationError(f"base_url {_shown(str(value))!r} lacks scheme or host; {example}")
+        raise ConfigurationError(f"base_url {_safe(value)} lacks scheme or host; {example}")
+    if _UNSAFE.search(str(value)):
+        raise ConfigurationError(f"base_url {_safe(value)} holds blanks or backslashes; {example}")
     if url.raw_query_string or url.raw_fragment:
         raise ConfigurationError(f"base_url must not have a query or fragment; {example}")
     if url.raw_path not in {"", "/"}:
@@ -117,7 +119,7 @@ def target(path: str, query: Query = ()) -> str:
     Write path and query the way the platform documents them: dollar signs stay as they are.
 
     Args:
-        path: path that begins with a slash, already quoted.
+        path: path that begins with a slash, already quoted; it may hold a query.
         query: names and plain values, in order; empty values are kept as ``name=``.
 
     Returns:
@@ -125,7 +127,10 @@ def target(path: str, query: Query = ()) -> str:
 
     """
     pairs = "&".join(f"{quote(name, safe='$')}={quote(value, safe=',')}" for name, value in query)
-    return f"{path}?{pairs}" if pairs else path
+    if not pairs:
+        return path
+    joint = "?" if "?" not in path else "" if path[-1] in "?&" else "&"
+    return f"{path}{joint}{pairs}"
 
 
 def origin_text(base: URL) -> str:
@@ -140,6 +145,26 @@ def origin_text(base: URL) -> str:
 
     """
     return f"{base.scheme}://{base.raw_authority}"
+
+
+def is_target(text: object) -> bool:
+    """
+    Tell whether a text can stand behind scheme and authority.
+
+    Args:
+        text: path and query.
+
+    Returns:
+        Whether it begins with one slash and holds nothing that a request line may not.
+
+    """
+    return (
+        isinstance(text, str)
+        and text[:1] == "/"
+        and text[:2] != "//"
+        and "#" not in text
+        and not _UNSAFE.search(text)
+    )
 
 
 def resolve(base: URL, request_target: str) -> URL:
@@ -179,13 +204,14 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
     if _UNSAFE.search(href):
         raise PaginationError(f"refused a malformed link: {_shown(href)!r}")
     before = origin_text(base)
-    if href.startswith(f"{before}/"):
+    if href.startswith(f"{before}/") and href[len(before) + 1 : len(before) + 2] != "/":
         return href[len(before) :].partition("#")[0]
     try:
         absolute = href if "://" in href.split("?", 1)[0] else urljoin(before + current, href)
         url = URL(absolute, encoded=True)
         where = origin(url)
         user = url.raw_user is not None or url.raw_password is not None
+        tail = _tail(absolute.partition("#")[0])
     except ValueError:
         raise PaginationError(f"refused a malformed link: {_shown(href)!r}") from None
     if user:
@@ -195,7 +221,9 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
             f"refused a link to another origin: {_shown(f'{url.scheme}://{url.raw_authority}')!r} "
             f"is not {str(base.origin())!r}; behind a proxy set rewrite_links=True"
         )
-    return _tail(absolute)
+    if tail.startswith("//"):
+        raise PaginationError(f"refused a malformed link: {_shown(href)!r}")
+    return tail
 
 
 def page_links(value: object) -> PageLinks:
@@ -238,7 +266,11 @@ def segment(name: str, value: object) -> str:
         raise ArgumentError(name, value, f"an id of at most {_ID_LIMIT} characters")
     if _PLAIN.fullmatch(value):
         return value
-    if not value or value in {".", ".."} or re.search(r"[\s\x00-\x1f\x7f/?#%\\]", value):
+    if (
+        not value.isprintable()
+        or value in {"", ".", ".."}
+        or re.search(r"[\s\x00-\x1f\x7f/?#%\\]", value)
+    ):
         raise ArgumentError(name, value, "an id without blanks, '/', '?', '#', '%' or dots alone")
     return quote(value, safe="")
 
@@ -267,9 +299,8 @@ def _tail(absolute: str) -> str:
     start = absolute.find("/", absolute.index("://") + 3)
     mark = absolute.find("?")
     if start == -1 or (mark != -1 and mark < start):
-        rest = absolute[mark:] if mark != -1 else ""
-        return "/" + rest.split("#", 1)[0]
-    return absolute[start:].split("#", 1)[0]
+        return "/" + (absolute[mark:] if mark != -1 else "")
+    return absolute[start:]
 
 
 def _href(link: object, name: str) -> str | None:
@@ -279,6 +310,11 @@ def _href(link: object, name: str) -> str | None:
     if not isinstance(value, str):
         raise PaginationError(f"refused a malformed link: the address of {name!r} is not a text")
     return value
+
+
+def _safe(value: object) -> str:
+    # What stands before an @ may be a password.
+    return repr(_shown(str(value).rpartition("@")[2]))
 
 
 def _shown(text: str) -> str:

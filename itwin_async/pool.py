@@ -8,6 +8,7 @@ import asyncio
 import itertools
 import secrets
 import sys
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from yarl import URL
@@ -45,6 +46,7 @@ class Core:
         self.base = base
         self.timeout = timeout
         self.retry = retry
+        self._quota = quota
         self.pacer = Pacer(quota, clock=retry.clock, sleep=retry.sleep)
         self.codec = codec
         self.extra_headers = extra_headers
@@ -64,7 +66,11 @@ class Core:
         """
         Bind the core to a pool and to the running loop.
         """
-        self.loop = asyncio.get_running_loop()
+        loop = asyncio.get_running_loop()
+        if self.loop not in {None, loop}:
+            # What waits belongs to the loop that it waits in.
+            self.pacer = Pacer(self._quota, clock=self.retry.clock, sleep=self.retry.sleep)
+        self.loop = loop
         self.channel = Channel(
             http,
             Watch(self.loop),
@@ -88,6 +94,15 @@ class Core:
         if self.proxy is not None:
             options["proxy"] = self.proxy
         return options
+
+    def use_environment(self) -> None:
+        """
+        Take the proxy from the environment, where none is set.
+        """
+        # aiohttp would look it up for every request, and fail where a netrc file knows the host.
+        address = getproxies().get(self.base.scheme)
+        if self.proxy is None and address and not proxy_bypass(self.base.raw_authority):
+            self.proxy = address if "://" in address else f"http://{address}"
 
     def ready(self) -> Channel:
         """

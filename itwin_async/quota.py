@@ -1,5 +1,5 @@
 """
-Shared pacing of all calls of a session: a known quota, and the pause after a 429.
+Shared pacing of all calls of a session: a known quota, or one that is learned from refusals.
 """
 
 from __future__ import annotations
@@ -11,6 +11,10 @@ import attrs
 
 from itwin_async.errors import ArgumentError
 
+_WINDOW = 60.0
+_FORGET = 600.0
+_CALM = 5.0
+
 
 def _number(_: object, attribute: attrs.Attribute[float], value: object) -> None:
     if (
@@ -19,6 +23,10 @@ def _number(_: object, attribute: attrs.Attribute[float], value: object) -> None
         or not 0 < value < float("inf")
     ):
         raise ArgumentError(attribute.name, value, "a number above 0")
+
+
+def _few(requests: object) -> float:
+    return max(1.0, requests * 0.04) if isinstance(requests, int | float) else 1.0
 
 
 @attrs.frozen
@@ -37,7 +45,7 @@ class Quota:
     requests: float = attrs.field(validator=_number)
     per_seconds: float = attrs.field(default=60.0, validator=_number)
     burst: float = attrs.field(
-        default=attrs.Factory(lambda quota: max(1.0, quota.requests * 0.04), takes_self=True),
+        default=attrs.Factory(lambda quota: _few(quota.requests), takes_self=True),
         validator=_number,
     )
 
@@ -49,12 +57,79 @@ class Quota:
         return self.per_seconds / max(1, self.requests - (self.burst - 1))
 
 
+@attrs.define(eq=False)
+class Lesson:
+    """
+    What refusals teach about a quota that nobody told: a window, or a bucket with a burst.
+
+    A cycle runs from the end of a pause to the next 429. What was accepted in it, spread over the
+    cycle and the pause behind it, can be had for ever: that is exact for windows. For a bucket the
+    first cycle tells the burst, and a later one, paced above what is allowed, tells the rate.
+    """
+
+    start: float
+    passes: int = 0
+    refused: int = 0
+    burst: float = 0.0
+    rate: float = 0.0
+    probing: bool = False
+    changed: float = 0.0
+    calm: float = _CALM
+    stages: list[tuple[float, int]] = attrs.field(factory=list)
+
+    def count(self, now: float) -> None:
+        """
+        Note that a call goes out.
+        """
+        if not self.rate and now - self.start > _WINDOW:
+            self.start, self.passes = now, 0
+        self.passes += 1
+
+    def grow(self, now: float) -> None:
+        """
+        Speed up where there was no refusal: quickly while searching, gently once it is known.
+        """
+        if self.probing:
+            before = self.stages[-1][1]
+            if self.passes - before >= max(8.0, self.burst):
+                self.rate *= 2
+                self.stages.append((now, self.passes))
+        elif now - self.changed > self.calm:
+            self.rate *= 1.05
+            self.changed = now
+
+    def learn(self, refused_at: float, released_at: float) -> None:
+        """
+        End a cycle: estimate the rate from what was accepted in it.
+        """
+        accepted = max(1, self.passes - self.refused)
+        busy = max(refused_at - self.start, 0.001)
+        sure = accepted / max(released_at - self.start, 0.001)
+        if not self.rate:
+            self.burst = accepted
+            self.rate = max(sure, (sure * accepted / busy) ** 0.5)
+            self.probing = True
+        else:
+            totals = [(self.start, 0), *self.stages]
+            found = [
+                (accepted - before - self.burst) / (refused_at - start)
+                for start, before in totals
+                if refused_at - start > 0.01  # noqa: PLR2004 - shorter ones tell nothing
+            ]
+            self.rate = 0.97 * max(sure / 0.97, *found, 0.0) if found else sure
+            self.probing = False
+        self.calm = max(_CALM, 10 * (released_at - refused_at))
+        self.start = self.changed = released_at
+        self.passes = self.refused = 0
+        self.stages = [(released_at, 0)]
+
+
 class Pacer:
     """
     The gate that every call of a session and its views passes, in order of arrival.
 
     Args:
-        quota: the known quota, or ``None``.
+        quota: the known quota, or ``None``: then it is learned.
         clock: monotonic clock in seconds.
         sleep: coroutine function that waits for some seconds.
 
@@ -71,11 +146,37 @@ class Pacer:
         self._sleep = sleep
         self._interval = quota.interval if quota else 0.0
         self._tolerance = self._interval * (quota.burst - 1) if quota else 0.0
-        self._due = clock()
-        self._hold = self._due
+        self._due = self._hold = clock()
+        self._refused_at: float | None = None
+        self._lesson = Lesson(self._due) if quota is None else None
         self._lock = asyncio.Lock()
         self.open = quota is None
         self.waiting = 0
+
+    @property
+    def held(self) -> bool:
+        """
+        Whether nobody may pass at this moment.
+        """
+        return not self.open and self._clock() < self._hold
+
+    @property
+    def rate(self) -> float | None:
+        """
+        The pace in calls a second, known or learned; ``None`` while there is none.
+        """
+        return 1 / self._interval if self._interval else None
+
+    def count(self, now: float) -> None:
+        """
+        Note a call that goes out while the gate is open.
+
+        Args:
+            now: time on the pacer's clock.
+
+        """
+        if self._lesson is not None:
+            self._lesson.count(now)
 
     async def enter(self, wait_limit: float) -> bool:
         """
@@ -85,7 +186,7 @@ class Pacer:
             wait_limit: longest wait that makes sense, in seconds.
 
         Returns:
-            ``False`` if the turn would come later than that; then nothing was waited for.
+            ``False`` if the turn would come later than that.
 
         """
         self.waiting += 1
@@ -100,18 +201,10 @@ class Pacer:
                     if now - started + delay > wait_limit:
                         return False
                     await self._sleep(delay)
-                self._due = max(self._due, self._clock()) + self._interval
-                self.open = not self._interval
+                self._pass(self._clock())
                 return True
         finally:
             self.waiting -= 1
-
-    @property
-    def held(self) -> bool:
-        """
-        Whether nobody may pass at this moment.
-        """
-        return not self.open and self._clock() < self._hold
 
     def hold(self, seconds: float) -> None:
         """
@@ -121,5 +214,26 @@ class Pacer:
             seconds: how long from now.
 
         """
-        self._hold = max(self._hold, self._clock() + seconds)
+        now = self._clock()
+        if self._lesson is not None:
+            self._lesson.refused += 1
+            if self._refused_at is None:
+                self._refused_at = now
+        self._hold = max(self._hold, now + seconds)
         self.open = False
+
+    def _pass(self, now: float) -> None:
+        lesson = self._lesson
+        if lesson is not None:
+            if self._refused_at is not None:
+                lesson.learn(self._refused_at, now)
+                self._refused_at = None
+            elif now - lesson.changed > _FORGET:
+                self._lesson, self._interval = Lesson(now), 0.0
+                self.open = True
+                return
+            else:
+                lesson.grow(now)
+            lesson.count(now)
+            self._interval = 1 / lesson.rate
+        self._due = max(self._due, now) + self._interval

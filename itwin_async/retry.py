@@ -114,7 +114,7 @@ class RetryPolicy:
     def _after_refusal(self, error: RateLimitError, refusals: int) -> Decision:
         if refusals > self.rate_limit_retries:
             return Stop()
-        if error.retry_after is None:
+        if not error.retry_after:  # none, or "at once", which would be refused again and again
             return Wait(max(self.base / 2, self._backoff(refusals)))
         return self._as_asked(error.retry_after)
 

@@ -8,10 +8,9 @@ import asyncio
 import os
 from collections.abc import Callable, Coroutine, Iterable, Mapping
 from types import TracebackType
-from typing import Self, TypeAlias, TypeVar, cast
+from typing import Self, TypeVar
 
 import aiohttp
-import msgspec
 from yarl import URL
 
 from itwin_async import links
@@ -22,17 +21,16 @@ from itwin_async.conversion import converter as default_converter
 from itwin_async.errors import ArgumentError, ConfigurationError, DecodeError
 from itwin_async.events import Observer
 from itwin_async.exchange import perform
+from itwin_async.outgoing import Params, prepare
 from itwin_async.pool import Core
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
-from itwin_async.transport import Attempt, Response, Timeout, Tls
+from itwin_async.transport import Response, Timeout, Tls
 from itwin_async.wire import Codec
 
 T = TypeVar("T")
 
 PRODUCTION = "https://api.bentley.com"
-
-Params: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _DEFAULT_ACCEPT = "application/json"
@@ -96,9 +94,15 @@ class Session:
         observers: Iterable[Observer] = (),
         converter: Converter | None = None,
     ) -> None:
-        if client_session is not None and connector is not None:
-            raise ConfigurationError("give either client_session or connector, not both")
-        self._auth = Authenticator(token)
+        try:
+            self._auth = Authenticator(token)
+        finally:
+            del token  # a traceback may show what this frame holds
+        traces = list(trace_configs)
+        if client_session is not None and (connector is not None or traces or trust_env):
+            raise ConfigurationError(
+                "connector, trace_configs and trust_env belong to the client_session that is given"
+            )
         base = links.base_url(base_url)
         gzip = not links.is_loopback(base.host or "") if compress is None else compress
         product = f"itwin-async/{__version__} aiohttp/{aiohttp.__version__}"
@@ -113,26 +117,33 @@ class Session:
             quota=quota,
             codec=Codec(converter or default_converter),
             extra_headers={} if client_session is None else fixed,
-            max_body=max_body_size,
+            max_body=_size("max_body_size", max_body_size),
             rewrite_links=rewrite_links,
             tls=ssl,
             proxy=proxy,
             observers=tuple(observers),
         )
+        pool_size = _size("max_connections", max_connections)
         self._owned = client_session is None
-        traces = list(trace_configs)
 
         def make_http() -> aiohttp.ClientSession:
             if client_session is not None:
                 return client_session
-            return aiohttp.ClientSession(
-                connector=connector or aiohttp.TCPConnector(limit=max_connections),
+            if connector is not None and connector.closed:
+                raise ConfigurationError("the connector that was handed in is closed")
+            http = aiohttp.ClientSession(
+                connector=connector or aiohttp.TCPConnector(limit=pool_size),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 headers=fixed,
                 trace_configs=traces,
-                trust_env=trust_env,
             )
+            if hasattr(http, "_retry_connection"):
+                # aiohttp would repeat by itself, unseen by the policy, what a lost answer belongs to
+                http._retry_connection = False  # noqa: SLF001 - there is no public way
+            return http
 
+        if trust_env:
+            self._core.use_environment()
         self._make_http: Callable[[], aiohttp.ClientSession] | None = make_http
 
     @classmethod
@@ -157,7 +168,10 @@ class Session:
         if not token.strip():
             raise ConfigurationError("no credentials: set ITWIN_ACCESS_TOKEN to a bearer token")
         base_url = os.environ.get("ITWIN_BASE_URL") or PRODUCTION
-        return cls(token, base_url=base_url, quota=quota, observers=observers)
+        try:
+            return cls(token, base_url=base_url, quota=quota, observers=observers)
+        finally:
+            del token
 
     def with_token(self, token: TokenSource) -> Session:
         """
@@ -173,7 +187,10 @@ class Session:
 
         """
         view = Session.__new__(Session)
-        view._auth = Authenticator(token)  # noqa: SLF001 - same class
+        try:
+            view._auth = Authenticator(token)  # noqa: SLF001 - same class
+        finally:
+            del token
         view._core = self._core  # noqa: SLF001 - same class
         view._owned = False  # noqa: SLF001 - same class
         view._make_http = None  # noqa: SLF001 - same class
@@ -225,18 +242,23 @@ class Session:
     async def close(self) -> None:
         """
         End the tasks of running walks and close the pool; a view closes nothing.
+
+        Requests that are under way raise ``TransportError``, later ones ``ConfigurationError``.
         """
         core = self._core
         if self._make_http is None or core.channel is None:
             return
         channel, core.channel = core.channel, None
-        channel.watch.close()
-        tasks = list(core.tasks)
+        channel.closed = True
+        tasks = core.tasks - {asyncio.current_task()}
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        if self._owned:
-            await channel.http.close()
+        channel.watch.close()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            if self._owned:
+                await channel.http.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -251,6 +273,8 @@ class Session:
         await self.close()
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_core"):
+            return "<Session not made>"  # so it is in the traceback of a refused token
         state = "closed" if self.closed else "open"
         return f"<Session {str(self._core.base.origin())!r} {state}>"
 
@@ -291,31 +315,19 @@ class Session:
 
         """
         core = self._core
-        if not path.startswith("/") or path.startswith("//"):
-            raise ArgumentError("path", path, "a path that begins with one slash")
-        if params:
-            pairs = (
-                cast("Mapping[str, str]", params).items() if isinstance(params, Mapping) else params
-            )
-            path = links.target(path, pairs)
-        request_id = core.next_id()
-        sent = {"Accept": accept, "X-Correlation-Id": request_id, **core.extra_headers}
-        if json is not None:
-            body = msgspec.json.encode(json)
-            sent["Content-Type"] = "application/json"
-        if headers:
-            sent.update(headers)
-        if repeat is None:
-            repeat = Repeat.SAFE if method in _SAFE_METHODS else Repeat.UNSAFE
-        attempt = Attempt(
+        attempt = prepare(
+            core,
             method,
-            links.resolve(core.base, path),
-            path.partition("?")[0],
-            sent,
-            body,
-            request_id,
+            path,
+            params=params,
+            json=json,
+            body=body,
+            accept=accept,
+            headers=headers,
         )
-        total = core.timeout.total if timeout is None else timeout
+        if repeat is None:
+            repeat = Repeat.SAFE if attempt.method in _SAFE_METHODS else Repeat.UNSAFE
+        total = core.timeout.total if timeout is None else Timeout(timeout).total
         return await perform(core, self._auth, attempt, repeat, core.retry.clock() + total)
 
     async def fetch(
@@ -375,6 +387,12 @@ class Session:
         self._core.tasks.add(task)
         task.add_done_callback(self._core.tasks.discard)
         return task
+
+
+def _size(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArgumentError(name, value, "a whole number of at least 1")
+    return value
 
 
 def _timeout(value: Timeout | float | None) -> Timeout:

@@ -30,12 +30,17 @@ E = TypeVar("E", bound=RequestError)
 
 Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
 
-_NEVER_SENT = (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError, aiohttp.InvalidURL)
+_NEVER_SENT = (
+    aiohttp.ClientConnectorError,
+    aiohttp.ConnectionTimeoutError,
+    aiohttp.ServerFingerprintMismatch,
+)
 _HOPELESS = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.ClientConnectorSSLError,
-    aiohttp.InvalidURL,
+    aiohttp.ServerFingerprintMismatch,
 )
+_SHORTEST_SECRET = 8
 
 
 if TYPE_CHECKING:
@@ -162,6 +167,7 @@ class Channel:
     options: RequestOptions
     max_body: int
     now: Callable[[], float]
+    closed: bool = False
 
 
 async def send(
@@ -183,6 +189,7 @@ async def send(
     watch = channel.watch
     task = watch.start(seconds)
     answer: aiohttp.ClientResponse | None = None
+    refusal, reason, retry_after = 0, b"", None
     try:
         answer = await channel.http.request(
             attempt.method,
@@ -200,21 +207,28 @@ async def send(
             return Response(
                 status, answer.headers, body, attempt.request_id, attempt.method, attempt.path
             )
-        retry_after = _retry_after(answer, channel.now())
+        refusal, retry_after = status, _retry_after(answer, channel.now())
         reason = await _read_reason(answer, attempt, channel.max_body)
     except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
         return _failure(problem, attempt)
-    except asyncio.CancelledError:
-        if watch.is_late(task):
+    except asyncio.CancelledError as stop:
+        # A pool that closes may also cancel what a task waits for, without cancelling the task.
+        if not watch.is_late(task) and not (channel.closed and not task.cancelling()):
+            # The frames that it came through hold the token.
+            raise stop.with_traceback(None) from None
+        if channel.closed:
+            return _transport_error("the session was closed", attempt, retryable=False)
+        if not refusal:
             return _transport_error("no complete answer in time", attempt, timeout=True)
-        raise
     finally:
         watch.stop(task)
         if answer is not None:
             answer.release()  # gives the connection back, or closes it where bytes are left
+    if len(token.reveal()) >= _SHORTEST_SECRET:
+        reason = reason.replace(token.reveal().encode(), b"***")
     return error_from_response(
-        status,
-        reason.replace(token.reveal().encode(), b"***"),
+        refusal,
+        reason,
         method=attempt.method,
         path=attempt.path,
         request_id=attempt.request_id,
@@ -245,7 +259,7 @@ async def _read_reason(answer: aiohttp.ClientResponse, attempt: Attempt, limit: 
     # The status says enough: a broken error page must not hide it.
     try:
         body = await _read(answer, attempt, limit)
-    except (aiohttp.ClientPayloadError, aiohttp.ClientConnectionError):
+    except (aiohttp.ClientError, OSError, ValueError):
         return b""
     return b"" if isinstance(body, TransportError) else body
 
@@ -273,12 +287,17 @@ def _transport_error(
 def _failure(problem: BaseException, attempt: Attempt) -> TransportError:
     sent = not isinstance(problem, _NEVER_SENT)
     if isinstance(problem, TimeoutError):
-        return _transport_error("no complete answer in time", attempt, sent=sent, timeout=True)
+        words = "no complete answer in time" if sent else "no connection in time"
+        return _transport_error(words, attempt, sent=sent, timeout=True)
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        words = f"the proxy refused to connect ({problem.status})"
+        return _transport_error(words, attempt, sent=False)
     if isinstance(problem, aiohttp.ClientResponseError):
         # Its text quotes what was received, headers included.
         return _transport_error("the answer is not valid HTTP", attempt)
     if isinstance(problem, ValueError):
-        return _transport_error(f"the exchange failed ({type(problem).__name__})", attempt)
+        words = f"the request cannot be sent ({type(problem).__name__})"
+        return _transport_error(words, attempt, sent=False, retryable=False)
     if isinstance(problem, aiohttp.ClientPayloadError):
         return _transport_error("the answer broke off or could not be decompressed", attempt)
     if isinstance(problem, aiohttp.ServerDisconnectedError):

@@ -11,7 +11,7 @@ from __future__ import annotations
 import functools
 import operator
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import datetime
 from itertools import chain, repeat
 from operator import attrgetter
@@ -25,6 +25,7 @@ _set_class = object.__dict__["__class__"].__set__
 _run = deque[None](maxlen=0).extend  # draws an iterator to its end, in C
 
 _SPECIAL = ("__attrs_post_init__", "__attrs_pre_init__", "__bool__", "__len__")
+_SUBCLASSING = ("__init_subclass__", "__attrs_init_subclass__")
 _LEAVES = (str, int, float, bool, datetime)
 _AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 
@@ -57,17 +58,17 @@ def decoder(
     """
     try:
         twin, fix = _twin(cls, rename)
-    except _NotPlain:
+        content = list.__class_getitem__(twin) if many else twin
+        envelope = msgspec.defstruct(
+            "Envelope",
+            [
+                ("content", content, msgspec.field(name=key)),
+                ("links", Any, msgspec.field(name="_links", default=None)),
+            ],
+        )
+        decode = msgspec.json.Decoder(envelope).decode
+    except (_NotPlain, NameError, TypeError):  # the latter where annotations are beyond msgspec
         return None
-    content = list.__class_getitem__(twin) if many else twin
-    envelope = msgspec.defstruct(
-        "Envelope",
-        [
-            ("content", content, msgspec.field(name=key)),
-            ("links", Any, msgspec.field(name="_links", default=None)),
-        ],
-    )
-    decode = msgspec.json.Decoder(envelope).decode
 
     def run(body: bytes) -> tuple[Any, Any]:
         result: Any = decode(body)
@@ -94,7 +95,7 @@ def reachable(cls: Any) -> set[Any]:
     open_ends = [cls]
     while open_ends:
         part = open_ends.pop()
-        if part in found:
+        if not isinstance(part, Hashable) or part in found:
             continue
         found.add(part)
         if isinstance(part, type) and attrs.has(part):
@@ -104,11 +105,16 @@ def reachable(cls: Any) -> set[Any]:
 
 
 def _hints(cls: type) -> dict[str, Any]:
-    hints = get_type_hints(cls)
-    return {field.name: hints[field.name] for field in attrs.fields(cls)}
+    try:
+        hints = get_type_hints(cls, include_extras=True)
+    except NameError:  # a local class; its own attributes may have been resolved by the caller
+        hints = {}
+    return {field.name: hints.get(field.name, field.type) for field in attrs.fields(cls)}
 
 
 def _check_plain(cls: type) -> None:
+    if type(cls) is not type or cls.__new__ is not object.__new__ or not _made_by_attrs(cls):
+        raise _NotPlain
     for field in attrs.fields(cls):
         plain = field.init and field.converter is None and field.validator is None
         lazy = isinstance(field.default, attrs.Factory)  # type: ignore[arg-type]
@@ -118,18 +124,34 @@ def _check_plain(cls: type) -> None:
             or not isinstance(getattr(cls, field.name, None), MemberDescriptorType)
         ):
             raise _NotPlain
-    if any(hasattr(cls, name) for name in _SPECIAL):
+    if any(hasattr(cls, name) for name in _SPECIAL) or any(
+        name in vars(base) for base in cls.__mro__[:-1] for name in _SUBCLASSING
+    ):
         raise _NotPlain
 
 
-def _twin(cls: type, rename: Rename) -> tuple[Any, Fix | None]:
+def _made_by_attrs(cls: type) -> bool:
+    code = getattr(cls.__init__, "__code__", None)
+    if code is None or not code.co_filename.startswith("<attrs generated"):
+        return False
+    arguments = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
+    if set(arguments) != {field.alias for field in attrs.fields(cls)}:
+        return False  # the constructor of a parent that has fewer attributes
+    setter: Any = cls.__setattr__
+    return setter is object.__setattr__ or setter.__module__.startswith("attr")
+
+
+def _twin(cls: type, rename: Rename, outer: tuple[type, ...] = ()) -> tuple[Any, Fix | None]:
     _check_plain(cls)
+    if cls in outer:
+        raise _NotPlain  # a class that holds itself would have to be translated without end
+    outer = (*outer, cls)
     space: dict[str, Any] = {"__slots__": (), "__annotations__": {}}
     fields: list[SimpleNamespace] = []
     fixes: list[tuple[Callable[[Any], Any], bool, Fix]] = []
     for field, hint in zip(attrs.fields(cls), _hints(cls).values(), strict=True):
         name = rename(field.name)
-        kind, fix, many = _translate(hint, rename)
+        kind, fix, many = _translate(hint, rename, outer)
         if fix is not None:
             fixes.append((attrgetter(field.name), many, fix))
         space[name] = getattr(cls, field.name)
@@ -151,7 +173,9 @@ def _fixer(cls: type, fixes: list[tuple[Callable[[Any], Any], bool, Fix]]) -> Fi
     return fix
 
 
-def _translate(hint: Any, rename: Rename) -> tuple[Any, Fix | None, bool]:
+def _translate(
+    hint: Any, rename: Rename, outer: tuple[type, ...]
+) -> tuple[Any, Fix | None, bool]:
     """
     Give the annotation for the twin, how to mend what it decodes, and whether that is a list.
     """
@@ -160,17 +184,17 @@ def _translate(hint: Any, rename: Rename) -> tuple[Any, Fix | None, bool]:
     if hint in _LEAVES or hint is NoneType:
         return hint, None, False
     if get_origin(hint) in {Union, UnionType}:
-        parts = [_translate(part, rename) for part in get_args(hint)]
+        parts = [_translate(part, rename, outer) for part in get_args(hint)]
         mends = [(fix, many) for _, fix, many in parts if fix is not None]
         if len(parts) != 2 or NoneType not in get_args(hint):  # noqa: PLR2004 - a union with None
             raise _NotPlain
         union = functools.reduce(operator.or_, (kind for kind, _, _ in parts))
         return (union, *mends[0]) if mends else (union, None, False)
     if get_origin(hint) is list:
-        kind, fix, many = _translate(get_args(hint)[0], rename)
+        kind, fix, many = _translate(get_args(hint)[0], rename, outer)
         if many or NoneType in get_args(kind):
             raise _NotPlain
         return list.__class_getitem__(kind), fix, fix is not None
     if isinstance(hint, type) and attrs.has(hint):
-        return (*_twin(hint, rename), False)
+        return (*_twin(hint, rename, outer), False)
     raise _NotPlain

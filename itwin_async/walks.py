@@ -6,48 +6,32 @@ from __future__ import annotations
 
 import asyncio
 import operator
-import re
 from collections import deque
 from collections.abc import Iterator
 from typing import Generic, Self, TypeVar
 
-import attrs
-
-from itwin_async.errors import DecodeError, ITwinError, PaginationError, with_cursor
-from itwin_async.links import PageLinks, follow
+from itwin_async.ahead import (
+    Ahead,
+    fetch,
+    fetch_after,
+    following_target,
+    outcome_of,
+    peek,
+    skip_of,
+    with_skip,
+)
+from itwin_async.errors import (
+    ConfigurationError,
+    DecodeError,
+    ITwinError,
+    PaginationError,
+    with_cursor,
+)
 from itwin_async.listing import Listing, Page
 from itwin_async.session import Session
 from itwin_async.transport import Response
-from itwin_async.wire import peek_links
 
 T_co = TypeVar("T_co", covariant=True)
-
-_SKIP = re.compile(r"((?:\$|%24)skip=)(\d+)", re.IGNORECASE)
-_TOP = re.compile(r"(?:\$|%24)top=(\d+)", re.IGNORECASE)
-
-
-@attrs.define(eq=False)
-class _Fetched:
-    """
-    What came of requesting one page; an error is kept until the page's turn.
-    """
-
-    target: str
-    outcome: Response | ITwinError
-
-
-@attrs.define(eq=False)
-class _Ahead:
-    """
-    A page under way; without a target while it still waits for the page before it.
-    """
-
-    target: str | None
-    task: asyncio.Task[_Fetched | None]
-
-    def cancel(self) -> None:
-        if not self.task.get_loop().is_closed():
-            self.task.cancel()
 
 
 class PageWalk(Generic[T_co]):
@@ -63,6 +47,7 @@ class PageWalk(Generic[T_co]):
         "__weakref__",
         "_ahead",
         "_behind",
+        "_busy",
         "_concurrency",
         "_listing",
         "_offset",
@@ -89,7 +74,8 @@ class PageWalk(Generic[T_co]):
         self._prefetch = prefetch
         self._concurrency = concurrency
         self._seen: set[str] = set()
-        self._ahead: deque[_Ahead] = deque()
+        self._ahead: deque[Ahead] = deque()
+        self._busy = False
         self._behind = (start, offset)
 
     @property
@@ -130,11 +116,17 @@ class PageWalk(Generic[T_co]):
         target = self._target
         if target is None:
             raise StopAsyncIteration
+        if self._busy:
+            raise ConfigurationError("another task is in this walk; guard it, or give each its own")
+        self._busy = True
         try:
             response = await self._arrival(target)
             if self._prefetch and self._look_ahead(response, target):
                 await asyncio.sleep(0)  # the next request leaves before this page is decoded
+            self._go_on()
             page, following = self._read(response, target, spent)
+            if following is not None and self._prefetch and not self._ahead:
+                self._follow_on(following, target)  # its link stood where it did not show before
         except ITwinError as error:
             self._drop()
             with_cursor(error, self.cursor)
@@ -142,6 +134,8 @@ class PageWalk(Generic[T_co]):
         except asyncio.CancelledError:
             self._drop()
             raise
+        finally:
+            self._busy = False
         self._seen.add(target)
         self._target, self._offset, self._behind = following, 0, page.behind
         if following is None:
@@ -168,48 +162,58 @@ class PageWalk(Generic[T_co]):
         """
         Give the answer for a target: one that is under way, or a new one.
         """
-        fetched = await _outcome(self._ahead.popleft().task) if self._ahead else None
+        fetched = await outcome_of(self._ahead[0].task) if self._ahead else None
+        if self._ahead:
+            self._ahead.popleft()
         if fetched is None or fetched.target != target:
             self._drop()
-            fetched = await _fetch(self._session, self._listing, target)
+            self._go_on()
+            fetched = await fetch(self._session, self._listing, target)
         if isinstance(fetched.outcome, ITwinError):
             raise fetched.outcome
         return fetched.outcome
+
+    def _go_on(self) -> None:
+        if self._target is None:  # another task closed the walk meanwhile
+            raise StopAsyncIteration
 
     def _look_ahead(self, response: Response, target: str) -> bool:
         """
         Request pages that follow, and tell whether any request is new.
         """
         if self._ahead and self._concurrency == 1:
-            while len(self._ahead) < self._prefetch:
-                self._chain()
+            self._chain()
             return False
-        following = _peek(self._session, response, target)
+        following = peek(self._session, response, target)
         if following is None or following == target or following in self._seen:
             return False
+        self._follow_on(following, target)
+        return True
+
+    def _follow_on(self, following: str, target: str) -> None:
         if self._ahead and self._ahead[0].target != following:
             self._drop()
         if not self._ahead:
             self._start(following)
         if self._concurrency == 1:
-            while len(self._ahead) < self._prefetch:
-                self._chain()
-            return True
-        while len(self._ahead) < self._concurrency:
-            guess = _skip_on(self._ahead[-1].target or "")
+            self._chain()
+            return
+        # The platform may cap the pages: what they really hold is how far its own link moved on.
+        step = (skip_of(following) or 0) - (skip_of(target) or 0)
+        while len(self._ahead) < self._concurrency and step > 0:
+            guess = with_skip(self._ahead[-1].target or "", step)
             if guess is None:
                 break
             self._start(guess)
-        return True
 
     def _start(self, target: str) -> None:
-        task = self._session.spawn(_fetch_task(self._session, self._listing, target))
-        self._ahead.append(_Ahead(target, task))
+        task = self._session.spawn(fetch(self._session, self._listing, target))
+        self._ahead.append(Ahead(target, task))
 
     def _chain(self) -> None:
-        previous = self._ahead[-1].task
-        task = self._session.spawn(_fetch_after(self._session, self._listing, previous))
-        self._ahead.append(_Ahead(None, task))
+        while len(self._ahead) < self._prefetch:
+            work = fetch_after(self._session, self._listing, self._ahead[-1].task)
+            self._ahead.append(Ahead(None, self._session.spawn(work)))
 
     def _read(
         self, response: Response, target: str, spent: list[T_co] | None
@@ -217,8 +221,10 @@ class PageWalk(Generic[T_co]):
         listing = self._listing
         try:
             items, links = self._session.codec.page(response.body, listing.item, listing.key, spent)
-            following = _following(self._session, links, target)
-            if following is not None and (following == target or following in self._seen):
+            following = following_target(self._session, links, target)
+            if links.self is not None:
+                self._seen.add(links.self)  # the first page has two addresses: ours and its own
+            if following == target or following in self._seen or links.next in self._seen:
                 raise PaginationError("the next link leads to a page that was visited before")
         except (DecodeError, PaginationError) as error:
             response.blame(error)
@@ -238,13 +244,14 @@ class ItemWalk(Generic[T_co]):
     every item.
     """
 
-    __slots__ = ("_items", "_listing", "_page", "_pages")
+    __slots__ = ("_closed_at", "_items", "_listing", "_page", "_pages")
 
     def __init__(self, pages: PageWalk[T_co], listing: Listing[T_co]) -> None:
         self._pages = pages
         self._listing = listing
         self._page: Page[T_co] | None = None
         self._items: Iterator[T_co] = iter(())
+        self._closed_at: str | None = None
 
     def __aiter__(self) -> Self:
         return self
@@ -271,6 +278,8 @@ class ItemWalk(Generic[T_co]):
         """
         The place behind the last item handed out.
         """
+        if self._closed_at is not None:
+            return self._closed_at
         page = self._page
         left = operator.length_hint(self._items)
         if page is None or not left:
@@ -282,67 +291,6 @@ class ItemWalk(Generic[T_co]):
         """
         End the walk and wait until nothing of it is under way.
         """
+        self._closed_at = self.cursor
         self._items = iter(())
         await self._pages.aclose()
-
-
-async def _outcome(task: asyncio.Task[_Fetched | None]) -> _Fetched | None:
-    try:
-        return await task
-    except asyncio.CancelledError:
-        mine = asyncio.current_task()
-        if mine is None or mine.cancelling():
-            raise
-        return None  # the session was closed, and the next request will say so
-
-
-async def _fetch(session: Session, listing: Listing[object], target: str) -> _Fetched:
-    try:
-        headers = {"Prefer": listing.prefer} if listing.prefer else None
-        response = await session.request("GET", target, accept=listing.accept, headers=headers)
-    except ITwinError as error:
-        return _Fetched(target, error)
-    return _Fetched(target, response)
-
-
-async def _fetch_task(session: Session, listing: Listing[T_co], target: str) -> _Fetched | None:
-    return await _fetch(session, listing, target)
-
-
-async def _fetch_after(
-    session: Session, listing: Listing[object], previous: asyncio.Task[_Fetched | None]
-) -> _Fetched | None:
-    fetched = await previous
-    if fetched is None or isinstance(fetched.outcome, ITwinError):
-        return None
-    following = _peek(session, fetched.outcome, fetched.target)
-    if following is None or following == fetched.target:
-        return None
-    return await _fetch(session, listing, following)
-
-
-def _peek(session: Session, response: Response, target: str) -> str | None:
-    """
-    Find the next target without decoding items; whatever is wrong with it shows at its turn.
-    """
-    try:
-        links = peek_links(response.body)
-        return None if links is None else _following(session, links, target)
-    except PaginationError:
-        return None
-
-
-def _following(session: Session, links: PageLinks, target: str) -> str | None:
-    if links.next is None:
-        return None
-    return follow(session.base_url, target, links.next, rewrite=session.rewrite_links)
-
-
-def _skip_on(target: str) -> str | None:
-    """
-    Write the target of the page after this one, for a list that is numbered by ``$skip``.
-    """
-    skip, top = _SKIP.search(target), _TOP.search(target)
-    if skip is None or top is None:
-        return None
-    return f"{target[: skip.start(2)]}{int(skip[2]) + int(top[1])}{target[skip.end(2) :]}"

@@ -11,7 +11,7 @@ from itwin_async.errors import ConfigurationError
 
 class Watch:
     """
-    Cancels the attempts that take too long.
+    Cancels attempts and waits that take too long, and all of them when the session closes.
 
     Args:
         loop: the session's event loop.
@@ -22,7 +22,7 @@ class Watch:
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._running: dict[asyncio.Task[object], float] = {}
+        self._running: dict[asyncio.Task[object], tuple[float, int]] = {}
         self._late: dict[asyncio.Task[object], int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -41,7 +41,7 @@ class Watch:
         if task is None:
             raise ConfigurationError("requests must be made inside an asyncio task")
         moment = self._loop.time() + seconds
-        self._running[task] = moment
+        self._running[task] = (moment, task.cancelling())
         if self._timer is None or moment < self._timer.when():
             self._arm(moment)
         return task
@@ -73,22 +73,31 @@ class Watch:
 
     def close(self) -> None:
         """
-        Drop the timer.
+        End everything that is watched, as if it were late.
         """
+        self._disarm()
+        for task in list(self._running):
+            self._cancel(task)
+
+    def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
 
     def _arm(self, moment: float) -> None:
-        self.close()
+        self._disarm()
         self._timer = self._loop.call_at(moment, self._tick)
 
     def _tick(self) -> None:
         self._timer = None
         now = self._loop.time()
-        for task in [task for task, moment in self._running.items() if moment <= now]:
-            del self._running[task]
-            self._late[task] = task.cancelling()
-            task.cancel()
+        for task in [task for task, (moment, _) in self._running.items() if moment <= now]:
+            self._cancel(task)
         if self._running:
-            self._arm(min(self._running.values()))
+            self._arm(min(self._running.values())[0])
+
+    def _cancel(self, task: asyncio.Task[object]) -> None:
+        _, before = self._running.pop(task)
+        if task.cancelling() <= before:  # otherwise somebody else's cancellation is on its way
+            self._late[task] = before
+            task.cancel()

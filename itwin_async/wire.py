@@ -121,7 +121,8 @@ class Codec:
         if not many:
             return structure(self.converter, content, cls, f"$.{key}"), None
         if not isinstance(content, list):
-            raise DecodeError(f"expected a list, got {kind_of(content)}", json_path=f"$.{key}")
+            path = f"$.{key}"
+            raise DecodeError(f"expected a list, got {kind_of(content)} at {path}", json_path=path)
         entries: list[object] = content
         items: list[Any] = [
             structure(self.converter, entry, cls, f"$.{key}[{index}]")

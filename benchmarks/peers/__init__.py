@@ -6,52 +6,31 @@ from __future__ import annotations
 
 from importlib import import_module
 
-from benchmarks.plan import Plan
 from benchmarks.sides import NotOffered, Side
 
-_MODULES = {
-    "aiohttp + json": "untyped",
-    "httpx + pydantic": "httpx_pydantic",
-    "openapi-python-client": "generated",
-    "official TypeScript": "typescript",
+PEERS = {
+    "aiohttp": "untyped",
+    "httpx": "httpx_pydantic",
+    "openapi": "generated",
+    "typescript": "typescript",
 }
 
 
-class Missing:
+def peer(name: str) -> Side:
     """
-    A client that is not installed here.
+    Make another client.
 
     Args:
-        name: what the table calls it.
-        reason: what is missing.
-    """
-
-    apart = False
-
-    def __init__(self, name: str, reason: str) -> None:
-        self.name = name
-        self._reason = reason
-
-    async def run(self, url: str, plan: Plan) -> int:
-        del url, plan
-        raise NotOffered(self._reason)
-
-    async def close(self) -> None:
-        return
-
-
-def peers() -> list[Side]:
-    """
-    Find the other clients.
+        name: a key of ``PEERS``.
 
     Returns:
-        All of them; those that are missing say so when they are run.
+        The client.
+
+    Raises:
+        NotOffered: it is not installed here, and cannot be.
     """
-    found: list[Side] = []
-    for name, module in _MODULES.items():
-        try:
-            side: Side = import_module(f"benchmarks.peers.{module}").side()
-        except (ImportError, NotOffered) as reason:
-            side = Missing(name, str(reason))
-        found.append(side)
-    return found
+    try:
+        side: Side = import_module(f"benchmarks.peers.{PEERS[name]}").side()
+    except ImportError as missing:
+        raise NotOffered(str(missing)) from None
+    return side

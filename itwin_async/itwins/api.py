@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias, get_args
 
-from itwin_async.arguments import Prefer, one_of, prefer_header
+from itwin_async.arguments import Prefer, one_of, prefer_header, text
 from itwin_async.errors import ArgumentError
 from itwin_async.itwins.models import ITwin, ITwinSummary
 from itwin_async.listing import Listing
@@ -66,11 +66,10 @@ def _filters(
     include_inactive: object,
 ) -> Iterable[tuple[str, str]]:
     if sub_class is not None:
-        several = (sub_class,) if isinstance(sub_class, str) else tuple(sub_class)
-        allowed = get_args(SubClass)
-        if not several:
-            raise ArgumentError("sub_class", several, "one sub-class or several")
-        yield "subClass", ",".join(one_of("sub_class", value, allowed) for value in several)
+        several = (sub_class,) if isinstance(sub_class, str) else _all(sub_class)
+        names = {one_of("sub_class", value, get_args(SubClass)) for value in several}
+        # Sorted, since a set comes in another order in the process that takes the cursor up.
+        yield "subClass", ",".join(sorted(names))
     if status is not None:
         if include_inactive is not None:
             raise ArgumentError(
@@ -78,10 +77,15 @@ def _filters(
             )
         yield "status", one_of("status", status, get_args(Status))
     if type_ is not None:
-        if not isinstance(type_, str) or not type_.strip():
-            raise ArgumentError("type", type_, "a text that is not blank")
-        yield "type", type_
+        yield "type", text("type", type_)
     if include_inactive is not None:
         if not isinstance(include_inactive, bool):
             raise ArgumentError("include_inactive", include_inactive, "True or False")
         yield "includeInactive", "true" if include_inactive else "false"
+
+
+def _all(sub_class: object) -> tuple[object, ...]:
+    several = tuple(sub_class) if isinstance(sub_class, Iterable) else ()
+    if not several:
+        raise ArgumentError("sub_class", sub_class, "one sub-class or several")
+    return several

@@ -4,6 +4,7 @@ Tags, which organize saved views.
 
 from __future__ import annotations
 
+from itwin_async.arguments import text
 from itwin_async.errors import ArgumentError
 from itwin_async.links import guid, segment
 from itwin_async.listing import Listing
@@ -159,11 +160,10 @@ def _owner(itwin_id: str | None, imodel_id: str | None) -> dict[str, str]:
 
 
 def _name(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        raise ArgumentError("display_name", value, "a text that is not blank")
-    found = sorted(set(value) & set(_FORBIDDEN))
+    name = text("display_name", value)
+    found = sorted(set(name) & set(_FORBIDDEN))
     if found:
         raise ArgumentError(
-            "display_name", value, f"a text without any of {' '.join(_FORBIDDEN)}, found {found[0]}"
+            "display_name", name, f"a text without any of {' '.join(_FORBIDDEN)}, found {found[0]}"
         )
-    return value
+    return name
