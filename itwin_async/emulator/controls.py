@@ -241,6 +241,7 @@ class EmulatorControls(WorldBuilding, SignInControls):
             AssertionError: it was not; the message lists what was called instead.
 
         """
+        __tracebackhide__ = True  # pytest then shows the line of the test
         found = self.calls(match, query=query, user=user)
         if (times is None and not found) or (times is not None and len(found) != times):
             expected = "at least once" if times is None else times_in_words(times)
@@ -256,6 +257,7 @@ class EmulatorControls(WorldBuilding, SignInControls):
             AssertionError: it was; the message lists what was called.
 
         """
+        __tracebackhide__ = True
         self.assert_called(match, times=0)
 
     def reset(self, world: World | None = None) -> None:

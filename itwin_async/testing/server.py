@@ -1,0 +1,137 @@
+"""
+What the fixtures do: one server for the process, as new for each test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn, Self, cast
+
+import pytest
+
+from itwin_async.emulator import EmulatorThread, Fault, World
+from itwin_async.session import Session
+from itwin_async.testing.virtual_time import VirtualTime
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+_SIZES = {"itwins": 12, "imodels": 25, "favorites": True, "seed": 0}
+
+
+class SharedEmulator:
+    """
+    The emulator of a test process.
+
+    Args:
+        options: what it is made with, as ``Emulator`` takes it.
+
+    """
+
+    def __init__(self, options: Mapping[str, object]) -> None:
+        self._emulator = start(options)
+        self._begun = self._emulator.snapshot()
+
+    def begin(self, item: pytest.Item) -> EmulatorThread:
+        """
+        Make the world and set the faults that a test's marks ask for.
+        """
+        emulator = self._emulator
+        mark = item.get_closest_marker("itwin_world")
+        if mark is not None:
+            _make_world(emulator, item, mark)
+        for fault in _faults(item):
+            emulator.fault(fault)
+        return emulator
+
+    def end(self) -> None:
+        """
+        Forget what a test did.
+        """
+        self._emulator.reset(self._begun.world)
+
+    def __enter__(self) -> Self:
+        """
+        Give the server, which runs already.
+        """
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        """
+        Stop the server.
+        """
+        self._emulator.stop()
+
+
+def start(options: Mapping[str, object]) -> EmulatorThread:
+    """
+    Start an emulator that collects what strict mode asks about.
+    """
+    options = {"strict": True, **options}
+    return EmulatorThread(**options).start()  # type: ignore[arg-type]
+
+
+def session_on(
+    emulator: EmulatorThread, virtual_time: VirtualTime, options: Mapping[str, object]
+) -> Session:
+    """
+    Make a session of the demo user, in which waiting takes no time.
+    """
+    settings: dict[str, object] = {
+        "token": emulator.token,
+        "base_url": emulator.base_url,
+        "retry": virtual_time.policy(),
+        **options,
+    }
+    return Session(**settings)  # type: ignore[arg-type]
+
+
+def _make_world(emulator: EmulatorThread, item: pytest.Item, mark: pytest.Mark) -> None:
+    source = mark.args[0] if mark.args else None
+    sizes = {**_SIZES, **({"itwins": 0, "imodels": 0} if mark.args else {}), **mark.kwargs}
+    unknown = sorted(set(sizes) - set(_SIZES))
+    if len(mark.args) > 1 or unknown:
+        _refuse("itwin_world", f"takes one source and {', '.join(_SIZES)}, not {unknown}")
+    world = World(
+        cast("int", sizes["seed"]),
+        cast("int", sizes["itwins"]),
+        cast("int", sizes["imodels"]),
+        favorites=cast("float", sizes["favorites"]),
+    )
+    emulator.reset(world)
+    if source is None:
+        return
+    try:
+        if not isinstance(source, Mapping):
+            source = Path(item.path).parent / source
+        emulator.load(cast("Mapping[str, object]", source))
+    except (OSError, ValueError) as error:
+        _refuse("itwin_world", str(error))
+    emulator.reset(emulator.state)
+
+
+def _faults(item: pytest.Item) -> Iterator[Fault]:
+    # Of several faults that match, the first applies: a test's own before those of its module,
+    # and as they are read, though Python applies decorators from below.
+    for node in reversed(item.listchain()):
+        for mark in reversed(node.own_markers):
+            if mark.name == "itwin_fault":
+                yield _fault(mark)
+
+
+def _fault(mark: pytest.Mark) -> Fault:
+    try:
+        names = {"match": mark.args[0], **mark.kwargs} if mark.args else mark.kwargs
+        return Fault(**names)
+    except (TypeError, ValueError) as error:
+        _refuse("itwin_fault", str(error))
+
+
+def _refuse(marker: str, reason: str) -> NoReturn:
+    pytest.fail(f"{marker}: {reason}", pytrace=False)

@@ -1,0 +1,78 @@
+"""
+Time in which waiting takes no time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+from itwin_async.retry import RetryPolicy
+
+if TYPE_CHECKING:
+    from itwin_async.emulator import EmulatorClock
+
+
+_GRACE = 0.005  # answers on their way arrive before the time moves on
+
+
+class VirtualTime:
+    """
+    Real time plus all that was slept away: who sleeps wakes at once, and the clocks have moved on.
+
+    Several sleepers share the time, as in the real world: two that sleep for a second each wake
+    after one second, not two, and who wakes first is not overtaken.
+
+    Args:
+        clock: an emulator's clock that goes along, so that rate windows pass while a client waits.
+
+    """
+
+    def __init__(self, clock: EmulatorClock | None = None) -> None:
+        self.slept: list[float] = []
+        self._clock = clock
+        self._ahead = 0.0
+        self._wake_ups: list[float] = []
+
+    def monotonic(self) -> float:
+        """
+        Seconds that never run back.
+        """
+        return time.monotonic() + self._ahead
+
+    def now(self) -> float:
+        """
+        Seconds since the epoch, by the emulator's clock where there is one.
+        """
+        return time.time() + self._ahead if self._clock is None else self._clock.now()
+
+    def advance(self, seconds: float) -> None:
+        """
+        Let time pass.
+        """
+        self._ahead += seconds
+        if self._clock is not None:
+            self._clock.advance(seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        """
+        Wait for a moment only; ``slept`` remembers for how long it would have been.
+        """
+        until = self.monotonic() + seconds
+        self.slept.append(seconds)
+        self._wake_ups.append(until)
+        try:
+            await asyncio.sleep(0)
+            while (left := until - self.monotonic()) > 0:
+                await asyncio.sleep(min(left, _GRACE))
+                if until == min(self._wake_ups):
+                    self.advance(max(until - self.monotonic(), 0.0))
+        finally:
+            self._wake_ups.remove(until)
+
+    def policy(self) -> RetryPolicy:
+        """
+        Return the usual retries in this time.
+        """
+        return RetryPolicy(clock=self.monotonic, sleep=self.sleep, now=self.now)

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import pytest
+
+from itwin_async import Session, imodels, itwins
+from itwin_async.emulator import Emulator
+from itwin_async.testing import assert_called, assert_calls
+
+
+@pytest.fixture
+async def calls() -> Emulator:
+    """
+    An emulator that was called: two lists, one favorite and one tag.
+    """
+    async with (
+        Emulator(itwins=2, imodels=2) as emulator,
+        Session(emulator.token, base_url=emulator.base_url) as session,
+    ):
+        itwin_id = next(iter(emulator.state.itwins))
+        imodel_id = next(iter(emulator.state.imodels))
+        await itwins.list_favorites(session, page_size=10)
+        await imodels.list_favorites(session, itwin_id, page_size=10)
+        await imodels.add_favorite(session.with_token(emulator.token_for("ana")), imodel_id)
+        await session.request("POST", "/savedviews/tags", json={"displayName": "A"})
+    return emulator
+
+
+async def test_called(calls: Emulator) -> None:
+    found = assert_called(calls, "GET /itwins/favorites", times=1, query={"$top": "10"})
+    assert [request.status for request in found] == [200]
+    assert_called(calls, "PUT /imodels/favorites/{id}", user="ana", status=204)
+    assert_called(calls, "* /savedviews/tags", json={"displayName": "A"}, status=201)
+    assert_called(calls, "GET /**", times=2)
+    assert_called(calls, "GET /**", times=0, user="ana")
+    assert_called(calls, "GET /**", times=2, headers={"prefer": "return=minimal"}, query={})
+
+
+async def test_the_message_shows_the_difference(calls: Emulator) -> None:
+    with pytest.raises(AssertionError) as caught:
+        assert_called(calls, "GET /itwins/favorites", query={"$top": "20"}, user="demo", status=200)
+    lines = str(caught.value).splitlines()
+    assert lines[0] == "expected GET /itwins/favorites at least once with"
+    assert "    - query $top: '20'" in lines
+    assert "    + query $top: '10'" in lines
+    assert not [line for line in lines if line.startswith("    - user")]
+
+    with pytest.raises(AssertionError, match="nothing"):
+        assert_called(calls, "GET /itwins/favorites", headers={"X-Nothing": "1"})
+    with pytest.raises(AssertionError, match=r"expected DELETE /itwins/favorites/\{id\} at least"):
+        assert_called(calls, "DELETE /itwins/favorites/{id}", user="ana")
+    with pytest.raises(AssertionError, match="twice with"):
+        assert_called(calls, "GET /itwins/favorites", times=2, user="demo")
+    assert "Bearer " not in str(caught.value)
+
+
+async def test_calls_in_order(calls: Emulator) -> None:
+    made = [
+        "GET /itwins/favorites -> 200",
+        "GET /imodels/favorites",
+        "PUT /imodels/favorites/{id} -> 204",
+        "POST /savedviews/tags",
+    ]
+    assert_calls(calls, made)
+    assert_calls(calls, made[1:3], match="* /imodels/**")
+    assert_calls(calls, [], match="DELETE /**")
+
+
+@pytest.mark.parametrize(
+    ("expected", "minus", "plus"),
+    [
+        (["GET /itwins/favorites -> 404"], "GET /itwins/favorites -> 404", "GET /itwins/favorites"),
+        (["GET /itwins/recents"], "GET /itwins/recents", "GET /itwins/favorites"),
+        ([], None, "GET /itwins/favorites"),
+        (["GET /itwins/favorites"] * 2, "GET /itwins/favorites", None),
+    ],
+)
+async def test_calls_that_differ_are_shown_as_a_diff(
+    calls: Emulator, expected: list[str], minus: str | None, plus: str | None
+) -> None:
+    with pytest.raises(AssertionError) as caught:
+        assert_calls(calls, expected, match="GET /itwins/**")
+    lines = [line.strip() for line in str(caught.value).splitlines()]
+    assert minus is None or f"- {minus}" in lines
+    assert plus is None or any(line.startswith(f"+ {plus}") for line in lines)

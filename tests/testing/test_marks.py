@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+import pytest
+
+from .conftest import Run
+
+CALL = """
+import urllib.error
+import urllib.request
+import pytest
+
+def get(emulator, path, token=None, accept="application/json"):
+    headers = {"Authorization": f"Bearer {token or emulator.token}", "Accept": accept}
+    request = urllib.request.Request(emulator.base_url + path, headers=headers)
+    try:
+        with urllib.request.urlopen(request) as response:
+            return response.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+"""
+
+
+def _source(text: str) -> str:
+    return CALL + "\n".join(line.removeprefix("    ") for line in text.splitlines())
+
+
+def test_worlds(run: Run, pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("world.json").write_text(
+        '{"itwins": [{"displayName": "From a file", "imodels": [{"displayName": "A"}]}]}'
+    )
+    source = """
+    pytestmark = pytest.mark.itwin_world(itwins=1, imodels=2, seed=5)
+
+    def names(emulator):
+        return [itwin.display_name for itwin in emulator.state.itwins.values()]
+
+    def test_sizes(itwin_emulator):
+        assert (len(itwin_emulator.state.itwins), len(itwin_emulator.state.imodels)) == (1, 2)
+        assert len(itwin_emulator.state.favorites["demo"].imodels) == 2
+
+    @pytest.mark.itwin_world(itwins=4, favorites=2)
+    def test_the_closest_mark_counts(itwin_emulator):
+        assert len(itwin_emulator.state.itwins) == 4
+        assert len(itwin_emulator.state.favorites["demo"].itwins) == 2
+
+    @pytest.mark.itwin_world("world.json")
+    def test_file(itwin_emulator):
+        assert names(itwin_emulator) == ["From a file"]
+        itwin_emulator.add_itwin("Another")
+        itwin_emulator.reset()
+        assert names(itwin_emulator) == ["From a file"]
+
+    @pytest.mark.itwin_world({"itwins": [{"displayName": "From a mapping"}]}, itwins=1)
+    def test_mapping(itwin_emulator):
+        assert len(names(itwin_emulator)) == 2
+        assert names(itwin_emulator)[-1] == "From a mapping"
+    """
+    run(_source(source), mode=None).assert_outcomes(passed=4)
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        ('itwin_world("nowhere.json")', "*itwin_world: *nowhere.json*"),
+        ("itwin_world(rooms=3)", "*itwin_world: takes one source and *rooms*"),
+        ('itwin_world({"itwins": 3})', "*itwin_world: *itwins*"),
+        ('itwin_fault("imodels", status=500)', "*itwin_fault: *GET /imodels/favorites*"),
+        ('itwin_fault("*", statsu=500)', "*itwin_fault: *statsu*"),
+    ],
+)
+def test_marks_that_make_no_sense(run: Run, mark: str, words: str) -> None:
+    result = run(f"import pytest\n@pytest.mark.{mark}\ndef test_it(itwin_emulator): ...", mode=None)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([words])
+
+
+def test_faults(run: Run) -> None:
+    source = """
+    pytestmark = pytest.mark.itwin_fault("GET /itwins/**", status=503, times=None)
+
+    @pytest.mark.itwin_fault("GET /itwins/favorites", status=429, retry_after=2)
+    @pytest.mark.itwin_fault("GET /itwins/favorites", status=500)
+    def test_order(itwin_emulator):
+        got = [get(itwin_emulator, "/itwins/favorites") for _ in range(3)]
+        assert got == [429, 500, 503]
+
+    def test_module(itwin_emulator):
+        assert get(itwin_emulator, "/itwins/recents") == 503
+
+    @pytest.mark.parametrize("status", [
+        pytest.param(500, marks=pytest.mark.itwin_fault("*", status=500)),
+        pytest.param(502, marks=pytest.mark.itwin_fault("*", status=502)),
+    ])
+    def test_parameters(itwin_emulator, status):
+        assert get(itwin_emulator, "/itwins/recents") == status
+    """
+    run(_source(source), mode=None).assert_outcomes(passed=4)
+
+
+STRICT = """
+    @pytest.mark.itwin_strict
+    def test_refused(itwin_emulator):
+        assert get(itwin_emulator, "/itwins/favorites?$top=5000") == 422
+
+    @pytest.mark.itwin_strict
+    def test_fails_anyway(itwin_emulator):
+        get(itwin_emulator, "/imodel/favorites")
+        assert False, "of its own"
+
+    @pytest.mark.itwin_strict
+    def test_good(itwin_emulator):
+        assert get(itwin_emulator, "/itwins/favorites?$top=500") == 200
+
+    @pytest.mark.itwin_strict(False)
+    def test_lenient(itwin_emulator):
+        assert get(itwin_emulator, "/itwins/favorites?$top=5000") == 422
+
+    @pytest.mark.itwin_strict
+    def test_forgiven(itwin_emulator):
+        assert get(itwin_emulator, "/itwins/favorites?$top=5000") == 422
+        itwin_emulator.violations.clear()
+
+    @pytest.mark.itwin_strict
+    def test_factory(itwin_emulator_factory):
+        assert get(itwin_emulator_factory(), "/imodels/favorites", accept="text/html") == 404
+
+    def test_unmarked(itwin_emulator):
+        assert get(itwin_emulator, "/itwins/favorites?$skip=-1") == 422
+"""
+
+
+def test_strict_mode(run: Run) -> None:
+    result = run(_source(STRICT), mode=None)
+    result.assert_outcomes(passed=4, failed=3)
+    result.stdout.fnmatch_lines(
+        [
+            "*test_refused*",
+            "*the platform would have refused this*",
+            "*GET /itwins/favorites?$top=5000: *",
+            "*test_fails_anyway*",
+            "*of its own*",
+            "*the platform would have refused this*",
+            "*GET /imodel/favorites: *",
+        ]
+    )
+
+
+def test_strict_mode_by_setting(run: Run) -> None:
+    result = run(_source(STRICT), mode=None, ini="itwin_strict = true\n")
+    result.assert_outcomes(passed=3, failed=4)
