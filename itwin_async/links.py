@@ -158,13 +158,11 @@ def is_target(text: object) -> bool:
         Whether it begins with one slash and holds nothing that a request line may not.
 
     """
-    return (
-        isinstance(text, str)
-        and text[:1] == "/"
-        and text[:2] != "//"
-        and "#" not in text
-        and not _UNSAFE.search(text)
-    )
+    if not isinstance(text, str) or text[:1] != "/" or text[:2] == "//" or "#" in text:
+        return False
+    if text.isascii() and text.isprintable():
+        return " " not in text and "\\" not in text
+    return not _UNSAFE.search(text)
 
 
 def resolve(base: URL, request_target: str) -> URL:

@@ -112,8 +112,12 @@ def _hints(cls: type) -> dict[str, Any]:
     return {field.name: hints.get(field.name, field.type) for field in attrs.fields(cls)}
 
 
-def _check_plain(cls: type) -> None:
-    if type(cls) is not type or cls.__new__ is not object.__new__ or not _made_by_attrs(cls):
+def _has_own(cls: type, *names: str) -> bool:
+    return any(name in vars(base) for base in cls.__mro__[:-1] for name in names)
+
+
+def _check_plain(cls: Any) -> None:
+    if type(cls) is not type or _has_own(cls, "__new__", *_SUBCLASSING) or not _made_by_attrs(cls):
         raise _NotPlain
     for field in attrs.fields(cls):
         plain = field.init and field.converter is None and field.validator is None
@@ -124,21 +128,19 @@ def _check_plain(cls: type) -> None:
             or not isinstance(getattr(cls, field.name, None), MemberDescriptorType)
         ):
             raise _NotPlain
-    if any(hasattr(cls, name) for name in _SPECIAL) or any(
-        name in vars(base) for base in cls.__mro__[:-1] for name in _SUBCLASSING
-    ):
+    if any(hasattr(cls, name) for name in _SPECIAL):
         raise _NotPlain
 
 
-def _made_by_attrs(cls: type) -> bool:
+def _made_by_attrs(cls: Any) -> bool:
     code = getattr(cls.__init__, "__code__", None)
     if code is None or not code.co_filename.startswith("<attrs generated"):
         return False
     arguments = code.co_varnames[1 : code.co_argcount + code.co_kwonlyargcount]
     if set(arguments) != {field.alias for field in attrs.fields(cls)}:
         return False  # the constructor of a parent that has fewer attributes
-    setter: Any = cls.__setattr__
-    return setter is object.__setattr__ or setter.__module__.startswith("attr")
+    setter = cls.__setattr__
+    return setter is object.__setattr__ or str(setter.__module__).startswith("attr")
 
 
 def _twin(cls: type, rename: Rename, outer: tuple[type, ...] = ()) -> tuple[Any, Fix | None]:
@@ -173,9 +175,7 @@ def _fixer(cls: type, fixes: list[tuple[Callable[[Any], Any], bool, Fix]]) -> Fi
     return fix
 
 
-def _translate(
-    hint: Any, rename: Rename, outer: tuple[type, ...]
-) -> tuple[Any, Fix | None, bool]:
+def _translate(hint: Any, rename: Rename, outer: tuple[type, ...]) -> tuple[Any, Fix | None, bool]:
     """
     Give the annotation for the twin, how to mend what it decodes, and whether that is a list.
     """

@@ -203,3 +203,19 @@ async def test_a_limit_needs_no_guesses(open_desk: OpenDesk) -> None:
     pager = desk.things(skip_listing(), page_size=2, concurrency=4)
     assert len(await pager.collect(3)) == 3
     assert len(desk.server.requests) == 2
+
+
+@pytest.mark.parametrize("name", ["$skip", "%24skip", "$SKIP"])
+async def test_skip_is_recognized_however_it_is_written(open_desk: OpenDesk, name: str) -> None:
+    def respond(seen: Seen) -> Reply:
+        skip = int(seen.query(name) or 0)
+        link = f'{{"href":"?a%2Bb=+&{name}={skip + 1}&z=$skip=7"}}' if skip < 5 else "null"
+        return Reply(f'{{"things":[{{"id":"{skip}"}}],"_links":{{"next":{link}}}}}'.encode())
+
+    desk = await open_desk(respond)
+    walk = desk.things(skip_listing(), concurrency=3).pages()
+    await anext(walk)
+    await until(lambda: len(desk.server.requests) == 4)
+    assert desk.server.targets[1:] == [f"/things?a%2Bb=+&{name}={n}&z=$skip=7" for n in (1, 2, 3)]
+    assert [ids(page.items) async for page in walk] == [[1], [2], [3], [4], [5]]
+    assert len(desk.server.targets) == len(set(desk.server.targets))

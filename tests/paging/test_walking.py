@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from itwin_async import ArgumentError, Pager, PaginationError, Session
+from itwin_async import ArgumentError, DecodeError, Pager, PaginationError, Session
 
 from .conftest import OpenDesk, Thing, ids, skip_listing, take, token_listing
 from .lists import SkipList, book, token_list
@@ -233,3 +233,53 @@ async def test_other_options_out_of_range(options: dict[str, Any]) -> None:
 async def test_token_lists_are_walked_one_after_another() -> None:
     with pytest.raises(ArgumentError, match="concurrency must be 1"):
         Pager(Session("x"), token_listing(), concurrency=2)
+
+
+async def test_the_address_that_a_page_gives_itself_counts_as_visited(open_desk: OpenDesk) -> None:
+    def respond(seen: Any) -> Reply:
+        page = int(seen.query("p") or 0)
+        stem = f"http://{seen.headers['host']}/things?p="
+        links = {"self": {"href": f"{stem}{page}"}, "next": {"href": f"{stem}{1 - page}"}}
+        return thing_page([page], links=links)
+
+    desk = await open_desk(respond)
+    found: list[Thing] = []
+    with pytest.raises(PaginationError, match="visited before"):
+        await take(desk.things(LONG, prefetch=0), found)
+    assert ids(found) == [0]
+    assert desk.server.targets == ["/things", "/things?p=1"]
+
+
+async def test_a_self_link_that_never_changes_is_no_loop(open_desk: OpenDesk) -> None:
+    def respond(seen: Any) -> Reply:
+        page = int(seen.query("p") or 0)
+        following = {"href": f"?p={page + 1}"} if page < 3 else None
+        return thing_page([page], links={"self": {"href": "/things"}, "next": following})
+
+    desk = await open_desk(respond)
+    assert ids(await desk.things(LONG).collect()) == [0, 1, 2, 3]
+
+
+@pytest.mark.parametrize("prefetch", [0, 1, 3])
+async def test_a_page_that_cannot_be_read(open_desk: OpenDesk, prefetch: int) -> None:
+    whole, broken = token_list(6), True
+
+    def respond(seen: Any) -> Any:
+        if broken and seen.query("$continuationToken") == "at2":
+            return thing_page([2], links=next_link("?p=9"), things=[{"id": "2"}, {"id": 3}])
+        return whole(seen)
+
+    desk = await open_desk(respond)
+    walk = aiter(desk.things(page_size=2, prefetch=prefetch))
+    found: list[Thing] = []
+    with pytest.raises(DecodeError) as caught:
+        await take(walk, found)
+    error = caught.value
+    assert ids(found) == [0, 1]
+    assert error.json_path == "$.things[1].id"
+    assert (error.status, error.method, error.path) == (200, "GET", "/things")
+    assert error.request_id == desk.server.requests[1].headers["x-correlation-id"]
+    assert error.cursor == walk.cursor
+    broken = False
+    assert ids([thing async for thing in walk]) == [2, 3, 4, 5]
+    assert ids(await desk.things(cursor=error.cursor).collect()) == [2, 3, 4, 5]

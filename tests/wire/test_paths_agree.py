@@ -14,7 +14,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from itwin_async import Converter, imodels, itwins, saved_views
@@ -95,7 +95,7 @@ def body_of(cls: type) -> st.SearchStrategy[dict[str, Any]]:
     return st.fixed_dictionaries(needed, optional={**members, "unknownMember": JSON})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data(), cls=st.sampled_from(MODELS))
 def test_generated_bodies(data: st.DataObject, cls: type) -> None:
     items = data.draw(st.lists(body_of(cls), max_size=3))
