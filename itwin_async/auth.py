@@ -97,21 +97,21 @@ class Authenticator:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0
         self._latest: Secret | None = None
-        if isinstance(source, str):
-            try:
+        try:
+            if isinstance(source, str):
                 self._fixed = clean_token(source)
-            finally:
-                del source  # a traceback may show what this frame holds
-        elif isinstance(source, TokenProvider):
-            self._provider = source
-            self._source = source.get_token
-        elif callable(source):
-            self._source = source
-        else:
-            raise ConfigurationError(
-                "token must be a str, an async callable or an object with get_token() and "
-                f"invalidate(); got an object of type {type(source).__name__}"
-            )
+            elif isinstance(source, TokenProvider):
+                self._provider = source
+                self._source = source.get_token
+            elif callable(source):
+                self._source = source
+            else:
+                raise ConfigurationError(
+                    "token must be a str, an async callable or an object with get_token() and "
+                    f"invalidate(); got an object of type {type(source).__name__}"
+                )
+        finally:
+            del source  # a traceback may show what this frame holds
 
     @property
     def fixed(self) -> Secret | None:

@@ -209,6 +209,8 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
         url = URL(absolute, encoded=True)
         where = origin(url)
         user = url.raw_user is not None or url.raw_password is not None
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise ValueError
         tail = _tail(absolute.partition("#")[0])
     except ValueError:
         raise PaginationError(f"refused a malformed link: {_shown(href)!r}") from None

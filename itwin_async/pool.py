@@ -8,6 +8,8 @@ import asyncio
 import itertools
 import secrets
 import sys
+from collections.abc import Coroutine
+from typing import TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
@@ -21,6 +23,8 @@ from itwin_async.slots import Slots
 from itwin_async.transport import Channel, RequestOptions, Timeout, Tls
 from itwin_async.watch import Watch
 from itwin_async.wire import Codec
+
+T = TypeVar("T")
 
 
 class Core:
@@ -118,6 +122,20 @@ class Core:
         if self.channel.http.closed:
             raise ConfigurationError("the aiohttp session that was handed in is closed")
         return self.channel
+
+    def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
+        """
+        Start a task that ends with the session at the latest.
+        """
+        try:
+            self.ready()
+        except ConfigurationError:
+            work.close()
+            raise
+        task = asyncio.create_task(work)
+        self.tasks.add(task)
+        task.add_done_callback(self.tasks.discard)
+        return task
 
     def next_id(self) -> str:
         """

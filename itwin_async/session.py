@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -14,18 +14,18 @@ import aiohttp
 from yarl import URL
 
 from itwin_async import links
-from itwin_async._version import __version__
 from itwin_async.auth import Authenticator, TokenSource
 from itwin_async.conversion import Converter
 from itwin_async.conversion import converter as default_converter
-from itwin_async.errors import ArgumentError, ConfigurationError, DecodeError
+from itwin_async.errors import ConfigurationError, DecodeError
 from itwin_async.events import Observer
 from itwin_async.exchange import perform
+from itwin_async.opening import Opening, common_headers, size
 from itwin_async.outgoing import Params, prepare
 from itwin_async.pool import Core
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
-from itwin_async.transport import Response, Timeout, Tls
+from itwin_async.transport import Response, Timeout, Tls, as_timeout
 from itwin_async.wire import Codec
 
 T = TypeVar("T")
@@ -70,7 +70,7 @@ class Session:
 
     """
 
-    __slots__ = ("__weakref__", "_auth", "_core", "_make_http", "_owned")
+    __slots__ = ("__weakref__", "_auth", "_core", "_opening")
 
     def __init__(
         self,
@@ -104,47 +104,24 @@ class Session:
                 "connector, trace_configs and trust_env belong to the client_session that is given"
             )
         base = links.base_url(base_url)
-        gzip = not links.is_loopback(base.host or "") if compress is None else compress
-        product = f"itwin-async/{__version__} aiohttp/{aiohttp.__version__}"
-        fixed = {
-            "User-Agent": f"{user_agent} {product}".strip(),
-            "Accept-Encoding": "gzip, deflate" if gzip else "identity",
-        }
+        shared = common_headers(base, user_agent, compress=compress)
         self._core = Core(
             base=base,
-            timeout=_timeout(timeout),
+            timeout=as_timeout(timeout),
             retry=retry or RetryPolicy(),
             quota=quota,
             codec=Codec(converter or default_converter),
-            extra_headers={} if client_session is None else fixed,
-            max_body=_size("max_body_size", max_body_size),
+            extra_headers={} if client_session is None else shared,
+            max_body=size("max_body_size", max_body_size),
             rewrite_links=rewrite_links,
             tls=ssl,
             proxy=proxy,
             observers=tuple(observers),
         )
-        pool_size = _size("max_connections", max_connections)
-        self._owned = client_session is None
-
-        def make_http() -> aiohttp.ClientSession:
-            if client_session is not None:
-                return client_session
-            if connector is not None and connector.closed:
-                raise ConfigurationError("the connector that was handed in is closed")
-            http = aiohttp.ClientSession(
-                connector=connector or aiohttp.TCPConnector(limit=pool_size),
-                cookie_jar=aiohttp.DummyCookieJar(),
-                headers=fixed,
-                trace_configs=traces,
-            )
-            if hasattr(http, "_retry_connection"):
-                # aiohttp would repeat by itself, unseen by the policy, what a lost answer belongs to
-                http._retry_connection = False  # noqa: SLF001 - there is no public way
-            return http
-
         if trust_env:
             self._core.use_environment()
-        self._make_http: Callable[[], aiohttp.ClientSession] | None = make_http
+        limit = size("max_connections", max_connections)
+        self._opening: Opening | None = Opening(client_session, connector, limit, shared, traces)
 
     @classmethod
     def from_env(cls, *, quota: Quota | None = None, observers: Iterable[Observer] = ()) -> Session:
@@ -192,8 +169,7 @@ class Session:
         finally:
             del token
         view._core = self._core  # noqa: SLF001 - same class
-        view._owned = False  # noqa: SLF001 - same class
-        view._make_http = None  # noqa: SLF001 - same class
+        view._opening = None  # noqa: SLF001 - same class
         return view
 
     @property
@@ -232,12 +208,12 @@ class Session:
             ConfigurationError: the session is open already.
 
         """
-        if self._make_http is None:
+        if self._opening is None:
             self._core.ready()
             return
         if self._core.channel is not None:
             raise ConfigurationError("the session is open already")
-        self._core.open(self._make_http())
+        self._core.open(self._opening())
 
     async def close(self) -> None:
         """
@@ -246,7 +222,7 @@ class Session:
         Requests that are under way raise ``TransportError``, later ones ``ConfigurationError``.
         """
         core = self._core
-        if self._make_http is None or core.channel is None:
+        if self._opening is None or core.channel is None:
             return
         channel, core.channel = core.channel, None
         channel.closed = True
@@ -257,7 +233,7 @@ class Session:
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            if self._owned:
+            if self._opening.borrowed is None:
                 await channel.http.close()
 
     async def __aenter__(self) -> Self:
@@ -316,14 +292,7 @@ class Session:
         """
         core = self._core
         attempt = prepare(
-            core,
-            method,
-            path,
-            params=params,
-            json=json,
-            body=body,
-            accept=accept,
-            headers=headers,
+            core, method, path, params=params, json=json, body=body, accept=accept, headers=headers
         )
         if repeat is None:
             repeat = Repeat.SAFE if attempt.method in _SAFE_METHODS else Repeat.UNSAFE
@@ -378,24 +347,4 @@ class Session:
             The task; whoever started it awaits or cancels it.
 
         """
-        try:
-            self._core.ready()
-        except ConfigurationError:
-            work.close()
-            raise
-        task = asyncio.create_task(work)
-        self._core.tasks.add(task)
-        task.add_done_callback(self._core.tasks.discard)
-        return task
-
-
-def _size(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(name, value, "a whole number of at least 1")
-    return value
-
-
-def _timeout(value: Timeout | float | None) -> Timeout:
-    if value is None:
-        return Timeout()
-    return value if isinstance(value, Timeout) else Timeout(total=value)
+        return self._core.spawn(work)

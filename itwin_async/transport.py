@@ -72,6 +72,25 @@ class Timeout:
     connect: float = attrs.field(default=10.0, validator=_seconds)
 
 
+def as_timeout(value: Timeout | float | None) -> Timeout:
+    """
+    Read limits as a caller may give them.
+
+    Args:
+        value: limits, the total alone in seconds, or ``None`` for the defaults.
+
+    Returns:
+        The limits.
+
+    Raises:
+        ArgumentError: it is no number of seconds.
+
+    """
+    if value is None:
+        return Timeout()
+    return value if isinstance(value, Timeout) else Timeout(total=value)
+
+
 @_frozen(eq=False)
 class Response:
     """
@@ -284,25 +303,22 @@ def _transport_error(
     )
 
 
-def _failure(problem: BaseException, attempt: Attempt) -> TransportError:
+def _failure(problem: Exception, attempt: Attempt) -> TransportError:
     sent = not isinstance(problem, _NEVER_SENT)
     if isinstance(problem, TimeoutError):
         words = "no complete answer in time" if sent else "no connection in time"
         return _transport_error(words, attempt, sent=sent, timeout=True)
-    if isinstance(problem, aiohttp.ClientHttpProxyError):
-        words = f"the proxy refused to connect ({problem.status})"
-        return _transport_error(words, attempt, sent=False)
-    if isinstance(problem, aiohttp.ClientResponseError):
-        # Its text quotes what was received, headers included.
-        return _transport_error("the answer is not valid HTTP", attempt)
-    if isinstance(problem, ValueError):
-        words = f"the request cannot be sent ({type(problem).__name__})"
-        return _transport_error(words, attempt, sent=False, retryable=False)
-    if isinstance(problem, aiohttp.ClientPayloadError):
-        return _transport_error("the answer broke off or could not be decompressed", attempt)
-    if isinstance(problem, aiohttp.ServerDisconnectedError):
-        return _transport_error("the server closed the connection without an answer", attempt)
     words = "the connection was lost" if sent else "no connection"
-    return _transport_error(
-        f"{words}: {problem}", attempt, sent=sent, retryable=not isinstance(problem, _HOPELESS)
-    )
+    text, fit = f"{words}: {problem}", not isinstance(problem, _HOPELESS)
+    # The texts of what follows may quote what was sent or received, headers included.
+    if isinstance(problem, aiohttp.ClientHttpProxyError):
+        text, sent = f"the proxy refused to connect ({problem.status})", False
+    elif isinstance(problem, aiohttp.ClientResponseError):
+        text = "the answer is not valid HTTP"
+    elif isinstance(problem, ValueError):
+        text, sent, fit = f"the request cannot be sent ({type(problem).__name__})", False, False
+    elif isinstance(problem, aiohttp.ClientPayloadError):
+        text = "the answer broke off or could not be decompressed"
+    elif isinstance(problem, aiohttp.ServerDisconnectedError):
+        text = "the server closed the connection without an answer"
+    return _transport_error(text, attempt, sent=sent, retryable=fit)

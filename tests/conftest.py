@@ -3,7 +3,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import weakref
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 
 import aiohttp
@@ -72,7 +72,7 @@ async def _no_leaks(_clients: weakref.WeakSet[aiohttp.ClientSession]) -> AsyncIt
 @pytest.fixture
 def _clients(
     monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[weakref.WeakSet[aiohttp.ClientSession]]:
+) -> weakref.WeakSet[aiohttp.ClientSession]:
     known: weakref.WeakSet[aiohttp.ClientSession] = weakref.WeakSet()
     plain = aiohttp.ClientSession.__init__
 
@@ -81,4 +81,4 @@ def _clients(
         known.add(self)
 
     monkeypatch.setattr(aiohttp.ClientSession, "__init__", note)
-    yield known
+    return known

@@ -74,7 +74,7 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
     Wait for something that other tasks bring about.
     """
     async with asyncio.timeout(seconds):
-        while not condition():
+        while not condition():  # noqa: ASYNC110 - what it waits for sets no event
             await asyncio.sleep(0.001)
 
 

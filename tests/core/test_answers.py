@@ -180,23 +180,49 @@ ENVELOPE = {
     }
 }
 
+INVALID = InvalidRequestError
+
 REFUSALS: dict[str, tuple[int, bytes, type[ApiError], str | None, str]] = {
-    "envelope": (422, json.dumps(ENVELOPE).encode(), InvalidRequestError, "InvalidiTwinsRequest", "Cannot get"),
+    "envelope": (422, json.dumps(ENVELOPE).encode(), INVALID, "InvalidiTwinsRequest", "Cannot get"),
     "no body": (404, b"", NotFoundError, None, "no message"),
     "text": (404, b"Page not found.", NotFoundError, None, "Page not found."),
     "html": (502, b"<html>\n  <b>Bad</b></html>", ServerError, None, "<html> <b>Bad</b></html>"),
-    "unwrapped": (401, b'{"code":"Unauthorized","message":"No."}', AuthenticationError, "Unauthorized", "No."),
+    "unwrapped": (
+        401,
+        b'{"code":"Unauthorized","message":"No."}',
+        AuthenticationError,
+        "Unauthorized",
+        "No.",
+    ),
     "three megabytes": (500, b"<p>" * 1_000_000, ServerError, None, "<p><p>"),
     "error is a text": (403, b'{"error":"invalid"}', ApiError, None, "invalid"),
-    "error is null": (400, b'{"error":null}', InvalidRequestError, None, "null"),
-    "members are null": (400, b'{"error":{"code":null,"message":null,"details":null}}', InvalidRequestError, None, "null"),
-    "members are numbers": (400, b'{"error":{"code":5,"message":[],"details":{}}}', InvalidRequestError, None, ""),
-    "list": (400, b"[1]", InvalidRequestError, None, "[1]"),
-    "half": (400, b'{"error":{"co', InvalidRequestError, None, "error"),
-    "not unicode": (400, b"\xff\xfe\x00", InvalidRequestError, None, ""),
-    "deep": (400, b"[" * 100_000, InvalidRequestError, None, "[["),
-    "rate limit": (429, b'{"error":{"code":"TooManyRequests","message":"Slow."}}', RateLimitError, "TooManyRequests", "Slow."),
-}  # fmt: skip
+    "error is null": (400, b'{"error":null}', INVALID, None, "null"),
+    "members are null": (
+        400,
+        b'{"error":{"code":null,"message":null,"details":null}}',
+        INVALID,
+        None,
+        "null",
+    ),
+    "members are numbers": (
+        400,
+        b'{"error":{"code":5,"message":[],"details":{}}}',
+        INVALID,
+        None,
+        "",
+    ),
+    "list": (400, b"[1]", INVALID, None, "[1]"),
+    "half": (400, b'{"error":{"co', INVALID, None, "error"),
+    "not unicode": (400, b"\xff\xfe\x00", INVALID, None, ""),
+    "deep": (400, b"[" * 100_000, INVALID, None, "[["),
+    "rate limit": (
+        429,
+        b'{"code":"TooManyRequests","message":"Slow."}',
+        RateLimitError,
+        "TooManyRequests",
+        "Slow.",
+    ),
+}
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -41,7 +41,7 @@ API = {
 }
 
 
-class Own(NotFoundError):
+class OwnError(NotFoundError):
     """
     A caller's subclass.
     """
@@ -49,7 +49,7 @@ class Own(NotFoundError):
 
 API_ERRORS: list[type[ApiError]] = [
     ApiError, InvalidRequestError, AuthenticationError, PermissionDeniedError, NotFoundError,
-    ConflictError, RateLimitError, ServerError, Own,
+    ConflictError, RateLimitError, ServerError, OwnError,
 ]  # fmt: skip
 
 EXAMPLES: list[ITwinError] = [
@@ -106,10 +106,6 @@ def test_errors_are_raised_and_caught_by_the_root(error: ITwinError) -> None:
         raise copy.copy(error)
     assert str(error)
     assert "None" not in str(error)
-
-
-def fail(number: int) -> None:
-    raise EXAMPLES[number]
 
 
 def test_errors_cross_processes() -> None:

@@ -6,13 +6,23 @@ import sys
 import textwrap
 import time
 import tracemalloc
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Generator
 from contextlib import suppress
 
 import aiohttp
 import pytest
-from doubles import Answer, CannedServer, Exchange, FakeClock, Handler, RawServer, Seen, refusal
-from doubles import settle, until
+from doubles import (
+    Answer,
+    CannedServer,
+    Exchange,
+    FakeClock,
+    Handler,
+    RawServer,
+    Seen,
+    refusal,
+    settle,
+    until,
+)
 
 from itwin_async import (
     ConfigurationError,
@@ -45,7 +55,7 @@ async def test_a_session_that_was_never_opened(canned: CannedServer) -> None:
     for token in ("t", source):
         session = Session(token, base_url=canned.base_url)
         assert session.closed
-        with pytest.raises(ConfigurationError, match="not open.*async with"):
+        with pytest.raises(ConfigurationError, match=r"not open.*async with"):
             await session.request("GET", "/x")
         with pytest.raises(ConfigurationError, match="not open"):
             await session.with_token("u").request("GET", "/x")
@@ -89,7 +99,7 @@ async def test_a_connector_cannot_be_used_again(canned: CannedServer) -> None:
     session = Session("t", base_url=canned.base_url, connector=connector)
     async with session:
         await session.request("GET", "/x")
-    with pytest.raises(ConfigurationError, match="connector.*closed"):
+    with pytest.raises(ConfigurationError, match=r"connector.*closed"):
         await session.open()
 
 
@@ -357,7 +367,7 @@ class Steps:
     def __init__(self, work: Coroutine[object, object, object], at: int) -> None:
         self.work, self.at, self.count, self.hit = work, at, 0, False
 
-    def __await__(self):  # type: ignore[no-untyped-def]
+    def __await__(self) -> Generator[object, object, object]:
         value = None
         while True:
             try:

@@ -94,7 +94,14 @@ def test_rewriting_never_leaves_the_base(href: str) -> None:
 
 
 def test_links_with_user_information_or_bad_signs_are_refused_when_rewriting() -> None:
-    for href in ("https://u:p@api.bentley.com/x", "mailto:a", "javascript:alert(1)", *MALFORMED):
+    others = (
+        "https://u:p@api.bentley.com/x",
+        "mailto:a",
+        "javascript:alert(1)",
+        "://?",
+        "ftp://h/",
+    )
+    for href in (*others, *MALFORMED):
         with pytest.raises(PaginationError):
             follow(BASE, HERE, href, rewrite=True)
     assert follow(BASE, HERE, "http://inner:8080/x?y=%2F", rewrite=True) == "/x?y=%2F"
@@ -133,6 +140,8 @@ def test_no_link_leads_away(base: str, href: str, rewrite: bool) -> None:
     url = resolve(home, found)
     assert (url.scheme, url.host, url.port) == (home.scheme, home.host, home.port)
     assert url.user is None
+    if found.count("?") == 1:
+        found = found.removesuffix("?")  # yarl leaves out a query without a sign
     assert str(url).endswith(found)
 
 
@@ -189,10 +198,10 @@ def test_loopback(host: str, expected: bool) -> None:
 LINK_SIGNS = st.one_of(
     st.sampled_from(
         ["%2B", "%2b", "+", "=", "%3D", "$", "%24", "%27", "'", "%25", "%2F", "/", "~", "%7E", ",",
-         "%zz", "%", "é", "%C3%A9", "&a=", ";", ":", "@", "!", "*", "(", ")", "?", "|", "\"", "<"]
+         "%zz", "%", "é", "%C3%A9", "&a=", ";", ":", "@", "!", "*", "(", ")", "?", "|", '"', "<"]
     ),
     st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Zs", "Zl", "Zp"],
-                  exclude_characters='\\#'),
+                  exclude_characters="\\#"),
 )  # fmt: skip
 
 

@@ -6,8 +6,18 @@ from email.utils import formatdate
 
 import pytest
 from aiohttp import web
-from doubles import Answer, CannedServer, Exchange, FakeClock, Handler, RawServer, Seen, refusal
-from doubles import settle, until
+from doubles import (
+    Answer,
+    CannedServer,
+    Exchange,
+    FakeClock,
+    Handler,
+    RawServer,
+    Seen,
+    refusal,
+    settle,
+    until,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -189,7 +189,10 @@ async def test_a_value_that_json_cannot_say_is_refused(canned: CannedServer) -> 
 
 
 @pytest.mark.parametrize("timeout", [0, -1, True, "5", float("nan")])
-async def test_a_timeout_that_is_none_is_refused(canned: CannedServer, timeout: float) -> None:
+async def test_a_timeout_that_is_none_is_refused(
+    canned: CannedServer,
+    timeout: float,  # noqa: ASYNC109 - it is the very subject
+) -> None:
     async with Session("t", base_url=canned.base_url) as session:
         with pytest.raises(ArgumentError, match="seconds above 0"):
             await session.request("GET", "/x", timeout=timeout)
@@ -418,6 +421,12 @@ async def test_a_base_url_with_ipv6(canned: CannedServer) -> None:
 def test_sizes_that_cannot_work_are_refused(option: str, value: int) -> None:
     with pytest.raises(ArgumentError, match=option):
         Session("t", **{option: value})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("value", ["a\r\nX: y", "é", "\x00"])
+def test_a_user_agent_that_cannot_be_sent_is_refused(value: str) -> None:
+    with pytest.raises(ArgumentError, match="user_agent"):
+        Session("t", user_agent=value)
 
 
 async def test_raw_access_has_the_same_errors_as_an_operation(canned: CannedServer) -> None:

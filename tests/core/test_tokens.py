@@ -6,8 +6,14 @@ from collections.abc import Callable
 import pytest
 from doubles import Answer, CannedServer, FakeClock, Seen, refusal
 
-from itwin_async import AuthenticationError, ConfigurationError, RetryPolicy, Session, Timeout
-from itwin_async import TransportError
+from itwin_async import (
+    AuthenticationError,
+    ConfigurationError,
+    RetryPolicy,
+    Session,
+    Timeout,
+    TransportError,
+)
 
 Source = Callable[[], object]
 
