@@ -102,7 +102,7 @@ def _merge(sent: dict[str, str], headers: Mapping[str, str]) -> None:
     given = cast("Mapping[object, object]", headers)  # callers without a type checker
     for name, value in given.items():
         if name == "Prefer" and isinstance(value, str) and value.isascii() and value.isprintable():
-            sent[name] = value  # every page has it
+            sent["Prefer"] = value  # every page has it
             continue
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             raise ArgumentError("headers", name, "named as HTTP allows")
