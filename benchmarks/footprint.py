@@ -4,6 +4,7 @@ What is not a matter of throughput: peak memory, time to import, the cost of a v
 
 from __future__ import annotations
 
+import os
 import statistics
 import subprocess
 import sys
@@ -106,4 +107,6 @@ def _peak(amount: int) -> float:
 
 def _python(*arguments: str) -> str:
     command = [sys.executable, *arguments]
-    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    # Where no bytecode is kept, every import would be timed with its compilation.
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=kept).stdout

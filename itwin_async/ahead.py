@@ -19,7 +19,7 @@ from itwin_async.wire import peek_links
 _SKIP = re.compile(r"(?<=[?&])((?:\$|%24)skip=)(\d{1,18})(?![^&])", re.IGNORECASE)
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Fetched:
     """
     What came of requesting one page; an error is kept until the page's turn.
@@ -29,7 +29,7 @@ class Fetched:
     outcome: Response | ITwinError
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Ahead:
     """
     A page under way; without a target while it still waits for the page before it.

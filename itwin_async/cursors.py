@@ -18,7 +18,7 @@ _VERSION = 1
 _ALLOWED = "a cursor that this package made"
 
 
-@attrs.frozen
+@attrs.frozen(eq=False, repr=False)
 class Cursor:
     """
     A place in a list: the page, and how many of its items were handed out.

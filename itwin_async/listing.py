@@ -15,7 +15,7 @@ from itwin_async.links import PageLinks, target
 T_co = TypeVar("T_co", covariant=True)
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Listing(Generic[T_co]):
     """
     What there is to know about a list operation before its first request.
@@ -30,7 +30,6 @@ class Listing(Generic[T_co]):
         prefer: the ``Prefer`` header, repeated for every page.
         opening: names and values that only the first request carries, such as the empty
             continuation token.
-        paged: whether the operation takes ``$top``.
         by_skip: whether its pages are numbered by ``$skip``, so that several may be under way.
 
     """
@@ -43,7 +42,6 @@ class Listing(Generic[T_co]):
     accept: str
     prefer: str | None = None
     opening: tuple[tuple[str, str], ...] = ()
-    paged: bool = True
     by_skip: bool = False
 
     @property

@@ -17,7 +17,7 @@ from itwin_async.errors import ArgumentError, ConfigurationError
 _LINE = re.compile(r"[\x20-\x7e]*")
 
 
-@attrs.frozen(eq=False)
+@attrs.frozen(eq=False, repr=False)
 class Opening:
     """
     How to come by an aiohttp session, and whether it is ours to close.

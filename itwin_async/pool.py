@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import secrets
+import os
 import sys
 from collections.abc import Coroutine
 from typing import TypeVar
@@ -63,7 +63,7 @@ class Core:
         self.loop: asyncio.AbstractEventLoop | None = None
         self.slots = Slots(sys.maxsize)
         self.tasks: set[asyncio.Task[object]] = set()
-        self._prefix = secrets.token_hex(8)
+        self._prefix = os.urandom(8).hex()
         self._count = itertools.count(1)
 
     def open(self, http: aiohttp.ClientSession) -> None:

@@ -57,7 +57,7 @@ class Quota:
         return self.per_seconds / max(1, self.requests - (self.burst - 1))
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Lesson:
     """
     What refusals teach about a quota that nobody told: a window, or a bucket with a burst.

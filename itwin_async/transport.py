@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from ssl import SSLContext
 from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
 
@@ -149,7 +150,7 @@ class Response:
         return error
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Attempt:
     """
     What is the same for every attempt of a call.
@@ -175,7 +176,7 @@ class RequestOptions(TypedDict, total=False):
     proxy: str | URL | None
 
 
-@attrs.define(eq=False)
+@attrs.define(eq=False, repr=False)
 class Channel:
     """
     What attempts go through: an open pool and its settings.
@@ -243,11 +244,9 @@ async def send(
         watch.stop(task)
         if answer is not None:
             answer.release()  # gives the connection back, or closes it where bytes are left
-    if len(token.reveal()) >= _SHORTEST_SECRET:
-        reason = reason.replace(token.reveal().encode(), b"***")
     return error_from_response(
         refusal,
-        reason,
+        _masked(reason, token),
         method=attempt.method,
         path=attempt.path,
         request_id=attempt.request_id,
@@ -281,6 +280,18 @@ async def _read_reason(answer: aiohttp.ClientResponse, attempt: Attempt, limit: 
     except (aiohttp.ClientError, OSError, ValueError):
         return b""
     return b"" if isinstance(body, TransportError) else body
+
+
+def _masked(reason: bytes, token: Secret) -> bytes:
+    secret = token.reveal()
+    if len(secret) < _SHORTEST_SECRET:
+        return reason
+    if b"\\" in reason:
+        # JSON can write a character in several ways; this makes it one.
+        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            reason = msgspec.json.encode(msgspec.json.decode(reason))
+        reason = reason.replace(msgspec.json.encode(secret)[1:-1], b"***")
+    return reason.replace(secret.encode(), b"***")
 
 
 def _retry_after(answer: aiohttp.ClientResponse, now: float) -> float | None:
