@@ -318,4 +318,5 @@ def _safe(value: object) -> str:
 
 
 def _shown(text: str) -> str:
-    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+    text, mark, _ = text.partition("?")  # a query may be signed
+    return f"{text[:_SHOWN]}..." if mark or len(text) > _SHOWN else text

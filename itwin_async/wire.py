@@ -21,6 +21,7 @@ T = TypeVar("T")
 _PAGE_LINKS = re.compile(rb'"_links"\s*:')
 _MEMBERS = msgspec.json.Decoder(dict[str, object])
 _TAIL_LIMIT = 16 * 1024
+_OPAQUE = re.compile(r"(?<=bearer )\S+|[^\s<>]{24,}", re.IGNORECASE)  # may be a token
 
 
 class Codec:
@@ -174,4 +175,5 @@ def parse(body: bytes) -> object:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         text = str(problem) if isinstance(problem, msgspec.DecodeError) else type(problem).__name__
     start = " ".join(body[:60].decode("utf-8", "replace").split())
+    start = _OPAQUE.sub("***", start)
     raise DecodeError(f"the answer is not JSON ({text}); it begins with {start!r}")
