@@ -4,23 +4,28 @@ All commands by name; each is imported when it is called.
 
 from __future__ import annotations
 
+import sys
+from difflib import get_close_matches
 from importlib import import_module
+from typing import NoReturn
 
 import click
 
 from itwin_async._version import __version__
+from itwin_async.cli.failures import INTERRUPTED, USAGE, complain
+from itwin_async.cli.runtime import silence
 
 _COMMANDS = {
-    "emulator": "itwin_async.cli.emulator",
-    "export": "itwin_async.cli.harvest",
     "favorites": "itwin_async.cli.favorites",
-    "harvest": "itwin_async.cli.harvest",
-    "login": "itwin_async.cli.login",
-    "logout": "itwin_async.cli.login",
-    "map": "itwin_async.cli.harvest",
     "recents": "itwin_async.cli.recents",
     "tag": "itwin_async.cli.tag",
+    "harvest": "itwin_async.cli.harvest",
+    "export": "itwin_async.cli.harvest",
+    "map": "itwin_async.cli.harvest",
+    "login": "itwin_async.cli.login",
+    "logout": "itwin_async.cli.login",
     "whoami": "itwin_async.cli.login",
+    "emulator": "itwin_async.cli.emulator",
 }
 
 
@@ -35,9 +40,7 @@ class _Commands(click.Group):
         try:
             module = import_module(place)
         except ModuleNotFoundError as problem:
-            if problem.name != place:
-                raise
-            return None
+            return None if problem.name == place else _lacking(cmd_name, problem.name or place)
         command: click.Command = getattr(module, cmd_name)
         return command
 
@@ -52,9 +55,66 @@ def app() -> None:
     """
     Work with the iTwin Platform at a terminal: favorites, recents, tags, and bulk harvests.
 
-    Credentials come from ITWIN_ACCESS_TOKEN (also in a .env file); with --emulator a command works
-    on a local platform with made-up data and needs none.
+    Credentials come from the environment, also from a file .env; with --emulator a command works on
+    a local platform with made-up data and needs none.
 
-    Exit codes: 0 done, 1 defect, 2 usage or configuration, 3 authentication or permission,
-    4 not found, 5 rate limit, 6 network or server, 130 interrupted.
+    \b
+    Exit codes:
+      0  done                                4  not found
+      1  output not writable, or a defect    5  rate limit
+      2  usage or configuration              6  network or server
+      3  authentication or permission      130  interrupted
+    """  # noqa: D301 - click's mark for lines to be kept
+
+
+def start() -> NoReturn:
     """
+    Run the command line; wrong usage is one line on stderr, like every other error.
+    """
+    try:
+        code: object = app.main(prog_name="itwin-async", standalone_mode=False)
+    except click.ClickException as problem:
+        code = _explain(problem)
+    except (click.Abort, KeyboardInterrupt):
+        complain("interrupted")
+        code = INTERRUPTED
+    except BrokenPipeError:
+        code = silence()
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _explain(problem: click.ClickException) -> int:
+    context = problem.ctx if isinstance(problem, click.UsageError) else None
+    text = problem.format_message()
+    if context is None:
+        complain(text)
+        return problem.exit_code
+    if text == context.get_help():  # nothing was said, so everything is told
+        click.echo(text, err=True)
+        return USAGE
+    group = context.command
+    if isinstance(group, click.Group) and text.startswith("No such command"):
+        word = text.split("'")[1]
+        close = get_close_matches(word, group.list_commands(context), 1)
+        text += f" Did you mean '{close[0]}'?" if close else ""
+    complain(f"{text.removesuffix('.')} (see '{context.command_path} --help')")
+    return USAGE
+
+
+def _lacking(name: str, module: str) -> click.Command:
+    """
+    Stand in for a command whose extra is not installed.
+    """
+    how = f"it needs {module}: pip install 'itwin-async[{name}]'"
+
+    @click.command(
+        name,
+        help=f"Not installed; {how}",
+        short_help="(not installed)",
+        context_settings={"ignore_unknown_options": True, "help_option_names": []},
+    )
+    @click.argument("words", nargs=-1, type=click.UNPROCESSED)
+    def stub(words: tuple[str, ...]) -> None:  # noqa: ARG001
+        raise click.ClickException(how)
+
+    return stub

@@ -4,20 +4,132 @@ The command ``itwin-async emulator``.
 
 from __future__ import annotations
 
-import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+import attrs
 import click
+import msgspec
 
-from itwin_async.emulator.serve import main as serve
+from itwin_async.cli.runtime import run
+from itwin_async.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from itwin_async.emulator.hosting import HostedInLoop
+    from itwin_async.emulator.limits import RateLimit
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+_PLATFORM = "https://api.bentley.com"
 
 
-@click.command(
-    context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    help="Serve a local iTwin Platform with made-up data; --help tells its options.",
+class _RateLimitType(click.ParamType):  # type: ignore[type-arg]
+    name = "calls/seconds"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> RateLimit:
+        from itwin_async.emulator.serve import rate_limit
+
+        try:
+            return rate_limit(str(value))
+        except ValueError:
+            self.fail("give calls and seconds, such as 100/60", param, ctx)
+
+
+@attrs.frozen
+class _Wishes:
+    """
+    What the command was asked for.
+    """
+
+    host: str
+    port: int
+    seed: int
+    itwins: int
+    imodels: int
+    rate_limit: RateLimit | None
+    latency: float
+    world: Path | None
+    token_file: Path | None
+    strict: bool
+    record: Path | None
+    target: str
+    replay: Path | None
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option(
+    "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 picks one."
 )
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def emulator(arguments: tuple[str, ...]) -> None:
+@click.option("--seed", default=0, show_default=True, help="Equal seeds give equal worlds.")
+@click.option(
+    "--itwins", type=click.IntRange(0), default=12, show_default=True, help="iTwins to make up."
+)
+@click.option(
+    "--imodels", type=click.IntRange(0), default=25, show_default=True, help="iModels in each."
+)
+@click.option("--rate-limit", type=_RateLimitType(), help="Calls allowed per caller.")
+@click.option(
+    "--latency",
+    type=click.FloatRange(0),
+    default=0.0,
+    metavar="S",
+    help="Seconds that each answer takes.",
+)
+@click.option("--world", type=_FILE, metavar="FILE", help="A world to add, as JSON.")
+@click.option("--token-file", type=_FILE, metavar="FILE", help="Where to write the token too.")
+@click.option("--strict", is_flag=True, help="Collect requests that the platform would refuse.")
+@click.option("--record", type=_FILE, metavar="FILE", help="Be a proxy and write a cassette.")
+@click.option("--target", default=_PLATFORM, metavar="URL", help="What to record.")
+@click.option("--replay", type=_FILE, metavar="FILE", help="Play a cassette instead.")
+@click.option("--openapi", is_flag=True, help="Print the OpenAPI document and end.")
+def emulator(*, openapi: bool, **wishes: object) -> None:
     """
-    Hand everything on to the emulator's own command.
+    Serve a local iTwin Platform with made-up data, until interrupted.
+
+    Prints its base URL, then a token of its demo user. The page at its base URL shows what it holds
+    and what it was asked.
     """
-    sys.exit(serve(arguments))
+    if openapi:
+        from itwin_async.emulator.openapi import openapi as document
+
+        click.echo(msgspec.json.format(msgspec.json.encode(document()), indent=2))
+        return
+
+    async def main() -> None:
+        from itwin_async.emulator.serve import serve
+
+        try:
+            await serve(_hosted(_Wishes(**wishes)))  # type: ignore[arg-type]
+        except (OSError, ValueError) as problem:
+            raise ConfigurationError(f"cannot serve: {problem}") from None
+
+    run(main)
+
+
+def _hosted(wishes: _Wishes) -> HostedInLoop:
+    """
+    Make what the wishes ask for.
+    """
+    from itwin_async.emulator import Emulator, Recorder, Replay
+
+    if wishes.record is not None:
+        return Recorder(wishes.record, wishes.target, host=wishes.host, port=wishes.port)
+    if wishes.replay is not None:
+        return Replay(wishes.replay, host=wishes.host, port=wishes.port)
+    served = Emulator(
+        seed=wishes.seed,
+        itwins=wishes.itwins,
+        imodels=wishes.imodels,
+        rate_limit=wishes.rate_limit,
+        latency=wishes.latency,
+        strict=wishes.strict,
+        host=wishes.host,
+        port=wishes.port,
+    )
+    if wishes.world is not None:
+        served.load(wishes.world)
+    if wishes.token_file is not None:
+        wishes.token_file.write_text(served.token, encoding="utf-8")
+    return served

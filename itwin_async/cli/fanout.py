@@ -6,65 +6,99 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterable, Callable
-from typing import TypeVar
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Generic, TypeVar
 
+import attrs
+
+from itwin_async.errors import ITwinError
 from itwin_async.listing import Page
 from itwin_async.paging import Pager
 
 A = TypeVar("A")
 T = TypeVar("T")
 
+_PAGES_AHEAD = 2
+
+
+@attrs.frozen
+class _Running(Generic[A, T]):
+    """
+    A list that is being fetched; its queue ends with ``None`` or an error.
+    """
+
+    outer: A
+    pages: asyncio.Queue[Page[T] | ITwinError | None]
+    task: asyncio.Task[None]
+
 
 async def in_order(
-    outer: AsyncIterable[A], inner: Callable[[A], Pager[T]], *, concurrency: int = 8
+    outer: Pager[A],
+    inner: Callable[[A], Pager[T]],
+    *,
+    concurrency: int = 8,
+    passed_over: Callable[[A, ITwinError], bool] | None = None,
 ) -> AsyncGenerator[tuple[A, Page[T]]]:
     """
     Walk the inner lists of outer items, some of them ahead, and yield their pages in order.
+
+    Close it with ``contextlib.aclosing``, since it owns tasks.
 
     Args:
         outer: the outer items.
         inner: makes the list of an outer item.
         concurrency: how many lists are fetched at once.
+        passed_over: told of a list that ends with an error, at its turn; whether the walk goes on.
 
     Yields:
         The outer item and a page of its list.
 
+    Raises:
+        ITwinError: what ended the outer list, or an inner list that is not passed over.
+
     """
-    running: deque[tuple[A, asyncio.Queue[Page[T] | None], asyncio.Task[None]]] = deque()
+    running: deque[_Running[A, T]] = deque()
     source = aiter(outer)
     more = True
     try:
-        while more or running:
+        while True:
             while more and len(running) < concurrency:
-                item = await anext(source, None)
-                if item is None:
-                    more = False
-                    break
-                queue: asyncio.Queue[Page[T] | None] = asyncio.Queue(maxsize=2)
-                task = asyncio.create_task(_fill(inner(item), queue))
-                running.append((item, queue, task))
-            if running:
-                item, queue, task = running[0]
-                while (page := await queue.get()) is not None:
-                    yield item, page
-                running.popleft()
-                await task
+                more = await _begin(source, inner, running)
+            if not running:
+                return
+            first = running[0]
+            while isinstance(page := await first.pages.get(), Page):
+                yield first.outer, page
+            if page is not None and not (passed_over and passed_over(first.outer, page)):
+                raise page
+            running.popleft()
+            await first.task
     finally:
-        for _, _, task in running:
-            task.cancel()
-        await asyncio.gather(*(task for _, _, task in running), return_exceptions=True)
+        for later in running:
+            later.task.cancel()
+        await asyncio.gather(*(later.task for later in running), return_exceptions=True)
 
 
-async def _fill(pager: Pager[T], queue: asyncio.Queue[Page[T] | None]) -> None:
+async def _begin(
+    source: AsyncIterator[A], inner: Callable[[A], Pager[T]], running: deque[_Running[A, T]]
+) -> bool:
+    try:
+        item = await anext(source)
+    except StopAsyncIteration:
+        return False
+    pages: asyncio.Queue[Page[T] | ITwinError | None] = asyncio.Queue(_PAGES_AHEAD)
+    running.append(_Running(item, pages, asyncio.create_task(_fill(inner(item), pages))))
+    return True
+
+
+async def _fill(pager: Pager[T], pages: asyncio.Queue[Page[T] | ITwinError | None]) -> None:
     try:
         async for page in pager.pages():
-            await queue.put(page)
-    finally:
-        if not _is_cancelled():
-            await queue.put(None)
-
-
-def _is_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and bool(task.cancelling())
+            await pages.put(page)
+    except ITwinError as error:
+        await pages.put(error)
+    except Exception:
+        await pages.put(None)
+        raise
+    else:
+        await pages.put(None)

@@ -1,40 +1,25 @@
 """
-Rows on a terminal or in a pipe: a table, JSON, or NDJSON that flows as pages arrive.
+Rows on a terminal or in a pipe: a table, JSON, or NDJSON, each flowing as pages arrive.
 """
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Self, TypeAlias, TypeVar
+from typing import Self, TypeVar
 
-import attrs
 import click
 import msgspec
 from rich.console import Console
-from rich.status import Status
-from rich.table import Table
 
-Row: TypeAlias = Mapping[str, object]
+from itwin_async.cli.cells import Column, Row
+from itwin_async.cli.pipe import Pipe
+from itwin_async.cli.progress import Progress
+from itwin_async.cli.table import Table
+
 F = TypeVar("F", bound=Callable[..., object])
 
-
-@attrs.frozen
-class Column:
-    """
-    A column of a table.
-
-    Args:
-        title: what stands above it.
-        key: member of the row; dots lead into nested members.
-        style: rich style.
-
-    """
-
-    title: str
-    key: str
-    style: str = ""
+__all__ = ["Column", "Output", "Row", "output_options", "write_one"]
 
 
 def output_options(command: F) -> F:
@@ -51,7 +36,7 @@ def output_options(command: F) -> F:
     command = click.option(
         "--ndjson", "form", flag_value="ndjson", help="One JSON object a line, as pages arrive."
     )(command)
-    command = click.option("--json", "form", flag_value="json", help="One JSON list.")(command)
+    command = click.option("--json", "form", flag_value="json", help="JSON.")(command)
     return click.option("--table", "form", flag_value="table", default="table", hidden=True)(
         command
     )
@@ -59,26 +44,42 @@ def output_options(command: F) -> F:
 
 class Output:
     """
-    Writes rows to stdout, and how many there are to stderr while it works.
+    Writes rows to stdout, and to a terminal's stderr how far it is.
+
+    A list of JSON that breaks off is not closed, so that nobody takes it for the whole.
 
     Args:
         form: ``"table"``, ``"json"`` or ``"ndjson"``.
         columns: what a table shows.
         noun: what is counted, in the plural.
         limit: most rows to write, or ``None``.
+        quiet: show no progress.
 
     """
 
     def __init__(
-        self, form: str, columns: Sequence[Column], noun: str, limit: int | None = None
+        self,
+        form: str,
+        columns: Sequence[Column],
+        noun: str,
+        limit: int | None = None,
+        *,
+        quiet: bool = False,
     ) -> None:
         self._form = form
-        self._columns = columns
         self._noun = noun
         self._limit = limit
-        self._rows: list[Row] = []
-        self._status: Status | None = None
-        self.count = 0
+        self._pipe = Pipe()
+        self._console = Console()
+        self._table = Table(columns, self._console)
+        self.progress = Progress(noun, hidden=quiet)
+
+    @property
+    def count(self) -> int:
+        """
+        How many rows were written.
+        """
+        return self.progress.count
 
     @property
     def full(self) -> bool:
@@ -88,12 +89,7 @@ class Output:
         return self._limit is not None and self.count >= self._limit
 
     def __enter__(self) -> Self:
-        console = Console(stderr=True)
-        if console.is_terminal and not (self._form == "ndjson" and sys.stdout.isatty()):
-            self._status = console.status(f"0 {self._noun}")
-            self._status.start()
-        if self._form == "json":
-            sys.stdout.write("[")
+        self.progress.start()
         return self
 
     def __exit__(
@@ -102,19 +98,20 @@ class Output:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._status is not None:
-            self._status.stop()
-        if kind is not None and issubclass(kind, BrokenPipeError):
+        self.progress.stop()
+        if kind is not None:
             return
         if self._form == "json":
-            sys.stdout.write("\n]\n" if self.count else "]\n")
-            sys.stdout.flush()
-        if self._form == "table" and (kind is None or self._rows):
-            self._print_table()
+            self._pipe.write(b"\n]\n" if self.count else b"[]\n")
+        if self._form == "table":
+            if not self.count and not self._console.is_terminal:
+                self._pipe.write(self._encode([]))
+            if self._console.is_terminal:
+                self.progress.say(self._summary())
 
-    def write(self, rows: Sequence[Row]) -> None:
+    async def send(self, rows: Sequence[Row]) -> None:
         """
-        Write rows, and flush.
+        Write rows as fast as they are read, while other tasks go on.
 
         Args:
             rows: what to write; cut at the limit.
@@ -122,38 +119,46 @@ class Output:
         """
         if self._limit is not None:
             rows = rows[: max(0, self._limit - self.count)]
-        if self._form == "table":
-            self._rows.extend(rows)
+        if not rows:
+            return
+        data = self._encode(rows)
+        self.progress.count += len(rows)
+        if self._console.is_terminal:
+            with self.progress.aside():
+                await self._pipe.drain(data)
         else:
-            for number, row in enumerate(rows, self.count):
-                text = msgspec.json.encode(row).decode()
-                sys.stdout.write(
-                    f"{text}\n" if self._form == "ndjson" else f"{',' if number else ''}\n  {text}"
-                )
-            sys.stdout.flush()
-        self.count += len(rows)
-        if self._status is not None:
-            self._status.update(f"{self.count:,} {self._noun}")
+            await self._pipe.drain(data)
 
-    def _print_table(self) -> None:
-        console = Console(soft_wrap=not sys.stdout.isatty())
-        table = Table(box=None, pad_edge=False, header_style="bold", caption_justify="left")
-        if sys.stdout.isatty():
-            table.caption = f"{self.count:,} {self._noun}"
-        for column in self._columns:
-            ids = column.title == "id"
-            table.add_column(column.title, style=column.style or None, no_wrap=ids, overflow="fold")
-        for row in self._rows:
-            table.add_row(*(_cell(row, column.key) for column in self._columns))
-        if not sys.stdout.isatty():
-            console.width = 10_000
-        console.print(table)
+    def _encode(self, rows: Sequence[Row]) -> bytes:
+        if self._form == "table":
+            return self._table.render(rows).encode(self._console.encoding, "replace")
+        texts = map(msgspec.json.encode, rows)
+        if self._form == "ndjson":
+            return b"".join(text + b"\n" for text in texts)
+        return (b",\n  " if self.count else b"[\n  ") + b",\n  ".join(texts)
+
+    def _summary(self) -> str:
+        said = f"{self.count:,} {self._noun}" if self.count else f"No {self._noun}."
+        if self.full:
+            said += ", limit reached"
+        if self._table.hidden:
+            columns = ", ".join(self._table.hidden)
+            said += f" · no room for {columns}: widen the terminal, or --json"
+        return said
 
 
-def _cell(row: Row, key: str) -> str:
-    value: object = row
-    for part in key.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    if value is None:
-        return ""
-    return str(value)
+def write_one(form: str, columns: Sequence[Column], row: Row) -> None:
+    """
+    Write a single entity: a table of one row, or one JSON object.
+
+    Args:
+        form: as for ``Output``.
+        columns: as for ``Output``.
+        row: the entity.
+
+    """
+    pipe, console = Pipe(), Console()
+    if form == "table":
+        pipe.write(Table(columns, console).render([row]).encode(console.encoding, "replace"))
+    else:
+        pipe.write(msgspec.json.encode(row) + b"\n")

@@ -1,197 +1,248 @@
 """
-What favorites and recents have in common: two lists of the calling user, and changing them.
+What favorites and recents have in common: the calling user's lists of iTwins and of iModels.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable
 from contextlib import aclosing
+from functools import partial
+from typing import Literal, TypeAlias, TypeVar, get_args
 
+import attrs
 import click
+import msgspec
 
-from itwin_async import bulk, imodels, itwins
+from itwin_async import imodels, itwins
+from itwin_async.cli.cells import Column, Row, extent, moment
+from itwin_async.cli.failures import complain, exit_code
 from itwin_async.cli.fanout import in_order
-from itwin_async.cli.output import Column, Output, output_options
-from itwin_async.cli.runtime import Options, exit_code, open_session, run, session_options
-from itwin_async.conversion import to_dict
-from itwin_async.paging import Pager
+from itwin_async.cli.output import Output, output_options
+from itwin_async.cli.runtime import Options, open_session, run, session_options
+from itwin_async.errors import ITwinError, NotFoundError, PermissionDeniedError
+from itwin_async.itwins.api import Status, SubClass
+from itwin_async.listing import Page
+from itwin_async.paging import MAX_PAGE_SIZE, Pager
 from itwin_async.session import Session
 
-ITWINS = (
-    Column("id", "id", "dim"),
-    Column("name", "displayName", "bold"),
+F = TypeVar("F", bound=Callable[..., object])
+
+Lists: TypeAlias = Literal["favorites", "recents"]
+
+_AT_ONCE = 8
+_WORDS = {"favorites": "favorite", "recents": "recently used"}
+
+_ID = Column("id", "id", "dim", whole=True)
+_NAME = Column("name", "displayName", "bold")
+_DATA_CENTER = Column("data center", "dataCenterLocation")
+_ITWINS = (
+    _ID,
+    _NAME,
     Column("number", "number"),
     Column("sub-class", "subClass", "cyan"),
     Column("type", "type"),
 )
-ITWINS_FULL = (
-    *ITWINS,
-    Column("status", "status"),
+_ITWINS_FULL = (
+    *_ITWINS,
+    Column("status", "status", "green"),
     Column("location", "geographicLocation"),
-    Column("data center", "dataCenterLocation"),
+    _DATA_CENTER,
+    Column("created", "createdDateTime", "dim", moment),
 )
-IMODELS = (
-    Column("id", "id", "dim"),
-    Column("name", "displayName", "bold"),
-    Column("data center", "dataCenterLocation"),
-)
-IMODELS_FULL = (
-    *IMODELS,
+_IMODELS = (_ID, _NAME, _DATA_CENTER)
+_IMODELS_FULL = (
+    *_IMODELS,
     Column("state", "state", "cyan"),
-    Column("created", "createdDateTime"),
-    Column("south", "extent.southWest.latitude"),
-    Column("west", "extent.southWest.longitude"),
-    Column("north", "extent.northEast.latitude"),
-    Column("east", "extent.northEast.longitude"),
+    Column("extent", "extent", "green", extent),
+    Column("created", "createdDateTime", "dim", moment),
 )
+_ITWIN_NAME = Column("iTwin", "iTwinName", "cyan")
 
-limit_option = click.option("--limit", type=click.IntRange(min=1), help="Stop after so many.")
-full_option = click.option("--full", is_flag=True, help="All members, not just the summary.")
-all_option = click.option("--include-inactive", is_flag=True, help="Inactive iTwins too.")
+_limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N rows."
+)
+_full_option = click.option("--full", is_flag=True, help="All members, not just the summary.")
 
 
-def listing_commands(group: click.Group, name: str) -> None:
+@attrs.frozen
+class _Filters:
+    """
+    Which iTwins to list.
+    """
+
+    sub_class: tuple[SubClass, ...]
+    status: Status | None
+    type: str | None
+    include_inactive: bool
+
+
+def listing_commands(group: click.Group, lists: Lists) -> None:
     """
     Add ``itwins`` and ``imodels`` to a group.
 
     Args:
         group: the group.
-        name: ``"favorites"`` or ``"recents"``.
+        lists: which of the user's lists it shows.
 
     """
-    words = "favorite" if name == "favorites" else "recently used"
+    noun = f"{_WORDS[lists]} iTwins"
 
-    @group.command("itwins", help=f"List the {words} iTwins.")
-    @all_option
-    @full_option
-    @limit_option
+    @group.command("itwins", help=f"List the {noun}.")
+    @_filter_options
+    @_full_option
+    @_limit_option
     @output_options
     @session_options
     def list_itwins(
-        *, options: Options, form: str, limit: int | None, full: bool, include_inactive: bool
+        *, options: Options, form: str, limit: int | None, full: bool, **filters: object
     ) -> None:
-        columns = ITWINS_FULL if full else ITWINS
+        if filters["status"] and filters["include_inactive"]:
+            raise click.UsageError("--status and --include-inactive exclude each other")
 
         async def main() -> None:
-            async with open_session(options) as session:
-                with Output(form, columns, f"{words} iTwins", limit) as output:
-                    await _itwins(session, name, output, full=full, every=include_inactive)
+            columns = _ITWINS_FULL if full else _ITWINS
+            with Output(form, columns, noun, limit, quiet=options.verbose) as output:
+                async with open_session(options, (output.progress.observe,)) as session:
+                    chosen = _Filters(**filters)  # type: ignore[arg-type]
+                    await _show(_itwins(session, lists, chosen, limit, full=full), output)
 
         run(main)
 
-    @group.command("imodels", help=f"List the {words} iModels, of one iTwin or of all favorites.")
+    _imodels_command(group, lists)
+
+
+def _imodels_command(group: click.Group, lists: Lists) -> None:
+    word = _WORDS[lists]
+
+    @group.command("imodels", help=f"List the {word} iModels, of one iTwin or of all {word} ones.")
     @click.option("--itwin", "itwin_id", metavar="ID", help="Only those of this iTwin.")
-    @full_option
-    @limit_option
+    @click.option("--include-inactive", is_flag=True, help="Those of inactive iTwins too.")
+    @_full_option
+    @_limit_option
     @output_options
     @session_options
     def list_imodels(
-        *, options: Options, form: str, limit: int | None, full: bool, itwin_id: str | None
+        *,
+        options: Options,
+        form: str,
+        limit: int | None,
+        full: bool,
+        itwin_id: str | None,
+        include_inactive: bool,
     ) -> None:
-        columns = IMODELS_FULL if full else IMODELS
+        columns = _IMODELS_FULL if full else _IMODELS
         if itwin_id is None:
-            columns = (Column("iTwin", "iTwinName", "green"), *columns)
+            columns = (*columns[:2], _ITWIN_NAME, *columns[2:])
 
-        async def main() -> None:
-            async with open_session(options) as session:
-                with Output(form, columns, f"{words} iModels", limit) as output:
+        async def main() -> int:
+            with Output(form, columns, f"{word} iModels", limit, quiet=options.verbose) as output:
+                async with open_session(options, (output.progress.observe,)) as session:
                     if itwin_id is not None:
-                        await _imodels(session, name, itwin_id, output, full=full)
-                    else:
-                        await _imodels_of_all(session, name, output, full=full)
+                        pager = _imodels(session, lists, itwin_id, limit, full=full)
+                        return await _show(pager, output)
+                    filters = _Filters((), None, None, include_inactive)
+                    outer = _itwins(session, lists, filters, None, full=False)
+                    return await _show_all(session, lists, outer, output, limit, full=full)
 
         run(main)
 
 
-def changing_command(
-    group: click.Group,
-    verb: str,
-    words: str,
-    changes: dict[str, Callable[[Session, str], Awaitable[None]]],
-) -> None:
-    """
-    Add a command that calls an operation for each id it is given.
-
-    Args:
-        group: the group.
-        verb: name of the command.
-        words: what it does, for its help.
-        changes: the operation by kind, ``"itwin"`` and ``"imodel"``.
-
-    """
-
-    @group.command(verb, help=words)
-    @click.argument("kind", type=click.Choice(sorted(changes)))
-    @click.argument("ids", nargs=-1, required=True)
-    @session_options
-    def change(*, options: Options, kind: str, ids: tuple[str, ...]) -> None:
-        change_each(options, changes[kind], ids)
-
-
-def change_each(
-    options: Options, operation: Callable[[Session, str], Awaitable[None]], ids: Sequence[str]
-) -> None:
-    """
-    Call an operation for each id; what fails is told, and the rest goes on.
-
-    Args:
-        options: what the command was given.
-        operation: the operation.
-        ids: ids of entities.
-
-    """
-
-    async def main() -> None:
-        async with open_session(options) as session:
-            report = await bulk.each(operation, session, ids)
-        for failure in report.failures:
-            click.echo(f"itwin-async: {failure.item}: {failure.error}", err=True)
-        if report.failures:
-            raise SystemExit(exit_code(report.failures[0].error))
-
-    run(main)
-
-
-async def _itwins(session: Session, name: str, output: Output, *, full: bool, every: bool) -> None:
-    list_them = itwins.list_favorites if name == "favorites" else itwins.list_recents
-    inactive = True if every else None
-    pager: Pager[itwins.ITwinSummary] = (
-        list_them(session, prefer="representation", include_inactive=inactive)
-        if full
-        else list_them(session, include_inactive=inactive)
-    )
+async def _show(pager: Pager[object], output: Output) -> int:
     async for page in pager.pages():
-        output.write([to_dict(item) for item in page.items])
+        await output.send(_rows(page))
         if output.full:
             break
+    return 0
 
 
-async def _imodels(
-    session: Session, name: str, itwin_id: str, output: Output, *, full: bool
-) -> None:
-    async for page in _list_imodels(session, name, itwin_id, full=full).pages():
-        output.write([to_dict(item) for item in page.items])
-        if output.full:
-            break
+async def _show_all(
+    session: Session,
+    lists: Lists,
+    outer: Pager[itwins.ITwinSummary],
+    output: Output,
+    limit: int | None,
+    *,
+    full: bool,
+) -> int:
+    """
+    Show the iModels of all iTwins; one that the user may not see does not hide the others.
+    """
+    failures: list[ITwinError] = []
 
+    def passed_over(itwin: itwins.ITwinSummary, error: ITwinError) -> bool:
+        if not isinstance(error, NotFoundError | PermissionDeniedError):
+            return False
+        with output.progress.aside():
+            complain(f"left out {itwin.display_name or itwin.id}: {error}")
+        failures.append(error)
+        return True
 
-async def _imodels_of_all(session: Session, name: str, output: Output, *, full: bool) -> None:
     pages = in_order(
-        itwins.list_favorites(session),
-        lambda itwin: _list_imodels(session, name, itwin.id, full=full),
+        outer,
+        lambda itwin: _imodels(session, lists, itwin.id, limit, full=full),
+        concurrency=min(_AT_ONCE, limit or _AT_ONCE),
+        passed_over=passed_over,
     )
     async with aclosing(pages):
         async for itwin, page in pages:
+            output.progress.detail = itwin.display_name or itwin.id
             above = {"iTwinId": itwin.id, "iTwinName": itwin.display_name}
-            output.write([{**above, **to_dict(item)} for item in page.items])
+            await output.send([{**above, **row} for row in _rows(page)])
             if output.full:
                 break
+    return exit_code(failures[0]) if failures else 0
 
 
-def _list_imodels(
-    session: Session, name: str, itwin_id: str, *, full: bool
+def _rows(page: Page[object]) -> list[Row]:
+    return [msgspec.json.decode(text, type=dict[str, object]) for text in page.raw_items()]
+
+
+def _itwins(
+    session: Session, lists: Lists, filters: _Filters, limit: int | None, *, full: bool
+) -> Pager[itwins.ITwinSummary]:
+    list_them = itwins.list_favorites if lists == "favorites" else itwins.list_recents
+    make = partial(
+        list_them,
+        session,
+        sub_class=filters.sub_class or None,
+        status=filters.status,
+        type=filters.type,
+        include_inactive=True if filters.include_inactive else None,
+        page_size=_page_size(limit),
+        prefetch=_prefetch(limit),
+    )
+    return make(prefer="representation") if full else make()
+
+
+def _imodels(
+    session: Session, lists: Lists, itwin_id: str, limit: int | None, *, full: bool
 ) -> Pager[imodels.IModelSummary]:
-    list_them = imodels.list_favorites if name == "favorites" else imodels.list_recents
+    list_them = imodels.list_favorites if lists == "favorites" else imodels.list_recents
+    size, ahead = _page_size(limit), _prefetch(limit)
     if full:
-        return list_them(session, itwin_id, prefer="representation")
-    return list_them(session, itwin_id)
+        return list_them(session, itwin_id, prefer="representation", page_size=size, prefetch=ahead)
+    return list_them(session, itwin_id, page_size=size, prefetch=ahead)
+
+
+def _page_size(limit: int | None) -> int:
+    return min(limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+
+
+def _prefetch(limit: int | None) -> int:
+    return 1 if limit is None or limit > MAX_PAGE_SIZE else 0
+
+
+def _filter_options(command: F) -> F:
+    for option in (
+        click.option("--include-inactive", is_flag=True, help="Inactive iTwins too."),
+        click.option("--type", metavar="TYPE", help="Only iTwins of this type."),
+        click.option("--status", type=click.Choice(get_args(Status)), help="Only of this status."),
+        click.option(
+            "--sub-class",
+            type=click.Choice(get_args(SubClass)),
+            multiple=True,
+            help="Only of this sub-class; may be repeated.",
+        ),
+    ):
+        command = option(command)
+    return command

@@ -5,35 +5,30 @@ How a command runs: a session from options and environment, errors as one line a
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import io
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 import attrs
 import click
-from dotenv import load_dotenv
+from dotenv import dotenv_values
 
-from itwin_async.errors import (
-    ArgumentError,
-    AuthenticationError,
-    ConfigurationError,
-    InvalidRequestError,
-    ITwinError,
-    NotFoundError,
-    PermissionDeniedError,
-    RateLimitError,
-)
-from itwin_async.events import Observer
+from itwin_async.cli.failures import DEFECT, INTERRUPTED, TERMINATED, complain, exit_code
+from itwin_async.errors import ConfigurationError, ITwinError
+from itwin_async.events import Observer, logger
 from itwin_async.quota import Quota
 from itwin_async.session import Session
 
 F = TypeVar("F", bound=Callable[..., object])
 
-USAGE, AUTHENTICATION, NOT_FOUND, RATE_LIMIT, UNREACHABLE, INTERRUPTED = 2, 3, 4, 5, 6, 130
+__all__ = ["Options", "exit_code", "load_environment", "open_session", "run", "session_options"]
 
 
 @attrs.frozen
@@ -75,6 +70,7 @@ def session_options(command: F) -> F:
 
     """
 
+    @functools.wraps(command)
     def gather(
         *,
         emulator: bool,
@@ -83,21 +79,22 @@ def session_options(command: F) -> F:
         verbose: bool,
         **others: object,
     ) -> object:
+        if emulator and base_url:
+            raise click.UsageError("--emulator and --base-url exclude each other")
         return command(options=Options(emulator, base_url, quota, verbose), **others)
 
-    gather.__name__, gather.__doc__ = command.__name__, command.__doc__
-    gather.__dict__.update(command.__dict__)
+    decorated: Callable[..., object] = gather
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr."),
         click.option("--quota", type=_QuotaType(), help="Pace all calls, such as 500/60."),
         click.option("--base-url", metavar="URL", help="Platform to ask; also ITWIN_BASE_URL."),
         click.option("--emulator", is_flag=True, help="Ask a local platform with made-up data."),
     ):
-        gather = option(gather)
-    return gather  # type: ignore[return-value]
+        decorated = option(decorated)
+    return decorated  # type: ignore[return-value]
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def open_session(
     options: Options, observers: tuple[Observer, ...] = ()
 ) -> AsyncIterator[Session]:
@@ -117,75 +114,111 @@ async def open_session(
     """
     if options.verbose:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
-        logging.getLogger("itwin_async").setLevel(logging.DEBUG)
+        logger.setLevel(logging.DEBUG)
     if options.emulator:
         from itwin_async.emulator import Emulator
 
-        async with Emulator(seed=0) as emulator:
-            token, base_url = emulator.token, emulator.base_url
-            async with Session(
-                token, base_url=base_url, quota=options.quota, observers=observers
-            ) as session:
-                yield session
+        async with (
+            Emulator(seed=0) as emulator,
+            Session(
+                emulator.token,
+                base_url=emulator.base_url,
+                quota=options.quota,
+                observers=observers,
+            ) as session,
+        ):
+            yield session
         return
-    load_dotenv(Path.cwd() / ".env")
+    load_environment()
     if options.base_url:
         os.environ["ITWIN_BASE_URL"] = options.base_url
     async with Session.from_env(quota=options.quota, observers=observers) as session:
         yield session
 
 
-def run(main: Callable[[], Coroutine[object, object, None]]) -> None:
+def load_environment() -> None:
+    """
+    Take what the environment lacks from the file ``.env`` of the current folder.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+
+    """
+    file = Path(".env")
+    if not file.is_file():
+        return
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        raise ConfigurationError(f"cannot read {file.absolute()}: {problem}") from None
+    for name, value in dotenv_values(stream=io.StringIO(text)).items():
+        if value is not None:
+            os.environ.setdefault(name, value)
+
+
+def run(main: Callable[[], Coroutine[object, object, int | None]]) -> None:
     """
     Run a command's coroutine; errors become one line on stderr and an exit code.
 
     Args:
-        main: makes the coroutine.
+        main: makes the coroutine; what it returns is the exit code, ``None`` for success.
 
     """
     try:
-        asyncio.run(main())
-    except ITwinError as error:
-        _fail(str(error), exit_code(error))
-    except KeyboardInterrupt:
-        _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; Python would complain once more at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
-    except BaseExceptionGroup as group:
-        inner = _innermost(group)
-        if not isinstance(inner, ITwinError):
-            raise
-        _fail(str(inner), exit_code(inner))
+        code = asyncio.run(_until_terminated(main())) or 0
+    except BaseException as problem:  # noqa: BLE001 - the last stop before the terminal
+        code = _explain(problem)
+    sys.exit(code)
 
 
-def exit_code(error: ITwinError) -> int:
+async def _until_terminated(work: Coroutine[object, object, int | None]) -> int | None:
     """
-    Give the exit code that tells a script what kind of error it was.
+    Turn SIGTERM into a cancellation, so that the terminal gets its cursor back.
+    """
+    task = asyncio.current_task()
+    if task is not None:
+        with contextlib.suppress(NotImplementedError):
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+    return await work
 
-    Args:
-        error: what went wrong.
+
+def _explain(problem: BaseException) -> int:
+    """
+    Say what went wrong, unless it needs no word.
+    """
+    if isinstance(problem, BaseExceptionGroup):
+        return _explain(problem.exceptions[0])
+    if isinstance(problem, SystemExit | click.ClickException):
+        raise problem
+    if isinstance(problem, BrokenPipeError):
+        return silence()
+    text, code = _words(problem)
+    complain(text)
+    return code
+
+
+def _words(problem: BaseException) -> tuple[str, int]:
+    if isinstance(problem, ITwinError):
+        return str(problem), exit_code(problem)
+    if isinstance(problem, asyncio.CancelledError):
+        return "terminated", TERMINATED
+    if isinstance(problem, KeyboardInterrupt):
+        return "interrupted", INTERRUPTED
+    logger.debug("where it happened", exc_info=problem)
+    if isinstance(problem, OSError):
+        where = f"{problem.filename}: " if problem.filename else ""
+        return f"{where}{problem.strerror or problem}", DEFECT
+    return f"a defect: {type(problem).__name__}: {problem}; --verbose tells where", DEFECT
+
+
+def silence() -> int:
+    """
+    End quietly because whoever read the output has seen enough.
 
     Returns:
-        2 usage or configuration, 3 authentication or permission, 4 not found, 5 rate limit,
-        6 network or server.
+        The exit code of success.
 
     """
-    if isinstance(error, ArgumentError | ConfigurationError | InvalidRequestError):
-        return USAGE
-    if isinstance(error, AuthenticationError | PermissionDeniedError):
-        return AUTHENTICATION
-    if isinstance(error, NotFoundError):
-        return NOT_FOUND
-    return RATE_LIMIT if isinstance(error, RateLimitError) else UNREACHABLE
-
-
-def _innermost(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _innermost(first) if isinstance(first, BaseExceptionGroup) else first
-
-
-def _fail(text: str, code: int) -> NoReturn:
-    click.echo(f"itwin-async: {text}", err=True)
-    sys.exit(code)
+    # Python would flush at exit and complain once more.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -7,18 +7,20 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import click
+import msgspec
 
 from itwin_async import saved_views
-from itwin_async.cli.output import Column, Output, output_options
-from itwin_async.cli.personal import change_each
+from itwin_async.cli.cells import Column
+from itwin_async.cli.changes import change_each
+from itwin_async.cli.output import Output, output_options, write_one
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.conversion import to_dict
 from itwin_async.session import Session
 
-COLUMNS = (Column("id", "id", "dim"), Column("name", "displayName", "bold"))
+_COLUMNS = (Column("id", "id", "dim", whole=True), Column("name", "displayName", "bold"))
 
-itwin_option = click.option("--itwin", "itwin_id", metavar="ID", help="Of this iTwin.")
-imodel_option = click.option("--imodel", "imodel_id", metavar="ID", help="Of this iModel.")
+_itwin_option = click.option("--itwin", "itwin_id", metavar="ID", help="Of this iTwin.")
+_imodel_option = click.option("--imodel", "imodel_id", metavar="ID", help="Of this iModel.")
 
 
 @click.group(help="Tags, which organize saved views.")
@@ -29,29 +31,30 @@ def tag() -> None:
 
 
 @tag.command("list")
-@itwin_option
-@imodel_option
+@_itwin_option
+@_imodel_option
 @output_options
 @session_options
 def list_tags(*, options: Options, form: str, itwin_id: str | None, imodel_id: str | None) -> None:
     """
-    List tags.
+    List the tags of an iTwin or iModel.
     """
 
     async def main() -> None:
-        async with open_session(options) as session:
-            with Output(form, COLUMNS, "tags") as output:
+        with Output(form, _COLUMNS, "tags", quiet=options.verbose) as output:
+            async with open_session(options, (output.progress.observe,)) as session:
                 pager = saved_views.list_tags(session, itwin_id=itwin_id, imodel_id=imodel_id)
                 async for page in pager.pages():
-                    output.write([to_dict(item) for item in page.items])
+                    texts = page.raw_items()
+                    await output.send([msgspec.json.decode(text) for text in texts])
 
     run(main)
 
 
 @tag.command("create")
 @click.argument("name")
-@itwin_option
-@imodel_option
+@_itwin_option
+@_imodel_option
 @output_options
 @session_options
 def create(
@@ -101,9 +104,9 @@ def rename(*, options: Options, form: str, tag_id: str, name: str) -> None:
 @session_options
 def delete(*, options: Options, ids: tuple[str, ...]) -> None:
     """
-    Delete tags.
+    Delete tags. An ID of - stands for ids on stdin, one a line.
     """
-    change_each(options, saved_views.delete_tag, ids)
+    change_each(options, saved_views.delete_tag, "tag", ids, done="deleted")
 
 
 def _one(
@@ -112,7 +115,6 @@ def _one(
     async def main() -> None:
         async with open_session(options) as session:
             found = await call(session)
-        with Output(form, COLUMNS, "tags") as output:
-            output.write([to_dict(found)])
+        write_one(form, _COLUMNS, to_dict(found))
 
     run(main)

@@ -136,7 +136,7 @@ def test_recents(emulator: EmulatorThread) -> None:
 def test_the_life_of_a_tag(emulator: EmulatorThread) -> None:
     itwin = json.loads(_lines(run(emulator, "favorites", "itwins", "--ndjson"))[0])["id"]
     made = run(emulator, "tag", "create", "Night shift", "--itwin", itwin, "--json")
-    (tag,) = json.loads(made.stdout)
+    tag = json.loads(made.stdout)
     assert tag["displayName"] == "Night shift"
     run(emulator, "tag", "rename", tag["id"], "Day shift")
     assert "Day shift" in run(emulator, "tag", "show", tag["id"]).stdout

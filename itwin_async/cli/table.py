@@ -1,0 +1,96 @@
+"""
+A table that is written while its rows arrive; the first rows decide how wide its columns are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.cells import cell_len, set_cell_size
+from rich.console import Console
+from rich.text import Text
+
+from itwin_async.cli.cells import Column, Row
+
+_GAP = "  "
+_NARROW = 12
+
+
+class Table:
+    """
+    Lays out rows as text.
+
+    Args:
+        columns: what to show.
+        console: decides about colours; of a terminal, also how wide a line may be.
+
+    """
+
+    def __init__(self, columns: Sequence[Column], console: Console) -> None:
+        self._columns = list(columns)
+        self._console = console
+        self._widths: list[int] = []
+        self.hidden: list[str] = []
+
+    def render(self, rows: Sequence[Row]) -> str:
+        """
+        Lay out some rows; above the first of them, the header.
+
+        Args:
+            rows: the rows.
+
+        Returns:
+            Whole lines, with colours where the console has them.
+
+        """
+        cells = [[column.cell(row) for column in self._columns] for row in rows]
+        lines: list[Text] = []
+        if not self._widths:
+            self._fit(cells)
+            titles = [column.title for column in self._columns]
+            lines.append(self._line(titles, header=True))
+        lines += [self._line(row) for row in cells]
+        if not self._console.is_terminal:
+            return "".join(f"{line.plain}\n" for line in lines)
+        with self._console.capture() as capture:
+            self._console.print(Text("\n").join(lines), soft_wrap=True, highlight=False)
+        return capture.get()
+
+    def _fit(self, cells: list[list[str]]) -> None:
+        """
+        Choose the widths; on a terminal, leave out the last columns where they find no place.
+        """
+        titles = [cell_len(column.title) for column in self._columns]
+        natural = [max(map(cell_len, column)) for column in zip(*cells, strict=True)] or titles
+        natural = [max(pair) for pair in zip(natural, titles, strict=True)]
+        self._widths = natural
+        if not self._console.is_terminal:
+            return
+        least = [
+            width if column.whole else max(title, min(width, _NARROW))
+            for width, title, column in zip(natural, titles, self._columns, strict=True)
+        ]
+        while len(least) > 1 and self._spare(least) < 0:
+            least.pop()
+        self.hidden = [column.title for column in self._columns[len(least) :]]
+        del self._columns[len(least) :]
+        spare, self._widths = max(0, self._spare(least)), []
+        for small, width in zip(least, natural, strict=False):
+            self._widths.append(min(width, small + spare))
+            spare -= self._widths[-1] - small
+
+    def _spare(self, widths: list[int]) -> int:
+        return self._console.width - sum(widths) - len(_GAP) * (len(widths) - 1)
+
+    def _line(self, cells: Sequence[str], *, header: bool = False) -> Text:
+        line = Text()
+        cut = self._console.is_terminal
+        for cell, width, column in zip(cells, self._widths, self._columns, strict=False):
+            length = cell_len(cell)
+            if length > width and cut and not column.whole:
+                text = f"{set_cell_size(cell, width - 1)}…"
+            else:
+                text = cell + " " * (width - length)
+            line.append(text, style="bold" if header else column.style).append(_GAP)
+        line.rstrip()
+        return line
