@@ -26,6 +26,8 @@ from itwin_async.watch import Watch
 
 T = TypeVar("T")
 
+_REMAINING = "iTwinPlatform-RateLimit-RemainingCalls"
+
 Outcome: TypeAlias = Response | ApiError | TransportError
 
 
@@ -147,6 +149,10 @@ async def _try(core: Core, attempt: Attempt, token: Secret, deadline: float, cou
     left = deadline - started
     try:
         outcome = await send(core.ready(), attempt, token, min(left, limit))
+        if isinstance(outcome, Response):
+            remaining = outcome.headers.get(_REMAINING)
+            if remaining is not None:
+                slots.heed(remaining)
     finally:
         slots.give_back()
     if core.observers or logger.isEnabledFor(logging.DEBUG):

@@ -313,10 +313,11 @@ def _href(link: object, name: str) -> str | None:
 
 
 def _safe(value: object) -> str:
-    # What stands before an @ may be a password.
-    return repr(_shown(str(value).rpartition("@")[2]))
+    return repr(_shown(str(value)))
 
 
 def _shown(text: str) -> str:
-    text, mark, _ = text.partition("?")  # a query may be signed
-    return f"{text[:_SHOWN]}..." if mark or len(text) > _SHOWN else text
+    # What stands before an @ may be a password, what follows a ? or # a signature.
+    head, _, tail = text.rpartition("@")
+    shown = "" if re.search("[?#]", head) else re.split("[?#]", tail, maxsplit=1)[0]
+    return shown if shown == text and len(text) <= _SHOWN else f"{shown[:_SHOWN]}..."

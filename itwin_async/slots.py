@@ -17,11 +17,32 @@ class Slots:
 
     """
 
-    __slots__ = ("_free", "_waiters")
+    __slots__ = ("_free", "_limit", "_spent", "_waiters", "_width")
 
     def __init__(self, limit: int) -> None:
-        self._free = limit
+        self._limit = self._width = self._free = limit
+        self._spent = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
+
+    def heed(self, remaining: str) -> None:
+        """
+        Have no more requests under way than the platform says remain; one may always try.
+
+        An answer says how many calls remain behind it. Where calls go on to be accepted although
+        none remained, the number means something else, and is no longer heeded.
+
+        Args:
+            remaining: what the platform sent with an answer.
+
+        """
+        if not (remaining.isascii() and remaining.isdigit()) or self._spent > 1:
+            return
+        left = int(remaining[:9])
+        self._spent = self._spent + 1 if left == 0 else 0
+        width = self._limit if self._spent > 1 else min(self._limit, max(1, left))
+        self._free += width - self._width
+        self._width = width
+        self._wake()
 
     def take_now(self) -> bool:
         """
@@ -55,9 +76,13 @@ class Slots:
         """
         Hand a place to whoever has waited longest, or make it free.
         """
-        while self._waiters:
+        self._free += 1
+        if self._waiters:
+            self._wake()
+
+    def _wake(self) -> None:
+        while self._waiters and self._free > 0:
             turn = self._waiters.popleft()
             if not turn.done():
+                self._free -= 1
                 turn.set_result(None)
-                return
-        self._free += 1
