@@ -70,3 +70,23 @@ def one_of(name: str, value: object, allowed: Collection[str]) -> str:
     if not isinstance(value, str) or value not in allowed:
         raise ArgumentError(name, value, "one of " + ", ".join(repr(item) for item in allowed))
     return value
+
+
+def count(name: str, value: object) -> int:
+    """
+    Check an argument that counts something.
+
+    Args:
+        name: the argument's name.
+        value: what the caller gave.
+
+    Returns:
+        The value.
+
+    Raises:
+        ArgumentError: it is not a whole number of at least 1.
+
+    """
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise ArgumentError(name, value, "a whole number of at least 1")
+    return value

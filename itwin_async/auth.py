@@ -7,12 +7,57 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from importlib import import_module
+from typing import TYPE_CHECKING, Final, Protocol, TypeAlias, runtime_checkable
 
 from itwin_async.errors import AuthenticationError, ConfigurationError, ITwinError
 
+if TYPE_CHECKING:
+    from itwin_async.oauth import (
+        AuthorizationCode,
+        ClientCredentials,
+        DefaultStore,
+        FileStore,
+        KeyringStore,
+        SignInStore,
+        StoredSignIn,
+    )
+
+__all__ = [
+    "Authenticator",
+    "AuthorizationCode",
+    "ClientCredentials",
+    "DefaultStore",
+    "FileStore",
+    "KeyringStore",
+    "Secret",
+    "SignInStore",
+    "StoredSignIn",
+    "TokenProvider",
+    "TokenSource",
+    "clean_token",
+]
+
+_SIGN_IN = frozenset(
+    {
+        "AuthorizationCode",
+        "ClientCredentials",
+        "DefaultStore",
+        "FileStore",
+        "KeyringStore",
+        "SignInStore",
+        "StoredSignIn",
+    }
+)
 _PREFIX = re.compile(r"bearer\s+", re.IGNORECASE)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+
+
+def __getattr__(name: str) -> object:
+    # Who brings a token of their own loads nothing of the sign-in.
+    if name in _SIGN_IN:
+        return getattr(import_module("itwin_async.oauth"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Secret:

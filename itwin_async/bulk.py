@@ -10,7 +10,8 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from itwin_async.errors import ArgumentError, ITwinError
+from itwin_async.arguments import count
+from itwin_async.errors import ITwinError, first_of
 from itwin_async.session import Session
 
 A = TypeVar("A")
@@ -72,8 +73,7 @@ async def each(
         ITwinError: with ``fail_fast``, the first error.
 
     """
-    if isinstance(concurrency, bool) or concurrency < 1:
-        raise ArgumentError("concurrency", concurrency, "a whole number of at least 1")
+    count("concurrency", concurrency)
     report: Report[A] = Report()
 
     async def call(item: A) -> None:
@@ -91,7 +91,7 @@ async def each(
     try:
         await _share(call, items, concurrency)
     except* ITwinError as group:
-        first = _first(group)
+        first = first_of(group)
     else:
         return report
     raise first
@@ -126,8 +126,3 @@ async def _work_async(
             except StopAsyncIteration:
                 return
         await call(item)
-
-
-def _first(group: BaseExceptionGroup[ITwinError]) -> ITwinError:
-    inner = group.exceptions[0]
-    return _first(inner) if isinstance(inner, BaseExceptionGroup) else inner

@@ -294,6 +294,21 @@ def with_cursor(error: _E, cursor: str | None) -> _E:
     return error
 
 
+def first_of(group: BaseExceptionGroup[ITwinError]) -> ITwinError:
+    """
+    Take the first error out of what a group of tasks raised.
+
+    Args:
+        group: the group; may hold groups.
+
+    Returns:
+        The error.
+
+    """
+    inner = group.exceptions[0]
+    return first_of(inner) if isinstance(inner, BaseExceptionGroup) else inner
+
+
 def _hint(status: int, code: str | None) -> str:
     if status == 404 and code is not None and code.lower() == "resourcenotfound":  # noqa: PLR2004
         return "a wrong Accept header gives this answer too"

@@ -88,23 +88,3 @@ def common_headers(base: URL, user_agent: str, *, compress: bool | None) -> dict
         "User-Agent": f"{user_agent} {product}".strip(),
         "Accept-Encoding": "gzip, deflate" if gzip else "identity",
     }
-
-
-def size(name: str, value: object) -> int:
-    """
-    Check an option that counts something.
-
-    Args:
-        name: the option's name.
-        value: what the caller gave.
-
-    Returns:
-        The value.
-
-    Raises:
-        ArgumentError: it is not a whole number of at least 1.
-
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(name, value, "a whole number of at least 1")
-    return value

@@ -5,7 +5,6 @@ The one door to the platform: token, quota, slot, send, retry; out come bytes or
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Coroutine, Iterable, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
@@ -14,13 +13,14 @@ import aiohttp
 from yarl import URL
 
 from itwin_async import links
+from itwin_async.arguments import count
 from itwin_async.auth import Authenticator, TokenSource
 from itwin_async.conversion import Converter
 from itwin_async.conversion import converter as default_converter
 from itwin_async.errors import ConfigurationError, DecodeError
 from itwin_async.events import Observer
 from itwin_async.exchange import perform
-from itwin_async.opening import Opening, common_headers, size
+from itwin_async.opening import Opening, common_headers
 from itwin_async.outgoing import Params, prepare
 from itwin_async.pool import Core
 from itwin_async.quota import Quota
@@ -112,7 +112,7 @@ class Session:
             quota=quota,
             codec=Codec(converter or default_converter),
             extra_headers={} if client_session is None else shared,
-            max_body=size("max_body_size", max_body_size),
+            max_body=count("max_body_size", max_body_size),
             rewrite_links=rewrite_links,
             tls=ssl,
             proxy=proxy,
@@ -120,7 +120,7 @@ class Session:
         )
         if trust_env:
             self._core.use_environment()
-        limit = size("max_connections", max_connections)
+        limit = count("max_connections", max_connections)
         self._opening: Opening | None = Opening(client_session, connector, limit, shared, traces)
 
     @classmethod
@@ -128,7 +128,10 @@ class Session:
         """
         Make a session from the environment.
 
-        Reads ``ITWIN_ACCESS_TOKEN`` and, if it is set, ``ITWIN_BASE_URL``.
+        The tokens are those of ``ITWIN_ACCESS_TOKEN``; else of the service ``ITWIN_CLIENT_ID`` with
+        ``ITWIN_CLIENT_SECRET``; else of whoever signed in with ``itwin-async login``. The platform
+        is that of ``ITWIN_ENVIRONMENT`` (``prod``, ``qa``, ``dev``) unless ``ITWIN_BASE_URL`` and
+        ``ITWIN_ISSUER`` name others.
 
         Args:
             quota: as for ``Session``.
@@ -138,17 +141,14 @@ class Session:
             The session, not opened.
 
         Raises:
-            ConfigurationError: there is no token.
+            ConfigurationError: there are no credentials, or a value makes no sense.
 
         """
-        token = os.environ.get("ITWIN_ACCESS_TOKEN", "")
-        if not token.strip():
-            raise ConfigurationError("no credentials: set ITWIN_ACCESS_TOKEN to a bearer token")
-        base_url = os.environ.get("ITWIN_BASE_URL") or PRODUCTION
-        try:
-            return cls(token, base_url=base_url, quota=quota, observers=observers)
-        finally:
-            del token
+        # Who has a token at hand needs none of the sign-in.
+        from itwin_async.oauth.environment import find_credentials  # noqa: PLC0415
+
+        found = find_credentials()
+        return cls(found.source, base_url=found.place.base_url, quota=quota, observers=observers)
 
     def with_token(self, token: TokenSource) -> Session:
         """

@@ -99,7 +99,7 @@ bad = [name for name in sys.modules if name.split(".")[0] in {
     "pytest", "hypothesis",
 }]
 bad += [name for name in sys.modules if name.startswith(tuple(
-    f"itwin_async.{part}" for part in ("emulator", "testing", "cli", "harvest", "login")
+    f"itwin_async.{part}" for part in ("emulator", "testing", "cli", "harvest", "oauth")
 ))]
 print(sorted(bad))
 print(sorted(name for name in first if name in {

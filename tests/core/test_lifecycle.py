@@ -457,7 +457,7 @@ async def test_cancelled_requests_close_their_connections(raw_server: Start) -> 
 
 
 async def test_nobody_refers_to_a_closed_session(canned: CannedServer) -> None:
-    import weakref  # noqa: PLC0415 - only here
+    import weakref
 
     async def use() -> weakref.ref[Session]:
         async with Session("t", base_url=canned.base_url) as session:

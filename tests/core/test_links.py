@@ -210,7 +210,7 @@ LINK_SIGNS = st.one_of(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 async def test_links_go_out_byte_for_byte(raw_server: Start, token: str) -> None:
-    import json  # noqa: PLC0415 - only here
+    import json
 
     async def answer(exchange: Exchange) -> None:
         body: dict[str, object] = {"iModels": []}

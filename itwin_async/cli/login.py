@@ -1,0 +1,186 @@
+"""
+The commands ``itwin-async login``, ``logout`` and ``whoami``.
+"""
+
+from __future__ import annotations
+
+import os
+import webbrowser
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import click
+import msgspec
+
+from itwin_async.auth import Authenticator, Secret
+from itwin_async.cli.cells import clean, plain
+from itwin_async.cli.pipe import Pipe
+from itwin_async.cli.runtime import exit_code, load_environment, run
+from itwin_async.errors import ConfigurationError, RequestError
+from itwin_async.oauth.authorization_code import AuthorizationCode
+from itwin_async.oauth.claims import person, read_claims
+from itwin_async.oauth.environment import Place, find_credentials, find_place
+from itwin_async.oauth.stores import DefaultStore
+
+_REDIRECT = "http://localhost:3000/signin-callback"
+_SHOWN = ("name", "email", "sub", "client_id", "scope", "iss", "aud")
+
+
+@click.command()
+@click.option("--client-id", metavar="ID", help="Your native application; also ITWIN_CLIENT_ID.")
+@click.option(
+    "--redirect-uri",
+    metavar="URI",
+    help=f"Registered for it; also ITWIN_REDIRECT_URI.  [default: {_REDIRECT}]",
+)
+@click.option("--scope", "scopes", multiple=True, help="Ask for this instead of itwin-platform.")
+@click.option("--no-browser", is_flag=True, help="Only print the address to open.")
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, min_open=True),
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="Seconds to wait for you.",
+)
+def login(
+    *,
+    client_id: str | None,
+    redirect_uri: str | None,
+    scopes: tuple[str, ...],
+    no_browser: bool,
+    wait: float,
+) -> None:
+    """
+    Sign in to the iTwin Platform with your browser.
+
+    The sign-in is kept in the system's keyring, or in a file that only you can read where there is
+    no keyring, and renewed when needed. All commands and Session.from_env() use it. Set
+    ITWIN_ENVIRONMENT to prod, qa or dev to choose the platform.
+    """
+
+    async def main() -> None:
+        load_environment()
+        place = find_place()
+        provider = AuthorizationCode(
+            client_id or _client_id(),
+            scopes or ("itwin-platform",),
+            place.issuer,
+            redirect_uri=redirect_uri or _value("ITWIN_REDIRECT_URI") or _REDIRECT,
+            base_url=place.base_url,
+        )
+        where = await provider.sign_in(_only_say if no_browser else _show, wait=wait)
+        name = person(Secret(await provider.get_token())) or "somebody without a name"
+        _say(f"Signed in as {name} at {place.issuer}; kept in {where}.")
+        if _value("ITWIN_ACCESS_TOKEN"):
+            _say("ITWIN_ACCESS_TOKEN is set and counts more than this sign-in.")
+
+    run(main)
+
+
+@click.command()
+def logout() -> None:
+    """
+    Forget the sign-in, and have the sign-in server take it back.
+    """
+
+    async def main() -> int:
+        load_environment()
+        return await _forget(find_place())
+
+    run(main)
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="JSON.")
+def whoami(*, as_json: bool) -> None:
+    """
+    Tell whose credentials would be used, and until when they are good.
+
+    Shows what the access token says about itself, never the token.
+    """
+
+    async def main() -> None:
+        load_environment()
+        found = find_credentials()
+        token = await Authenticator(found.source).token()
+        row = _row(read_claims(token), found.way, found.place)
+        Pipe().write(msgspec.json.encode(row) + b"\n" if as_json else _lines(row).encode())
+
+    run(main)
+
+
+async def _forget(place: Place) -> int:
+    store = DefaultStore()
+    try:
+        record = store.load(place.issuer)
+    except ConfigurationError as error:
+        store.delete(place.issuer)
+        _say(f"Removed what could not be read: {error}")
+        return 0
+    if record is None:
+        _say(f"Nobody was signed in at {place.issuer}.")
+        return 0
+    try:
+        await AuthorizationCode.of(record, store=store).sign_out()
+    except RequestError as error:
+        if store.load(place.issuer) is not None:
+            raise
+        _say(f"Signed out here, but {place.issuer} did not take the sign-in back: {error}")
+        return exit_code(error)
+    _say(f"Signed out at {place.issuer}.")
+    return 0
+
+
+def _client_id() -> str:
+    for name in ("ITWIN_CLIENT_ID", "IMJS_AUTH_CLIENT_CLIENT_ID"):
+        if _value(name):
+            return _value(name)
+    raise ConfigurationError(
+        "which application? give --client-id or set ITWIN_CLIENT_ID to the id of a native "
+        f"application for which {_REDIRECT} is registered"
+    )
+
+
+def _value(name: str) -> str:
+    return os.environ.get(name, "").strip()
+
+
+def _only_say(url: str) -> None:
+    _say(f"Open this address to sign in:\n{url}")
+
+
+def _show(url: str) -> None:
+    _only_say(url)
+    try:
+        webbrowser.open(url)
+    except (webbrowser.Error, OSError):
+        _say("No browser could be opened.")
+
+
+def _say(text: str) -> None:
+    click.echo("\n".join(clean(line) for line in text.split("\n")), err=True)
+
+
+def _row(claims: Mapping[str, object], way: str, place: Place) -> dict[str, object]:
+    row: dict[str, object] = {"by": way, "platform": place.base_url}
+    row |= {name: claims[name] for name in _SHOWN if name in claims}
+    row["issued"] = _moment(claims.get("iat"))
+    row["expires"] = _moment(claims.get("exp"))
+    return row
+
+
+def _lines(row: Mapping[str, object]) -> str:
+    width = max(map(len, row)) + 2
+    return "".join(
+        f"{name:{width}}{plain(' '.join(map(str, value)) if isinstance(value, list) else value)}\n"
+        for name, value in row.items()
+        if value is not None
+    )
+
+
+def _moment(value: object) -> str | None:
+    try:
+        return datetime.fromtimestamp(float(str(value)), UTC).isoformat()
+    except (ValueError, OverflowError, OSError):
+        return None
