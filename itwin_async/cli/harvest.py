@@ -1,0 +1,198 @@
+"""
+The commands ``itwin-async harvest``, ``export`` and ``map``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+
+from itwin_async import harvest as bulk
+from itwin_async.arguments import Prefer
+from itwin_async.cli.harvest_view import View, described, summary
+from itwin_async.cli.runtime import Options, open_session, run, session_options
+from itwin_async.harvest import Source
+
+_INCOMPLETE = 1
+
+_Ids = Path | None
+_SOURCES: dict[str, Callable[[_Ids, Prefer], Source[Any]]] = {
+    "favorite-imodels": lambda ids, prefer: bulk.favorite_imodels(ids, prefer=prefer),
+    "favorite-itwins": lambda _, prefer: bulk.favorite_itwins(prefer=prefer),
+    "recent-imodels": lambda ids, prefer: bulk.recent_imodels(ids, prefer=prefer),
+    "recent-itwins": lambda _, prefer: bulk.recent_itwins(prefer=prefer),
+    "tags": lambda ids, _: bulk.tags(ids),
+}
+_OF_ITWINS = ("favorite-imodels", "recent-imodels", "tags")
+
+
+class _Harvest(click.Command):
+    """
+    ``harvest TARGET`` and ``harvest status TARGET``; no target is called "status".
+    """
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **extra: object,
+    ) -> click.Context:
+        if args[:1] == ["status"]:
+            return status.make_context(f"{info_name} status", args[1:], parent, **extra)
+        return super().make_context(info_name, args, parent, **extra)
+
+
+@click.command(cls=_Harvest)
+@click.argument("target")
+@click.option(
+    "--what",
+    type=click.Choice(list(_SOURCES)),
+    default="favorite-imodels",
+    show_default=True,
+    help="What to harvest.",
+)
+@click.option(
+    "--itwins",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="iTwins to harvest, one id a line, instead of all favorite ones.",
+)
+@click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
+@click.option(
+    "--concurrency",
+    type=click.IntRange(1, 1000),
+    default=16,
+    show_default=True,
+    metavar="N",
+    help="Lists read at once.",
+)
+@click.option(
+    "--page-size",
+    type=click.IntRange(1, 1000),
+    default=1000,
+    show_default=True,
+    metavar="N",
+    help="Items a page.",
+)
+@click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
+@click.option(
+    "--report",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what came of it as JSON.",
+)
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@session_options
+def harvest(
+    *,
+    target: str,
+    what: str,
+    itwins: Path | None,
+    full: bool,
+    concurrency: int,
+    page_size: int,
+    fail_fast: bool,
+    report: Path | None,
+    quiet: bool,
+    options: Options,
+) -> None:
+    """
+    Harvest many lists into TARGET; run it again after a crash, and it goes on.
+
+    TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, or .parquet
+    for a folder of parts. See "itwin-async harvest status TARGET" for how far it is.
+    """
+    if itwins is not None and what not in _OF_ITWINS:
+        raise click.UsageError(f"--itwins is for {', '.join(_OF_ITWINS)}")
+
+    async def main() -> int:
+        source = _SOURCES[what](itwins, "representation" if full else "minimal")
+        with View(target, quiet=quiet) as view:
+            async with open_session(options) as session:
+                done = await bulk.run(
+                    session,
+                    source,
+                    target,
+                    concurrency=concurrency,
+                    page_size=page_size,
+                    fail_fast=fail_fast,
+                    on_progress=view.show,
+                )
+        if report is not None:
+            await asyncio.to_thread(report.write_text, f"{done.to_json()}\n", encoding="utf-8")
+        if not quiet:
+            click.echo(summary(done), err=True)
+        return 0 if done.complete else _INCOMPLETE
+
+    run(main)
+
+
+@click.command("status")
+@click.argument("target")
+@click.option("--json", "as_json", is_flag=True, help="JSON.")
+def status(*, target: str, as_json: bool) -> None:
+    """
+    Tell how far the harvest in TARGET is, also while it runs.
+    """
+
+    async def main() -> None:
+        found = bulk.status(target)
+        click.echo(msgspec.json.encode(found) if as_json else described(found))
+
+    run(main)
+
+
+@click.command()
+@click.argument("target")
+@click.option(
+    "--geojson",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The file to write.",
+)
+def export(*, target: str, geojson: Path) -> None:
+    """
+    Write iTwins' points and iModels' extents in TARGET as GeoJSON.
+
+    TARGET must have been harvested with --full.
+    """
+
+    async def main() -> None:
+        done = bulk.export_geojson(target, geojson)
+        left = f"; {done.without_place:,} without a place left out" if done.without_place else ""
+        click.echo(f"{geojson}: {done.features:,} features{left}", err=True)
+
+    run(main)
+
+
+@click.command("map")
+@click.argument("target")
+@click.option(
+    "--png",
+    type=click.Path(dir_okay=False, path_type=Path),
+    required=True,
+    metavar="FILE",
+    help="The picture to write.",
+)
+def draw(*, target: str, png: Path) -> None:
+    """
+    Draw iTwins' points and iModels' extents in TARGET.
+
+    TARGET must have been harvested with --full. Needs the extra plot.
+    """
+
+    async def main() -> None:
+        count = bulk.draw_map(target, png)
+        click.echo(f"{png}: {count:,} on the map", err=True)
+
+    run(main)
+
+
+map = draw  # noqa: A001 - commands are found by name

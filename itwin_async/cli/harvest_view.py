@@ -1,0 +1,208 @@
+"""
+What a person sees of a harvest: a bar on a terminal, else a plain line every few seconds.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+import click
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from itwin_async.cli.cells import clean
+from itwin_async.harvest import Failure, Progress, Report, Status
+
+_EVERY = 5.0  # seconds between two plain lines
+_FAILURES_SHOWN = 10
+
+
+class View:
+    """
+    Shows how far a harvest is, on stderr.
+
+    Args:
+        target: the target, as the user wrote it.
+        quiet: show nothing.
+
+    """
+
+    def __init__(self, target: str, *, quiet: bool = False) -> None:
+        self._target = target
+        self._console = Console(stderr=True)
+        self._quiet = quiet
+        self._live: Live | None = None
+        self._said = time.monotonic()
+        self._progress: Progress | None = None
+        self._began = 0.0
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal and not self._quiet:
+            self._live = Live(
+                console=self._console,
+                get_renderable=self._picture,
+                refresh_per_second=8,
+                transient=True,
+                redirect_stdout=False,
+                redirect_stderr=False,
+            )
+            self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def show(self, progress: Progress) -> None:
+        """
+        Take note of how far it is.
+
+        Args:
+            progress: the counts.
+
+        """
+        self._progress, self._began = progress, time.monotonic() - progress.seconds
+        now = time.monotonic()
+        if self._live is None and not self._quiet and now - self._said >= _EVERY:
+            self._said = now
+            click.echo(f"{clean(self._target)}: {' · '.join(_counts(progress))}", err=True)
+
+    def _picture(self) -> Group | Text:
+        progress = self._progress
+        if progress is None:
+            return Text(f"{clean(self._target)}: asking for the lists", style="dim")
+        bar = Table.grid(padding=(0, 1))
+        done = progress.lists_done + progress.lists_failed
+        total = max(1, progress.lists_known) if progress.all_known else None
+        bar.add_row(
+            Text(clean(self._target), style="bold"),
+            ProgressBar(total=total, completed=done, width=30, pulse=total is None),
+            Text(_lists(progress)),
+        )
+        line = Text(" · ".join(_counts(progress, lists=False, began=self._began)), style="dim")
+        line.no_wrap, line.overflow = True, "ellipsis"
+        return Group(bar, line)
+
+
+def summary(report: Report) -> str:
+    """
+    Say what came of a run.
+
+    Args:
+        report: the report.
+
+    Returns:
+        A few lines.
+
+    """
+    progress = report.progress
+    before = progress.items - progress.new_items
+    items = f"{progress.items:,} items"
+    if before:
+        items += f" ({progress.new_items:,} new)"
+    parts = [
+        items,
+        f"{progress.lists_done:,} of {progress.lists_known:,} lists",
+        f"{progress.calls:,} calls" + (f", {progress.refused:,} refused" * bool(progress.refused)),
+        duration(progress.seconds),
+    ]
+    lines = [f"{clean(report.target)}: {' · '.join(parts)}"]
+    lines += failures(report.failures, progress.lists_failed)
+    return "\n".join(lines)
+
+
+def described(status: Status) -> str:
+    """
+    Say what is in a target.
+
+    Args:
+        status: what is known of it.
+
+    Returns:
+        A few lines.
+
+    """
+    source = ", ".join(f"{name} {value}" for name, value in status.source.items())
+    known = f"{status.lists_known:,}{'' if status.all_known else ' found so far'}"
+    state = "finished" if status.finished else "not finished; run the same harvest to go on"
+    rows = [
+        ("target", status.target),
+        ("holds", source or "nothing yet"),
+        ("lists", f"{status.lists_done:,} done of {known}, {status.lists_failed:,} failed"),
+        ("items", f"{status.items:,} in {status.pages:,} pages"),
+        ("state", state),
+    ]
+    lines = [f"{name:8}{clean(value)}" for name, value in rows]
+    lines += failures(status.failures, status.lists_failed)
+    return "\n".join(lines)
+
+
+def failures(found: Iterable[Failure], count: int) -> list[str]:
+    """
+    Tell which lists failed.
+
+    Args:
+        found: the first of them.
+        count: how many there are.
+
+    Returns:
+        A line for each of the first ten, and one for the rest.
+
+    """
+    shown = list(found)[:_FAILURES_SHOWN]
+    lines = [
+        f"  failed: {clean(failure.title or failure.key or 'the list')}: {clean(failure.error)}"
+        for failure in shown
+    ]
+    if count > len(shown):
+        lines.append(f"  and {count - len(shown):,} more")
+    return lines
+
+
+def duration(seconds: float) -> str:
+    """
+    Write a time span for people.
+
+    Args:
+        seconds: the time span.
+
+    Returns:
+        Hours, minutes and seconds, as far as they are needed.
+
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    if not minutes:
+        return f"{seconds:.1f} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes:02d} min" if hours else f"{minutes} min {rest:02d} s"
+
+
+def _lists(progress: Progress) -> str:
+    known = f"{progress.lists_known:,}{'' if progress.all_known else '+'}"
+    return f"{progress.lists_done + progress.lists_failed:,}/{known} lists"
+
+
+def _counts(progress: Progress, *, lists: bool = True, began: float | None = None) -> list[str]:
+    seconds = progress.seconds if began is None else time.monotonic() - began
+    parts = [_lists(progress)] if lists else []
+    parts.append(f"{progress.items:,} items")
+    parts.append(f"{progress.new_items / max(seconds, 0.001):,.0f}/s")
+    parts.append(f"{progress.calls:,} calls")
+    if progress.waiting:
+        parts.append(f"{progress.waiting:,} waiting for the quota")
+    if progress.lists_failed:
+        parts.append(f"{progress.lists_failed:,} failed")
+    parts.append(duration(seconds))
+    return parts

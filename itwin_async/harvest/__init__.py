@@ -1,0 +1,43 @@
+"""
+Bulk harvest: many lists into a database or files, resumable after any end, nothing lost or doubled.
+"""
+
+from __future__ import annotations
+
+from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.geojson import Exported, export_geojson
+from itwin_async.harvest.plot import draw_map
+from itwin_async.harvest.progress import Failure, Progress, Report
+from itwin_async.harvest.reading import read
+from itwin_async.harvest.run import run
+from itwin_async.harvest.sinks import Sink
+from itwin_async.harvest.sources import (
+    Source,
+    favorite_imodels,
+    favorite_itwins,
+    recent_imodels,
+    recent_itwins,
+    tags,
+)
+from itwin_async.harvest.status import Status, status
+
+__all__ = [
+    "Exported",
+    "Failure",
+    "Progress",
+    "Report",
+    "Sink",
+    "Source",
+    "Status",
+    "TargetError",
+    "draw_map",
+    "export_geojson",
+    "favorite_imodels",
+    "favorite_itwins",
+    "read",
+    "recent_imodels",
+    "recent_itwins",
+    "run",
+    "status",
+    "tags",
+]

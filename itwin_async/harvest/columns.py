@@ -1,0 +1,199 @@
+"""
+Typed columns of an attrs class: flat ones for tables, nested ones for Parquet.
+"""
+
+from __future__ import annotations
+
+import operator
+import types
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from datetime import UTC, datetime
+from typing import Literal, TypeAlias
+
+import attrs
+import msgspec
+
+from itwin_async.errors import ArgumentError
+
+Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "moment", "json", "nested"]
+Row: TypeAlias = tuple[object, ...]
+
+_KINDS: dict[object, Kind] = {
+    str: "text",
+    int: "integer",
+    float: "real",
+    bool: "boolean",
+    datetime: "moment",
+}
+
+
+@attrs.frozen
+class Column:
+    """
+    One attribute of a class.
+
+    Args:
+        name: name of the attribute; in a flat column the names on the way, joined by ``_``.
+        kind: what it holds.
+        members: columns of a nested class.
+        path: how to get there from the item.
+
+    """
+
+    name: str
+    kind: Kind
+    members: tuple[Column, ...] = ()
+    path: str = ""
+
+
+def columns_of(cls: type) -> tuple[Column, ...]:
+    """
+    Describe a class.
+
+    Args:
+        cls: an attrs class.
+
+    Returns:
+        A column for each attribute.
+
+    Raises:
+        ArgumentError: it is no attrs class with an ``id``.
+
+    """
+    found = tuple(_columns(cls)) if attrs.has(cls) else ()
+    if not any(column.name == "id" for column in found):
+        raise ArgumentError("item", cls, "an attrs class with an id")
+    return found
+
+
+def flat(
+    columns: Sequence[Column], *, name: str = "", path: str = "", leave: Sequence[str] = ()
+) -> Iterator[Column]:
+    """
+    Dissolve nested columns.
+
+    Args:
+        columns: what ``columns_of`` gave.
+        name: what stands before each name.
+        path: what stands before each path.
+        leave: names that are left out.
+
+    Yields:
+        Columns without members.
+
+    """
+    for column in columns:
+        if column.name in leave:
+            continue
+        own, way = f"{name}{column.name}", f"{path}{column.name}"
+        if column.kind == "nested":
+            yield from flat(column.members, name=f"{own}_", path=f"{way}.", leave=leave)
+        else:
+            yield attrs.evolve(column, name=own, path=way)
+
+
+def reader(columns: Sequence[Column]) -> Callable[[object], Row]:
+    """
+    Make a function that reads flat columns off an item.
+
+    Args:
+        columns: at least two flat columns.
+
+    Returns:
+        The function; moments come as ISO 8601 in UTC.
+
+    """
+    plain = [column.path for column in columns if _is_plain(column)]
+    special = [
+        (index, _getter(column)) for index, column in enumerate(columns) if not _is_plain(column)
+    ]
+    get = _all_of(plain)
+
+    def read(item: object) -> Row:
+        values = list(get(item))
+        for index, special_get in special:
+            values.insert(index, special_get(item))
+        return tuple(values)
+
+    return read
+
+
+def moment(value: datetime) -> str:
+    """
+    Write a moment so that texts sort as moments do.
+
+    Args:
+        value: the moment.
+
+    Returns:
+        ISO 8601 in UTC with microseconds.
+
+    """
+    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def as_json(value: object) -> str:
+    """
+    Write a value that has no column type of its own.
+
+    Args:
+        value: the value.
+
+    Returns:
+        JSON text.
+
+    """
+    return msgspec.json.encode(value, enc_hook=str).decode()
+
+
+def _columns(cls: type) -> Iterator[Column]:
+    hints = typing.get_type_hints(cls)
+    for attribute in attrs.fields(cls):
+        yield _column(attribute.name, hints[attribute.name])
+
+
+def _column(name: str, hint: object) -> Column:
+    inner = _without_none(hint)
+    if isinstance(inner, type) and attrs.has(inner):
+        return Column(name, "nested", tuple(_columns(inner)))
+    if typing.get_origin(inner) is Literal:
+        inner = str
+    return Column(name, _KINDS.get(inner, "json"))
+
+
+def _without_none(hint: object) -> object:
+    if typing.get_origin(hint) not in {typing.Union, types.UnionType}:
+        return hint
+    left = [part for part in typing.get_args(hint) if part is not types.NoneType]
+    if all(part is str or typing.get_origin(part) is Literal for part in left):
+        return str
+    return left[0] if len(left) == 1 else hint
+
+
+def _is_plain(column: Column) -> bool:
+    return "." not in column.path and column.kind not in {"moment", "json"}
+
+
+def _all_of(names: Sequence[str]) -> Callable[[object], Row]:
+    if len(names) > 1:
+        return operator.attrgetter(*names)
+    return lambda item: tuple(getattr(item, name) for name in names)
+
+
+def _getter(column: Column) -> Callable[[object], object]:
+    steps = column.path.split(".")
+
+    def get(item: object) -> object:
+        value: object = item
+        for step in steps:
+            value = getattr(value, step)
+            if value is None:
+                return None
+        return value
+
+    if column.kind == "moment":
+        return lambda item: moment(found) if isinstance(found := get(item), datetime) else None
+    if column.kind == "json":
+        return lambda item: None if (found := get(item)) is None else as_json(found)
+    return get

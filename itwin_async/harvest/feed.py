@@ -1,0 +1,64 @@
+"""
+Which list comes next: read from the target a few at a time, as lists are found.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+
+from itwin_async.harvest.desk import Desk
+from itwin_async.harvest.keeper import Keeper
+from itwin_async.harvest.messages import Entry
+
+_AT_ONCE = 64
+
+
+class Feed:
+    """
+    Hands each unfinished list to one worker.
+
+    Args:
+        desk: whose thread reads the target.
+        keeper: the target.
+
+    """
+
+    def __init__(self, desk: Desk, keeper: Keeper) -> None:
+        self._desk = desk
+        self._keeper = keeper
+        self._lists: deque[Entry] = deque()
+        self._last = 0
+        self._lock = asyncio.Lock()
+        self._news = asyncio.Event()
+        self.all_known = False
+
+    def tell(self) -> None:
+        """
+        Say that there may be further lists now.
+        """
+        self._news.set()
+
+    async def next(self) -> Entry | None:
+        """
+        Wait for a list to walk.
+
+        Returns:
+            The list; ``None`` if there will be no more.
+
+        """
+        async with self._lock:
+            while not self._lists:
+                finished = self.all_known
+                self._news.clear()
+                look = partial(self._keeper.open_lists, self._last, _AT_ONCE)
+                found = await self._desk.ask(look)
+                if found:
+                    self._lists.extend(found)
+                    self._last = found[-1].number
+                elif finished:
+                    return None
+                else:
+                    await self._news.wait()
+            return self._lists.popleft()

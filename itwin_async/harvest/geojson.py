@@ -1,0 +1,139 @@
+"""
+Harvested iTwins and iModels on the map, as GeoJSON.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path
+
+import attrs
+import msgspec
+
+from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.reading import read
+from itwin_async.imodels import IModel, IModelSummary
+from itwin_async.itwins import ITwin, ITwinSummary
+
+_LEFT_OUT = {"extent", "links", "latitude", "longitude", "image"}
+
+
+@attrs.frozen
+class Exported:
+    """
+    What was written.
+
+    Attributes:
+        features: items that have a place on the map.
+        without_place: items that have none; they are left out.
+
+    """
+
+    features: int
+    without_place: int
+
+
+def export_geojson(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> Exported:
+    """
+    Write iTwins as points and iModels as rectangles; an item of several lists is written once.
+
+    Args:
+        target: a target that was harvested with ``prefer="representation"``.
+        path: the GeoJSON file; replaced when everything is written.
+
+    Returns:
+        How many were written.
+
+    Raises:
+        TargetError: there is no such harvest, it has no places, or the file cannot be written.
+
+    """
+    place = Path(path)
+    written = 0
+    try:
+        number, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
+    except OSError as problem:
+        raise TargetError(f"{place} cannot be written: {problem.strerror}") from None
+    temporary = Path(name)
+    try:
+        with os.fdopen(number, "wb") as file:
+            file.write(b'{"type":"FeatureCollection","features":[')
+            count = 0
+            for count, feature in enumerate(features(target), 1):  # noqa: B007 - counted on
+                if feature is not None:
+                    file.write(b",\n" if written else b"\n")
+                    file.write(msgspec.json.encode(feature))
+                    written += 1
+            file.write(b"\n]}\n")
+        temporary.chmod(0o644)
+        temporary.replace(place)
+    except OSError as problem:
+        raise TargetError(f"{place} cannot be written: {problem.strerror}") from None
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Exported(written, count - written)
+
+
+def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | None]:
+    """
+    Make a GeoJSON feature of each item.
+
+    Args:
+        target: the target.
+
+    Yields:
+        The feature, ``None`` for an item without a place.
+
+    Raises:
+        TargetError: there is no such harvest, or its items have no places.
+
+    """
+    seen: set[bytes] = set()
+    for key, item in read(target):
+        if isinstance(item, IModelSummary | ITwinSummary):
+            if not isinstance(item, IModel | ITwin):
+                raise TargetError(
+                    f"{target} holds summaries, which have no places; harvest whole items (--full)"
+                )
+            mark = _mark(item.id)
+            if mark not in seen:
+                seen.add(mark)
+                yield _feature(key, item)
+            continue
+        raise TargetError(f"{target} holds {type(item).__name__} items, which have no places")
+
+
+def _feature(key: str, item: IModel | ITwin) -> dict[str, object] | None:
+    geometry = _geometry(item)
+    if geometry is None:
+        return None
+    properties = {
+        field.name: _plain(value)
+        for field in attrs.fields(type(item))
+        if field.name not in _LEFT_OUT and (value := getattr(item, field.name)) is not None
+    }
+    if key:
+        properties["list"] = key
+    return {"type": "Feature", "id": item.id, "geometry": geometry, "properties": properties}
+
+
+def _geometry(item: IModel | ITwin) -> dict[str, object] | None:
+    if isinstance(item, IModel):
+        return None if item.extent is None else item.extent.__geo_interface__
+    if item.latitude is None or item.longitude is None:
+        return None
+    return {"type": "Point", "coordinates": (item.longitude, item.latitude)}
+
+
+def _plain(value: object) -> object:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _mark(name: str) -> bytes:
+    try:
+        return bytes.fromhex(name.replace("-", ""))
+    except ValueError:
+        return name.encode()

@@ -1,0 +1,104 @@
+"""
+How far a harvest is, and what came of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import attrs
+import msgspec
+
+
+@attrs.frozen
+class Failure:
+    """
+    A list that could not be read to its end.
+
+    Attributes:
+        key: what it is the list of.
+        title: name of the outer item, if it has one.
+        kind: name of the exception's class.
+        error: its text.
+
+    """
+
+    key: str
+    title: str | None
+    kind: str
+    error: str
+
+
+@attrs.frozen
+class Progress:
+    """
+    How far a running harvest is.
+
+    Attributes:
+        lists_known: lists found so far.
+        lists_done: lists that are finished.
+        lists_failed: lists that could not be read to their end.
+        all_known: whether no further lists will be found.
+        items: rows in the target.
+        new_items: rows of this run.
+        calls: requests that were sent in this run, repeated ones included.
+        refused: how many of them were answered with 429.
+        waiting: calls that wait for the quota at this moment.
+        seconds: time since this run began.
+
+    """
+
+    lists_known: int
+    lists_done: int
+    lists_failed: int
+    all_known: bool
+    items: int
+    new_items: int
+    calls: int
+    refused: int
+    waiting: int
+    seconds: float
+
+
+@attrs.frozen
+class Report:
+    """
+    What came of a run.
+
+    Attributes:
+        target: the target.
+        source: what it is a harvest of.
+        finished: whether everything is there, except for lists that failed.
+        resumed: whether the target was begun by an earlier run.
+        progress: the last counts.
+        failures: lists that failed, the first thousand.
+
+    """
+
+    target: str
+    source: dict[str, str]
+    finished: bool
+    resumed: bool
+    progress: Progress
+    failures: list[Failure]
+
+    @property
+    def complete(self) -> bool:
+        """
+        Whether everything is there and no list failed.
+        """
+        return self.finished and not self.progress.lists_failed
+
+    def to_json(self) -> str:
+        """
+        Write the report for a machine.
+
+        Returns:
+            A JSON object.
+
+        """
+        return msgspec.json.format(msgspec.json.encode(attrs.asdict(self)), indent=2).decode()
+
+
+OnProgress: TypeAlias = Callable[[Progress], object]

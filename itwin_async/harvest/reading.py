@@ -1,0 +1,88 @@
+"""
+Reading a target back as models.
+"""
+
+from __future__ import annotations
+
+import os
+import typing
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+
+import attrs
+import msgspec
+
+from itwin_async import imodels, itwins, saved_views
+from itwin_async.conversion import from_dict
+from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.places import Place, place_of
+from itwin_async.harvest.sinks.ndjson import lines_of
+from itwin_async.harvest.sinks.parquet import arrow, parts_of
+from itwin_async.harvest.sinks.sqlite import texts_of
+from itwin_async.harvest.state import State
+
+_CLASSES: dict[str, tuple[type, str]] = {
+    "IModel": (imodels.IModel, "imodels"),
+    "IModelSummary": (imodels.IModelSummary, "imodels"),
+    "ITwin": (itwins.ITwin, "itwins"),
+    "ITwinSummary": (itwins.ITwinSummary, "itwins"),
+    "Tag": (saved_views.Tag, "tags"),
+}
+
+
+def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, object]]:
+    """
+    Read all items of a target, one after another.
+
+    Args:
+        target: the target.
+
+    Yields:
+        The list's key and the item, an instance of the package's class.
+
+    Raises:
+        TargetError: there is no such harvest, or its items are of no class of this package.
+
+    """
+    place = place_of(target)
+    with closing(State(place.state, fresh=False)) as state:
+        name = state.identity.get("item", "")
+        if name not in _CLASSES:
+            raise TargetError(f"{place.target} holds items of {name or 'an unknown class'}")
+        cls, table = _CLASSES[name]
+        if place.form == "sqlite":
+            for key, text in texts_of(state.connection, table):
+                yield key, from_dict(cls, msgspec.json.decode(text))
+            return
+        mark = state.get("mark")
+    yield from _from_files(place, cls, int(mark or 0))
+
+
+def _from_files(place: Place, cls: type, mark: int) -> Iterator[tuple[str, object]]:
+    if place.form == "ndjson":
+        for key, raw in lines_of(place.target, mark):
+            yield key, from_dict(cls, msgspec.json.decode(raw))
+        return
+    arrow()
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    for part in parts_of(place.target)[:mark]:
+        yield from _from_part(pq.ParquetFile(part), cls)
+
+
+def _from_part(part: typing.Any, cls: type) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - untyped
+    for batch in part.iter_batches(1000):
+        for row in batch.to_pylist():
+            yield row.pop("list"), _build(cls, row)
+
+
+def _build(cls: type, row: Mapping[str, object]) -> object:
+    hints = typing.get_type_hints(cls)
+    values: dict[str, object] = {}
+    for field in attrs.fields(cls):
+        value = row.get(field.name)
+        hint = hints[field.name]
+        inner = [part for part in typing.get_args(hint) or (hint,) if attrs.has(part)]
+        nested = isinstance(value, Mapping) and inner
+        values[field.name] = _build(inner[0], value) if nested else value  # type: ignore[arg-type]
+    return cls(**values)

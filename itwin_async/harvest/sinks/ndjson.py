@@ -1,0 +1,211 @@
+"""
+One JSON object a line, plain or compressed; each commit ends a part that can be read alone.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from types import ModuleType
+from typing import BinaryIO, cast
+
+import msgspec
+
+from itwin_async.errors import ConfigurationError
+from itwin_async.harvest.columns import Column
+from itwin_async.harvest.errors import TargetError
+
+_ENOUGH = 4 * 1024 * 1024
+_CHUNK = 1024 * 1024
+
+
+class NdjsonSink:
+    """
+    Lines ``{"list": key, "item": {...}}``, the item as the platform sent it.
+
+    Args:
+        path: the file; compressed if its name ends in ``.gz`` or ``.zst``.
+        state: where the state lies.
+
+    """
+
+    def __init__(self, path: Path, state: Path) -> None:
+        self.state = state
+        self._path = path
+        self._pack = _packer(path)
+        self._file: io.FileIO | None = None
+        self._lines: list[bytes] = []
+        self._size = 0
+
+    def open(self, columns: Sequence[Column], mark: str | None) -> None:
+        """
+        Open the file and cut off what lies behind the mark.
+
+        Args:
+            columns: not needed.
+            mark: length of what is durable.
+
+        """
+        del columns
+        durable = int(mark or 0)
+        found = self._path.stat().st_size if self._path.exists() else 0
+        if found < durable:
+            raise TargetError(
+                f"{self._path} has {found} bytes where {durable} were written: it was changed"
+            )
+        if found and mark is None:
+            raise TargetError(f"{self._path} exists already and is no harvest")
+        # Without a buffer, so that closing writes nothing that a full disk refused.
+        self._file = io.FileIO(self._path, "r+" if self._path.exists() else "w+")
+        self._file.truncate(durable)
+        self._file.seek(durable)
+
+    def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+        """
+        Take rows.
+        """
+        del items
+        head = b'{"list":' + msgspec.json.encode(key) + b',"item":'
+        for text in texts:
+            if b"\n" in text or b"\r" in text:  # only between tokens; in strings they are escaped
+                text = text.replace(b"\n", b" ").replace(b"\r", b" ")  # noqa: PLW2901
+            self._lines += (head, text, b"}\n")
+            self._size += len(head) + len(text) + 2
+
+    @property
+    def waiting(self) -> bool:
+        """
+        Whether so much is written that it should become durable now.
+        """
+        return self._size >= _ENOUGH
+
+    def commit(self) -> str:
+        """
+        Write and flush to the disk.
+
+        Returns:
+            Length of the file.
+
+        """
+        file = self._opened
+        if self._lines:
+            start = file.tell()
+            try:
+                rest = memoryview(self._pack(b"".join(self._lines)))
+                while rest:
+                    rest = rest[file.write(rest) :]
+                os.fsync(file.fileno())
+            except OSError:
+                with suppress(OSError):
+                    file.seek(start)
+                    file.truncate()  # half a line is no use to anybody
+                raise
+            self._lines.clear()
+            self._size = 0
+        return str(file.tell())
+
+    def ids(self, key: str) -> Iterator[str]:
+        """
+        Read the ids of a list.
+        """
+        self.commit()
+        for found, text in lines_of(self._path):
+            if found == key:
+                yield str(msgspec.json.decode(text)["id"])
+
+    def close(self) -> None:
+        """
+        Close the file.
+        """
+        if self._file is not None:
+            try:
+                self._file.close()
+            finally:
+                self._file = None
+
+    @property
+    def _opened(self) -> io.FileIO:
+        if self._file is None:
+            raise TargetError(f"{self._path} is not open")
+        return self._file
+
+
+class _Line(msgspec.Struct):
+    list: str
+    item: msgspec.Raw
+
+
+def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, bytes]]:
+    """
+    Read a harvested file.
+
+    Args:
+        path: the file.
+        length: how many bytes of it are durable; by default all.
+
+    Yields:
+        List and JSON of each row.
+
+    """
+    decode = msgspec.json.Decoder(_Line).decode
+    size = path.stat().st_size if length is None else length
+    with path.open("rb") as file, _unpacked(_Part(file, size), path) as stream:
+        for text in stream:
+            line = decode(text)
+            yield line.list, bytes(line.item)
+
+
+class _Part(io.RawIOBase):
+    """
+    The beginning of a file.
+    """
+
+    def __init__(self, file: BinaryIO, size: int) -> None:
+        self._file = file
+        self._left = size
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
+        data = self._file.read(min(len(buffer), self._left))
+        buffer[: len(data)] = data
+        self._left -= len(data)
+        return len(data)
+
+
+def _packer(path: Path) -> Callable[[bytes], bytes]:
+    name = path.name.lower()
+    if name.endswith(".gz"):
+        return lambda data: gzip.compress(data, 6, mtime=0)
+    if name.endswith(".zst"):
+        pack: Callable[[bytes], bytes] = _zstandard().ZstdCompressor().compress
+        return pack
+    return bytes
+
+
+def _unpacked(raw: io.RawIOBase, path: Path) -> BinaryIO:
+    whole = cast("BinaryIO", io.BufferedReader(raw, _CHUNK))
+    name = path.name.lower()
+    if name.endswith(".gz"):
+        return cast("BinaryIO", gzip.GzipFile(fileobj=whole))
+    if name.endswith(".zst"):
+        unpacker = _zstandard().ZstdDecompressor()
+        stream = unpacker.stream_reader(whole, read_across_frames=True)
+        return cast("BinaryIO", io.BufferedReader(stream, _CHUNK))
+    return whole
+
+
+def _zstandard() -> ModuleType:
+    try:
+        import zstandard  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "Zstandard needs an extra: pip install 'itwin-async[zstd]'"
+        ) from None
+    module: ModuleType = zstandard
+    return module

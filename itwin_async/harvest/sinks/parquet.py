@@ -1,0 +1,207 @@
+"""
+A directory of Parquet files with typed, nested columns.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator, Sequence
+from operator import attrgetter
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING
+
+from itwin_async.errors import ConfigurationError
+from itwin_async.harvest.columns import Column, as_json
+from itwin_async.harvest.errors import TargetError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ENOUGH = 50_000
+_PART = re.compile(r"part-(\d{6})\.parquet(\.tmp)?")
+
+
+class ParquetSink:
+    """
+    Parts ``part-000000.parquet`` and so on, each written whole before it gets its name.
+
+    Args:
+        path: the directory.
+        state: where the state lies.
+
+    """
+
+    def __init__(self, path: Path, state: Path) -> None:
+        self.state = state
+        self._path = path
+        self._arrow = arrow()
+        self._columns: Sequence[Column] = ()
+        self._schema: pa.Schema | None = None
+        self._batches: list[pa.RecordBatch] = []
+        self._rows = 0
+        self._parts = 0
+
+    def open(self, columns: Sequence[Column], mark: str | None) -> None:
+        """
+        Remove parts behind the mark.
+
+        Args:
+            columns: the typed columns.
+            mark: number of finished parts.
+
+        """
+        self._columns = columns
+        fields = [self._arrow.field("list", self._arrow.string(), nullable=False)]
+        self._schema = self._arrow.schema(fields + [self._field(column) for column in columns])
+        self._parts = int(mark or 0)
+        found = {int(match[1]): path for match, path in _matches(self._path) if not match[2]}
+        missing = set(range(self._parts)) - set(found)
+        if missing:
+            raise TargetError(f"{self._path / _name(min(missing))} is missing: it was removed")
+        for match, path in _matches(self._path):
+            if match[2] or int(match[1]) >= self._parts:
+                if mark is None:
+                    raise TargetError(f"{self._path} holds Parquet files and is no harvest")
+                path.unlink()
+
+    def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+        """
+        Take rows.
+        """
+        del texts
+        arrow = self._arrow
+        arrays = [arrow.array([key] * len(items), arrow.string())]
+        for column in self._columns:
+            get = attrgetter(column.name)
+            values = [_value(column, get(item)) for item in items]
+            arrays.append(arrow.array(values, self._type(column)))
+        self._batches.append(arrow.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self._rows += len(items)
+
+    @property
+    def waiting(self) -> bool:
+        """
+        Whether there are enough rows for a part.
+        """
+        return self._rows >= _ENOUGH
+
+    def commit(self) -> str:
+        """
+        Write a part, if there are rows.
+
+        Returns:
+            Number of finished parts.
+
+        """
+        if self._rows:
+            self._write(self._path / _name(self._parts))
+            self._parts += 1
+            self._batches.clear()
+            self._rows = 0
+        return str(self._parts)
+
+    def ids(self, key: str) -> Iterator[str]:
+        """
+        Read the ids of a list.
+        """
+        import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+        tables = [self._arrow.Table.from_batches(self._batches, self._schema)]
+        for number in range(self._parts):
+            table = pq.read_table(self._path / _name(number), columns=["list", "id"])
+            tables.append(table)
+        for table in tables:
+            for found, name in zip(table["list"].to_pylist(), table["id"].to_pylist(), strict=True):
+                if found == key:
+                    yield name
+
+    def close(self) -> None:
+        """
+        Forget what is not written.
+        """
+        self._batches.clear()
+
+    def _write(self, path: Path) -> None:
+        import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+        table = self._arrow.Table.from_batches(self._batches, self._schema)
+        temporary = path.with_name(f"{path.name}.tmp")
+        with temporary.open("wb") as file:
+            pq.write_table(table, file, compression="zstd")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_directory(path.parent)
+
+    def _field(self, column: Column) -> pa.Field:
+        return self._arrow.field(column.name, self._type(column), nullable=column.name != "id")
+
+    def _type(self, column: Column) -> pa.DataType:
+        arrow = self._arrow
+        if column.kind == "nested":
+            return arrow.struct([(member.name, self._type(member)) for member in column.members])
+        known = {
+            "integer": arrow.int64(),
+            "real": arrow.float64(),
+            "boolean": arrow.bool_(),
+            "moment": arrow.timestamp("us", tz="UTC"),
+        }
+        return known.get(column.kind, arrow.string())
+
+
+def arrow() -> ModuleType:
+    """
+    Import pyarrow.
+
+    Raises:
+        ConfigurationError: it is not installed.
+
+    """
+    try:
+        import pyarrow as pa  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "Parquet needs an extra: pip install 'itwin-async[parquet]'"
+        ) from None
+    module: ModuleType = pa
+    return module
+
+
+def parts_of(path: Path) -> list[Path]:
+    """
+    List the finished parts of a directory, in order.
+    """
+    return sorted(part for match, part in _matches(path) if not match[2])
+
+
+def _value(column: Column, value: object) -> object:
+    if value is None:
+        return None
+    if column.kind == "nested":
+        return {
+            member.name: _value(member, getattr(value, member.name)) for member in column.members
+        }
+    return as_json(value) if column.kind == "json" else value
+
+
+def _matches(path: Path) -> Iterator[tuple[re.Match[str], Path]]:
+    for part in sorted(path.iterdir()):
+        match = _PART.fullmatch(part.name)
+        if match is not None:
+            yield match, part
+
+
+def _name(number: int) -> str:
+    return f"part-{number:06d}.parquet"
+
+
+def _sync_directory(path: Path) -> None:
+    if os.name != "posix":
+        return
+    number = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

@@ -1,0 +1,83 @@
+"""
+Looking at a target from outside, also while a harvest writes it.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+
+import attrs
+
+from itwin_async.harvest.places import place_of
+from itwin_async.harvest.progress import Failure
+from itwin_async.harvest.state import State
+
+_FAILURES_TOLD = 1000
+
+
+@attrs.frozen
+class Status:
+    """
+    What is durable in a target.
+
+    Attributes:
+        target: the target.
+        source: what it is a harvest of.
+        lists_known: lists found so far.
+        lists_done: lists that are finished.
+        lists_failed: lists that could not be read to their end.
+        all_known: whether no further lists will be found.
+        items: rows.
+        pages: pages that they came in.
+        failures: lists that failed, the first thousand.
+
+    """
+
+    target: str
+    source: dict[str, str]
+    lists_known: int
+    lists_done: int
+    lists_failed: int
+    all_known: bool
+    items: int
+    pages: int
+    failures: list[Failure]
+
+    @property
+    def finished(self) -> bool:
+        """
+        Whether everything is there, except for lists that failed.
+        """
+        return self.all_known and self.lists_done + self.lists_failed == self.lists_known
+
+
+def status(target: str | os.PathLike[str]) -> Status:
+    """
+    Tell how far a harvest is; it may be running.
+
+    Args:
+        target: the target.
+
+    Returns:
+        What is durable.
+
+    Raises:
+        TargetError: there is no such harvest.
+        ArgumentError: its name ends in nothing that is known.
+
+    """
+    place = place_of(target)
+    with closing(State(place.state, fresh=False)) as state:
+        totals = state.totals()
+        return Status(
+            target=str(place.target),
+            source=state.identity,
+            lists_known=totals.lists,
+            lists_done=totals.done,
+            lists_failed=totals.failed,
+            all_known=state.get("outer_done") is not None,
+            items=totals.items,
+            pages=totals.pages,
+            failures=[Failure(*values) for values in state.failures(_FAILURES_TOLD)],
+        )
