@@ -1,0 +1,3 @@
+"""
+Complete small programs that use ``itwin_async``; each file stands on its own.
+"""

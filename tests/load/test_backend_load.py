@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+
+import pytest
+
+from benchmarks.backend_load import run, views
+from examples import aiohttp_app
+
+
+@pytest.mark.parametrize("backend", ["aiohttp", "fastapi"])
+async def test_fifty_users_leave_nothing_behind(backend: str) -> None:
+    if backend == "fastapi":
+        pytest.importorskip("fastapi")
+        pytest.importorskip("uvicorn")
+    outcome = await run(seconds=2.4, users=50, laps=3, backend=backend)
+    assert outcome.wrong == []
+    assert set(outcome.jobs) == {"whole", "leave", "vanish", "write"}
+    assert all(outcome.renewals[side] >= 25 for side in ("browser", "backend"))
+
+
+@pytest.mark.parametrize(
+    ("leak", "found"), [("task", "tasks are left"), ("rows", " grew to "), ("log", "oops")]
+)
+async def test_what_stays_behind_is_found(
+    monkeypatch: pytest.MonkeyPatch, leak: str, found: str
+) -> None:
+    kept: list[object] = []
+    plain = aiohttp_app.ndjson
+
+    def leaky(*values: Mapping[str, object]) -> bytes:
+        if leak == "task":
+            kept.append(asyncio.ensure_future(asyncio.Event().wait()))
+        elif leak == "rows":
+            kept.append([[value] for value in values])
+        else:
+            raise RuntimeError("oops")
+        return plain(*values)
+
+    monkeypatch.setattr(aiohttp_app, "ndjson", leaky)
+    outcome = await run(seconds=0.6, users=6, laps=2, patience=0.5)
+    assert any(found in line for line in outcome.wrong)
+    for task in kept:
+        if isinstance(task, asyncio.Task):
+            task.cancel()
+
+
+async def test_ten_thousand_views_cost_little_and_leave_nothing() -> None:
+    cost = await views(10_000, used=300)
+    assert cost.size < 1000
+    assert cost.left < 10
+    assert cost.microseconds < 100  # about 2; not a matter of this machine's day
