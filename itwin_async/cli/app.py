@@ -12,8 +12,8 @@ from typing import NoReturn
 import click
 
 from itwin_async._version import __version__
-from itwin_async.cli.failures import INTERRUPTED, USAGE, complain
-from itwin_async.cli.runtime import silence
+from itwin_async.cli.failures import USAGE, complain
+from itwin_async.cli.runtime import explain
 
 _COMMANDS = {
     "favorites": "itwin_async.cli.favorites",
@@ -40,8 +40,10 @@ class _Commands(click.Group):
         try:
             module = import_module(place)
         except ModuleNotFoundError as problem:
-            return None if problem.name == place else _lacking(cmd_name, problem.name or place)
-        command: click.Command = getattr(module, cmd_name)
+            if str(problem.name).startswith("itwin_async"):
+                return None
+            raise
+        command: click.Command | None = getattr(module, cmd_name, None)
         return command
 
 
@@ -72,18 +74,23 @@ def start() -> NoReturn:
     Run the command line; wrong usage is one line on stderr, like every other error.
     """
     try:
+        code = _invoke()
+    except BaseException as problem:  # noqa: BLE001 - the last stop before the terminal
+        code = explain(problem)
+    sys.exit(code)
+
+
+def _invoke() -> int:
+    try:
         code: object = app.main(prog_name="itwin-async", standalone_mode=False)
     except click.ClickException as problem:
-        code = _explain(problem)
-    except (click.Abort, KeyboardInterrupt):
-        complain("interrupted")
-        code = INTERRUPTED
-    except BrokenPipeError:
-        code = silence()
-    sys.exit(code if isinstance(code, int) else 0)
+        return _usage(problem)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    return code if isinstance(code, int) else 0
 
 
-def _explain(problem: click.ClickException) -> int:
+def _usage(problem: click.ClickException) -> int:
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     text = problem.format_message()
     if context is None:
@@ -93,28 +100,10 @@ def _explain(problem: click.ClickException) -> int:
         click.echo(text, err=True)
         return USAGE
     group = context.command
-    if isinstance(group, click.Group) and text.startswith("No such command"):
+    unknown = text.startswith("No such command") and "Did you mean" not in text
+    if isinstance(group, click.Group) and unknown:  # newer versions of click suggest by themselves
         word = text.split("'")[1]
         close = get_close_matches(word, group.list_commands(context), 1)
         text += f" Did you mean '{close[0]}'?" if close else ""
     complain(f"{text.removesuffix('.')} (see '{context.command_path} --help')")
     return USAGE
-
-
-def _lacking(name: str, module: str) -> click.Command:
-    """
-    Stand in for a command whose extra is not installed.
-    """
-    how = f"it needs {module}: pip install 'itwin-async[{name}]'"
-
-    @click.command(
-        name,
-        help=f"Not installed; {how}",
-        short_help="(not installed)",
-        context_settings={"ignore_unknown_options": True, "help_option_names": []},
-    )
-    @click.argument("words", nargs=-1, type=click.UNPROCESSED)
-    def stub(words: tuple[str, ...]) -> None:  # noqa: ARG001
-        raise click.ClickException(how)
-
-    return stub

@@ -85,6 +85,8 @@ class Column:
         style: rich style.
         show: makes a cell of the member.
         whole: never cut, however narrow the terminal.
+        least: how narrow it may get where it is cut.
+        reach: how wide it gets for what comes later, where there is room.
 
     """
 
@@ -93,6 +95,8 @@ class Column:
     style: str = ""
     show: Callable[[object], str] = plain
     whole: bool = False
+    least: int = 12
+    reach: int = 0
 
     def cell(self, row: Row) -> str:
         """

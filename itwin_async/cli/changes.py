@@ -45,7 +45,7 @@ def changing_command(
     """
 
     @group.command(verb, help=f"{words} An ID of - stands for ids on stdin, one a line.")
-    @click.argument("kind", type=click.Choice(sorted(changes)))
+    @click.argument("kind", type=click.Choice(list(changes)), metavar="|".join(changes))
     @click.argument("ids", nargs=-1, required=True, metavar="ID...")
     @session_options
     def change(*, options: Options, kind: str, ids: tuple[str, ...]) -> None:
@@ -75,9 +75,9 @@ def change_each(
         concurrency: how many calls are under way at once; 1 keeps their order.
 
     """
+    chosen = _read(ids)
 
     async def main() -> int:
-        chosen = _read(ids)
         for each in chosen:
             segment(f"{kind}_id", each)
         progress = Progress(f"{_NAMES[kind]}s {done}", hidden=options.verbose)
@@ -144,10 +144,16 @@ def _is_refusal(error: ITwinError) -> bool:
 
 
 def _read(ids: Sequence[str]) -> list[str]:
+    """
+    Put the lines of stdin in the place of ``-``; not within the event loop, which they would block.
+    """
     found: list[str] = []
     for each in ids:
         if each == "-":
-            found += [line.strip() for line in sys.stdin if line.strip()]
+            try:
+                found += [line.strip() for line in sys.stdin or () if line.strip()]
+            except UnicodeDecodeError:
+                raise click.UsageError("stdin is not text") from None
         else:
             found.append(each)
     return found

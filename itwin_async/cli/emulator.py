@@ -57,7 +57,7 @@ class _Wishes:
     replay: Path | None
 
 
-@click.command()
+@click.command(short_help="Serve a local iTwin Platform with made-up data.")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option(
     "--port", type=click.IntRange(0, 65535), default=0, show_default=True, help="0 picks one."
@@ -100,10 +100,11 @@ def emulator(*, openapi: bool, **wishes: object) -> None:
     async def main() -> None:
         from itwin_async.emulator.serve import serve
 
+        hosted = _hosted(_Wishes(**wishes))  # type: ignore[arg-type]
         try:
-            await serve(_hosted(_Wishes(**wishes)))  # type: ignore[arg-type]
+            await serve(hosted)
         except (OSError, ValueError) as problem:
-            raise ConfigurationError(f"cannot serve: {problem}") from None
+            raise _refusal("cannot serve", problem) from None
 
     run(main)
 
@@ -112,12 +113,26 @@ def _hosted(wishes: _Wishes) -> HostedInLoop:
     """
     Make what the wishes ask for.
     """
-    from itwin_async.emulator import Emulator, Recorder, Replay
+    from itwin_async.emulator import Recorder, Replay
 
     if wishes.record is not None:
-        return Recorder(wishes.record, wishes.target, host=wishes.host, port=wishes.port)
-    if wishes.replay is not None:
+        if not wishes.record.absolute().parent.is_dir():
+            raise ConfigurationError(f"cannot record to {wishes.record}: there is no such folder")
+        try:
+            return Recorder(wishes.record, wishes.target, host=wishes.host, port=wishes.port)
+        except ValueError as problem:
+            raise _refusal(f"cannot record {wishes.target}", problem) from None
+    if wishes.replay is None:
+        return _emulator(wishes)
+    try:
         return Replay(wishes.replay, host=wishes.host, port=wishes.port)
+    except (OSError, ValueError) as problem:
+        raise _refusal(f"cannot replay {wishes.replay}", problem) from None
+
+
+def _emulator(wishes: _Wishes) -> HostedInLoop:
+    from itwin_async.emulator import Emulator
+
     served = Emulator(
         seed=wishes.seed,
         itwins=wishes.itwins,
@@ -128,8 +143,19 @@ def _hosted(wishes: _Wishes) -> HostedInLoop:
         host=wishes.host,
         port=wishes.port,
     )
-    if wishes.world is not None:
-        served.load(wishes.world)
-    if wishes.token_file is not None:
-        wishes.token_file.write_text(served.token, encoding="utf-8")
+    try:
+        if wishes.world is not None:
+            served.load(wishes.world)
+    except (OSError, ValueError) as problem:
+        raise _refusal(f"cannot load {wishes.world}", problem) from None
+    try:
+        if wishes.token_file is not None:
+            wishes.token_file.write_text(served.token, encoding="utf-8")
+    except OSError as problem:
+        raise _refusal(f"cannot write {wishes.token_file}", problem) from None
     return served
+
+
+def _refusal(what: str, problem: Exception) -> ConfigurationError:
+    why = problem.strerror if isinstance(problem, OSError) else None
+    return ConfigurationError(f"{what}: {why or problem}")

@@ -4,6 +4,8 @@ How a failure looks to a person and to a script: one line on stderr and an exit 
 
 from __future__ import annotations
 
+import contextlib
+
 import click
 
 from itwin_async.cli.cells import clean
@@ -32,7 +34,8 @@ def complain(text: str) -> None:
 
     """
     name = click.style("itwin-async:", fg="red", bold=True)
-    click.echo(f"{name} {clean(text)}", err=True)
+    with contextlib.suppress(OSError):  # nobody reads it, and the exit code still tells
+        click.echo(f"{name} {clean(text)}", err=True)
 
 
 def exit_code(error: ITwinError) -> int:

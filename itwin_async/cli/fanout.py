@@ -32,11 +32,21 @@ class _Running(Generic[A, T]):
     task: asyncio.Task[None]
 
 
+@attrs.frozen
+class _End:
+    """
+    There are no more outer items, or they could not be had.
+    """
+
+    error: ITwinError | None = None
+
+
 async def in_order(
     outer: Pager[A],
     inner: Callable[[A], Pager[T]],
     *,
     concurrency: int = 8,
+    limit: int | None = None,
     passed_over: Callable[[A, ITwinError], bool] | None = None,
 ) -> AsyncGenerator[tuple[A, Page[T]]]:
     """
@@ -48,6 +58,7 @@ async def in_order(
         outer: the outer items.
         inner: makes the list of an outer item.
         concurrency: how many lists are fetched at once.
+        limit: most items that are wanted; no list is fetched further than that.
         passed_over: told of a list that ends with an error, at its turn; whether the walk goes on.
 
     Yields:
@@ -59,13 +70,13 @@ async def in_order(
     """
     running: deque[_Running[A, T]] = deque()
     source = aiter(outer)
-    more = True
+    end: _End | None = None
     try:
         while True:
-            while more and len(running) < concurrency:
-                more = await _begin(source, inner, running)
+            while end is None and len(running) < concurrency:
+                end = await _begin(source, inner, running, limit)
             if not running:
-                return
+                break
             first = running[0]
             while isinstance(page := await first.pages.get(), Page):
                 yield first.outer, page
@@ -77,24 +88,37 @@ async def in_order(
         for later in running:
             later.task.cancel()
         await asyncio.gather(*(later.task for later in running), return_exceptions=True)
+    if end is not None and end.error is not None:
+        raise end.error
 
 
 async def _begin(
-    source: AsyncIterator[A], inner: Callable[[A], Pager[T]], running: deque[_Running[A, T]]
-) -> bool:
+    source: AsyncIterator[A],
+    inner: Callable[[A], Pager[T]],
+    running: deque[_Running[A, T]],
+    limit: int | None,
+) -> _End | None:
     try:
         item = await anext(source)
     except StopAsyncIteration:
-        return False
+        return _End()
+    except ITwinError as error:  # raised when the lists before it are told
+        return _End(error)
     pages: asyncio.Queue[Page[T] | ITwinError | None] = asyncio.Queue(_PAGES_AHEAD)
-    running.append(_Running(item, pages, asyncio.create_task(_fill(inner(item), pages))))
-    return True
+    running.append(_Running(item, pages, asyncio.create_task(_fill(inner(item), pages, limit))))
+    return None
 
 
-async def _fill(pager: Pager[T], pages: asyncio.Queue[Page[T] | ITwinError | None]) -> None:
+async def _fill(
+    pager: Pager[T], pages: asyncio.Queue[Page[T] | ITwinError | None], limit: int | None
+) -> None:
+    count = 0
     try:
         async for page in pager.pages():
             await pages.put(page)
+            count += len(page.items)
+            if limit is not None and count >= limit:
+                break
     except ITwinError as error:
         await pages.put(error)
     except Exception:

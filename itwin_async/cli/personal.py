@@ -33,8 +33,9 @@ _AT_ONCE = 8
 _WORDS = {"favorites": "favorite", "recents": "recently used"}
 
 _ID = Column("id", "id", "dim", whole=True)
-_NAME = Column("name", "displayName", "bold")
+_NAME = Column("name", "displayName", "bold", least=16)
 _DATA_CENTER = Column("data center", "dataCenterLocation")
+_CREATED = Column("created", "createdDateTime", "dim", moment, whole=True)
 _ITWINS = (
     _ID,
     _NAME,
@@ -45,18 +46,24 @@ _ITWINS = (
 _ITWINS_FULL = (
     *_ITWINS,
     Column("status", "status", "green"),
+    _CREATED,
     Column("location", "geographicLocation"),
     _DATA_CENTER,
-    Column("created", "createdDateTime", "dim", moment),
 )
 _IMODELS = (_ID, _NAME, _DATA_CENTER)
 _IMODELS_FULL = (
-    *_IMODELS,
+    _ID,
+    _NAME,
     Column("state", "state", "cyan"),
-    Column("extent", "extent", "green", extent),
-    Column("created", "createdDateTime", "dim", moment),
+    _CREATED,
+    _DATA_CENTER,
+    Column("extent", "extent", "green", extent, whole=True),
 )
-_ITWIN_NAME = Column("iTwin", "iTwinName", "cyan")
+_ACROSS = (
+    _ID,
+    Column("name", "displayName", "bold", least=16, reach=48),
+    Column("iTwin", "iTwinName", "cyan", reach=32),
+)
 
 _limit_option = click.option(
     "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N rows."
@@ -132,7 +139,7 @@ def _imodels_command(group: click.Group, lists: Lists) -> None:
     ) -> None:
         columns = _IMODELS_FULL if full else _IMODELS
         if itwin_id is None:
-            columns = (*columns[:2], _ITWIN_NAME, *columns[2:])
+            columns = (*_ACROSS, *columns[2:])
 
         async def main() -> int:
             with Output(form, columns, f"{word} iModels", limit, quiet=options.verbose) as output:
@@ -181,6 +188,7 @@ async def _show_all(
         outer,
         lambda itwin: _imodels(session, lists, itwin.id, limit, full=full),
         concurrency=min(_AT_ONCE, limit or _AT_ONCE),
+        limit=limit,
         passed_over=passed_over,
     )
     async with aclosing(pages):

@@ -115,7 +115,7 @@ class Progress:
         """
         if self._shown:
             with self.aside():
-                self._console.print(Text(text, style="dim"), soft_wrap=True)
+                self._console.print(Text(text, style="dim"))
 
     def _line(self) -> Text:
         if self.seconds < _PATIENCE:

@@ -28,7 +28,15 @@ from itwin_async.session import Session
 
 F = TypeVar("F", bound=Callable[..., object])
 
-__all__ = ["Options", "exit_code", "load_environment", "open_session", "run", "session_options"]
+__all__ = [
+    "Options",
+    "exit_code",
+    "explain",
+    "load_environment",
+    "open_session",
+    "run",
+    "session_options",
+]
 
 
 @attrs.frozen
@@ -167,7 +175,7 @@ def run(main: Callable[[], Coroutine[object, object, int | None]]) -> None:
     try:
         code = asyncio.run(_until_terminated(main())) or 0
     except BaseException as problem:  # noqa: BLE001 - the last stop before the terminal
-        code = _explain(problem)
+        code = explain(problem)
     sys.exit(code)
 
 
@@ -182,16 +190,23 @@ async def _until_terminated(work: Coroutine[object, object, int | None]) -> int 
     return await work
 
 
-def _explain(problem: BaseException) -> int:
+def explain(problem: BaseException) -> int:
     """
-    Say what went wrong, unless it needs no word.
+    Say in one line what went wrong, unless it needs no word.
+
+    Args:
+        problem: what ended the command; a ``SystemExit`` and what click explains are raised again.
+
+    Returns:
+        The exit code.
+
     """
     if isinstance(problem, BaseExceptionGroup):
-        return _explain(problem.exceptions[0])
+        return explain(problem.exceptions[0])
     if isinstance(problem, SystemExit | click.ClickException):
         raise problem
     if isinstance(problem, BrokenPipeError):
-        return silence()
+        return _silence()
     text, code = _words(problem)
     complain(text)
     return code
@@ -211,13 +226,9 @@ def _words(problem: BaseException) -> tuple[str, int]:
     return f"a defect: {type(problem).__name__}: {problem}; --verbose tells where", DEFECT
 
 
-def silence() -> int:
+def _silence() -> int:
     """
-    End quietly because whoever read the output has seen enough.
-
-    Returns:
-        The exit code of success.
-
+    End quietly, and as a success, because whoever read the output has seen enough.
     """
     # Python would flush at exit and complain once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

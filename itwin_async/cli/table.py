@@ -13,7 +13,6 @@ from rich.text import Text
 from itwin_async.cli.cells import Column, Row
 
 _GAP = "  "
-_NARROW = 12
 
 
 class Table:
@@ -67,17 +66,26 @@ class Table:
         if not self._console.is_terminal:
             return
         least = [
-            width if column.whole else max(title, min(width, _NARROW))
+            width if column.whole else max(title, min(width, column.least))
             for width, title, column in zip(natural, titles, self._columns, strict=True)
         ]
         while len(least) > 1 and self._spare(least) < 0:
             least.pop()
         self.hidden = [column.title for column in self._columns[len(least) :]]
         del self._columns[len(least) :]
-        spare, self._widths = max(0, self._spare(least)), []
-        for small, width in zip(least, natural, strict=False):
-            self._widths.append(min(width, small + spare))
-            spare -= self._widths[-1] - small
+        self._widths = least
+        self._grow(natural)
+        self._grow([max(natural[n], column.reach) for n, column in enumerate(self._columns)])
+
+    def _grow(self, wanted: Sequence[int]) -> None:
+        """
+        Share the room that is left among the columns that want it, the narrowest first.
+        """
+        for _ in range(self._spare(self._widths)):
+            places = [n for n, width in enumerate(self._widths) if width < wanted[n]]
+            if not places:
+                return
+            self._widths[min(places, key=self._widths.__getitem__)] += 1
 
     def _spare(self, widths: list[int]) -> int:
         return self._console.width - sum(widths) - len(_GAP) * (len(widths) - 1)

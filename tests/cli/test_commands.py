@@ -1,59 +1,19 @@
 """
-The command line as people and scripts use it: in a process of its own, against a real server.
+What the commands do, as scripts use them.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from itwin_async.emulator import EmulatorThread
-
-COMMAND = [sys.executable, "-X", "dev", "-m", "itwin_async.cli"]
-
-
-@pytest.fixture(scope="module")
-def emulator() -> Iterator[EmulatorThread]:
-    with EmulatorThread(seed=0, itwins=4, imodels=7) as running:
-        yield running
-
-
-@pytest.fixture(autouse=True)
-def fresh(emulator: EmulatorThread) -> None:
-    emulator.reset()
-
-
-def environment(emulator: EmulatorThread, **further: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("ITWIN_")}
-    return {
-        **kept,
-        "ITWIN_ACCESS_TOKEN": emulator.token,
-        "ITWIN_BASE_URL": emulator.base_url,
-        "PYTHONWARNINGS": "error",
-        **further,
-    }
-
-
-def run(
-    emulator: EmulatorThread, *arguments: str, cwd: Path | None = None, **further: str
-) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        env=environment(emulator, **further),
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+from cli.running import COMMAND, environment, rows, run, started
+from itwin_async.emulator import EmulatorThread, Fault
 
 
 def test_itwins_as_a_table(emulator: EmulatorThread) -> None:
@@ -66,79 +26,160 @@ def test_itwins_as_a_table(emulator: EmulatorThread) -> None:
     assert lines[0].split() == ["id", "name", "number", "sub-class", "type"]
 
 
-def test_inactive_itwins_only_when_asked_for(emulator: EmulatorThread) -> None:
-    extra = emulator.add_itwin("Sleeping", status="Inactive")
+def test_filters_of_itwins(emulator: EmulatorThread) -> None:
+    extra = emulator.add_itwin("Sleeping", status="Inactive", type="Quarry", sub_class="Asset")
     emulator.favorite("demo", extra.id)
-    plain = run(emulator, "favorites", "itwins", "--ndjson")
-    every = run(emulator, "favorites", "itwins", "--ndjson", "--include-inactive")
-    assert extra.id not in plain.stdout
-    assert extra.id in every.stdout
+    for arguments, there in (
+        ([], False),
+        (["--include-inactive"], True),
+        (["--status", "Inactive"], True),
+        (["--include-inactive", "--type", "Quarry"], True),
+        (["--include-inactive", "--type", "Mine"], False),
+        (["--include-inactive", "--sub-class", "Asset", "--sub-class", "Project"], True),
+        (["--include-inactive", "--sub-class", "Project"], False),
+    ):
+        found = rows(emulator, "favorites", "itwins", *arguments)
+        assert (extra.id in {row["id"] for row in found}) is there, arguments
 
 
 def test_json_is_one_list_with_the_platforms_names(emulator: EmulatorThread) -> None:
     done = run(emulator, "favorites", "itwins", "--json", "--full")
-    rows = json.loads(done.stdout)
-    assert rows
-    assert {"displayName", "subClass", "createdDateTime"} <= rows[0].keys()
+    listed = json.loads(done.stdout)
+    assert {"displayName", "subClass", "createdDateTime"} <= listed[0].keys()
+    assert {"displayName", "subClass"} <= rows(emulator, "favorites", "itwins")[0].keys()
+    assert "createdDateTime" not in rows(emulator, "favorites", "itwins")[0]
 
 
-def test_an_empty_list_is_valid_json(emulator: EmulatorThread) -> None:
-    done = run(
-        emulator, "favorites", "itwins", "--json", ITWIN_ACCESS_TOKEN=emulator.token_for("new")
-    )
-    assert json.loads(done.stdout) == []
+def test_an_empty_list(emulator: EmulatorThread) -> None:
+    token = emulator.token_for("new")
+    as_json = run(emulator, "favorites", "itwins", "--json", ITWIN_ACCESS_TOKEN=token)
+    assert json.loads(as_json.stdout) == []
+    as_lines = run(emulator, "favorites", "itwins", "--ndjson", ITWIN_ACCESS_TOKEN=token)
+    assert (as_lines.returncode, as_lines.stdout) == (0, "")
+    table = run(emulator, "favorites", "imodels", ITWIN_ACCESS_TOKEN=token)
+    assert (table.returncode, table.stdout.split()[0], table.stderr) == (0, "id", "")
 
 
-def test_imodels_over_all_itwins_in_their_order(emulator: EmulatorThread) -> None:
-    order = [json.loads(line) for line in _lines(run(emulator, "favorites", "itwins", "--ndjson"))]
-    rows = [json.loads(line) for line in _lines(run(emulator, "favorites", "imodels", "--ndjson"))]
-    assert len(rows) == 7 * len(order)
-    assert list(dict.fromkeys(row["iTwinId"] for row in rows)) == [itwin["id"] for itwin in order]
+def test_imodels_of_one_itwin(emulator: EmulatorThread) -> None:
+    itwin = str(rows(emulator, "favorites", "itwins")[1]["id"])
+    found = rows(emulator, "favorites", "imodels", "--itwin", itwin, "--full")
+    known = emulator.state.imodels
+    assert [known[str(row["id"])].itwin_id for row in found] == [itwin] * 7
+    assert all("extent" in row for row in found)
 
 
-def test_imodels_of_one_itwin_and_a_limit(emulator: EmulatorThread) -> None:
-    itwin = json.loads(_lines(run(emulator, "favorites", "itwins", "--ndjson"))[0])
-    done = run(emulator, "favorites", "imodels", "--itwin", itwin["id"], "--ndjson", "--limit", "3")
-    assert len(_lines(done)) == 3
+def test_imodels_over_all_itwins_are_fetched_at_once_and_come_in_order(
+    emulator: EmulatorThread,
+) -> None:
+    order = [row["id"] for row in rows(emulator, "favorites", "itwins")]
+    calm = rows(emulator, "favorites", "imodels")
+    assert [row["iTwinId"] for row in calm] == [each for each in order for _ in range(7)]
+    assert calm[0]["iTwinName"] == emulator.state.itwins[str(order[0])].display_name
+    emulator.clear_requests()
+    # The first list is the last to arrive.
+    emulator.fault(Fault(match="GET /imodels/favorites", times=1, latency=1.0))
+    assert rows(emulator, "favorites", "imodels") == calm
+    asked = [each.time for each in emulator.calls("GET /imodels/favorites")]
+    assert len(asked) == len(order)
+    assert max(asked) - min(asked) < 0.9
+
+
+@pytest.mark.parametrize("limit", [1, 3, 7, 8, 1000])
+def test_a_limit_asks_for_no_more_than_it_needs(emulator: EmulatorThread, limit: int) -> None:
+    every = rows(emulator, "favorites", "imodels")
+    emulator.clear_requests()
+    assert rows(emulator, "favorites", "imodels", "--limit", str(limit)) == every[:limit]
+    lists = emulator.calls("GET /imodels/favorites")
+    assert len(lists) <= min(limit, len(emulator.state.itwins))
+    assert all(f"top={min(limit, 1000)}" in each.query for each in lists)
+
+
+def test_one_itwin_out_of_sight_does_not_hide_the_others(emulator: EmulatorThread) -> None:
+    first = str(rows(emulator, "favorites", "itwins")[0]["id"])
+    emulator.fault(Fault(match="GET /imodels/favorites", times=1, status=403))
+    done = run(emulator, "favorites", "imodels", "--ndjson")
+    assert done.returncode == 3
+    assert done.stderr.startswith("itwin-async: left out ")
+    assert done.stderr.count("\n") == 1
+    left = {json.loads(line)["iTwinId"] for line in done.stdout.splitlines()}
+    assert len(left) == len(emulator.state.itwins) - 1
+    assert first in emulator.state.itwins
 
 
 def test_adding_and_removing(emulator: EmulatorThread) -> None:
     token = emulator.token_for("ana")
-    imodel = json.loads(_lines(run(emulator, "favorites", "imodels", "--ndjson"))[0])
-
-    def ids() -> list[str]:
-        done = run(
-            emulator,
-            *("favorites", "imodels", "--itwin", imodel["iTwinId"], "--ndjson"),
-            ITWIN_ACCESS_TOKEN=token,
-        )
-        return [json.loads(line)["id"] for line in _lines(done)]
-
-    assert ids() == []
-    add = run(emulator, "favorites", "add", "imodel", imodel["id"], ITWIN_ACCESS_TOKEN=token)
+    imodels = rows(emulator, "favorites", "imodels", "--limit", "3")
+    ids = [str(row["id"]) for row in imodels]
+    listing = ("favorites", "imodels", "--itwin", str(imodels[0]["iTwinId"]))
+    assert rows(emulator, *listing, ITWIN_ACCESS_TOKEN=token) == []
+    add = run(emulator, "favorites", "add", "imodel", *ids, ITWIN_ACCESS_TOKEN=token)
     assert (add.returncode, add.stdout, add.stderr) == (0, "", "")
-    assert ids() == [imodel["id"]]
-    run(emulator, "favorites", "remove", "imodel", imodel["id"], ITWIN_ACCESS_TOKEN=token)
-    assert ids() == []
-
-
-def test_recents(emulator: EmulatorThread) -> None:
-    token = emulator.token_for("ana")
-    itwin = json.loads(_lines(run(emulator, "favorites", "itwins", "--ndjson"))[-1])
-    assert (
-        run(emulator, "recents", "add", "itwin", itwin["id"], ITWIN_ACCESS_TOKEN=token).returncode
-        == 0
+    assert len(rows(emulator, *listing, ITWIN_ACCESS_TOKEN=token)) == 3
+    piped = "\n".join(["", *ids[:2], ""])
+    gone = run(
+        emulator, "favorites", "remove", "imodel", "-", stdin=piped, ITWIN_ACCESS_TOKEN=token
     )
-    listed = run(emulator, "recents", "itwins", "--ndjson", ITWIN_ACCESS_TOKEN=token)
-    assert [json.loads(line)["id"] for line in _lines(listed)] == [itwin["id"]]
+    assert gone.returncode == 0, gone.stderr
+    assert [row["id"] for row in rows(emulator, *listing, ITWIN_ACCESS_TOKEN=token)] == ids[2:]
+
+
+def test_what_cannot_be_added_is_told_and_the_rest_is_added(emulator: EmulatorThread) -> None:
+    token = emulator.token_for("ana")
+    imodel = str(rows(emulator, "favorites", "imodels", "--limit", "1")[0]["id"])
+    none = "00000000-0000-0000-0000-00000000000"
+    done = run(
+        emulator,
+        *("favorites", "add", "imodel", f"{none}1", imodel, f"{none}2"),
+        ITWIN_ACCESS_TOKEN=token,
+    )
+    assert done.returncode == 4
+    told = done.stderr.splitlines()
+    assert [line.split()[1] for line in told] == [f"{none}1:", f"{none}2:"]
+    assert list(emulator.state.favorites["ana"].imodels) == [imodel]
+
+
+def test_nothing_is_added_where_an_id_cannot_be_one(emulator: EmulatorThread) -> None:
+    imodel = str(rows(emulator, "favorites", "imodels", "--limit", "1")[0]["id"])
+    done = run(emulator, "favorites", "remove", "imodel", imodel, "a/b")
+    assert done.returncode == 2
+    assert "imodel_id must be an id" in done.stderr
+    emulator.assert_not_called("DELETE /imodels/favorites/{id}")
+
+
+def test_a_refused_token_is_told_once(emulator: EmulatorThread) -> None:
+    emulator.fault(Fault(match="PUT /imodels/favorites/{id}", times=None, status=401))
+    done = run(emulator, "favorites", "add", "imodel", *(f"m{number}" for number in range(50)))
+    assert done.returncode == 3
+    assert done.stderr.count("\n") == 1
+    assert "50 of 50 not changed" in done.stderr
+
+
+def test_recents_keep_the_order_they_are_given_in(emulator: EmulatorThread) -> None:
+    token = emulator.token_for("ana")
+    ids = [str(row["id"]) for row in rows(emulator, "favorites", "itwins")]
+    added = run(emulator, "recents", "add", "itwin", *ids, ITWIN_ACCESS_TOKEN=token)
+    assert added.returncode == 0, added.stderr
+    found = rows(emulator, "recents", "itwins", ITWIN_ACCESS_TOKEN=token)
+    assert [row["id"] for row in found] == ids[::-1]
+
+
+def test_recent_imodels(emulator: EmulatorThread) -> None:
+    token = emulator.token_for("ana")
+    imodel = rows(emulator, "favorites", "imodels", "--limit", "1")[0]
+    listing = ("recents", "imodels", "--itwin", str(imodel["iTwinId"]))
+    run(emulator, "recents", "add", "imodel", str(imodel["id"]), ITWIN_ACCESS_TOKEN=token)
+    found = rows(emulator, *listing, ITWIN_ACCESS_TOKEN=token)
+    assert [row["id"] for row in found] == [imodel["id"]]
+    run(emulator, "recents", "remove", "imodel", str(imodel["id"]), ITWIN_ACCESS_TOKEN=token)
+    assert rows(emulator, *listing, ITWIN_ACCESS_TOKEN=token) == []
 
 
 def test_the_life_of_a_tag(emulator: EmulatorThread) -> None:
-    itwin = json.loads(_lines(run(emulator, "favorites", "itwins", "--ndjson"))[0])["id"]
+    itwin = str(rows(emulator, "favorites", "itwins")[0]["id"])
     made = run(emulator, "tag", "create", "Night shift", "--itwin", itwin, "--json")
     tag = json.loads(made.stdout)
     assert tag["displayName"] == "Night shift"
-    run(emulator, "tag", "rename", tag["id"], "Day shift")
+    assert run(emulator, "tag", "rename", tag["id"], "Day shift").returncode == 0
     assert "Day shift" in run(emulator, "tag", "show", tag["id"]).stdout
     assert "Day shift" in run(emulator, "tag", "list", "--itwin", itwin).stdout
     assert run(emulator, "tag", "delete", tag["id"]).returncode == 0
@@ -147,41 +188,43 @@ def test_the_life_of_a_tag(emulator: EmulatorThread) -> None:
     assert "TagNotFound" in gone.stderr
 
 
-@pytest.mark.parametrize(
-    ("arguments", "code", "says"),
-    [
-        (["favorites", "imodels", "--itwin", "abc"], 2, "itwin_id must be a GUID"),
-        (["tag", "create", "a.b"], 2, "without any of"),
-        (["favorites", "add", "imodel", "nope"], 4, "iModelNotFound"),
-        (["favorites", "add", "imodel", "a/b"], 2, "imodel_id must be an id"),
-        (["favorites", "itwins", "--base-url", "api.bentley.com"], 2, "lacks scheme or host"),
-        (["favorites", "itwins", "--base-url", "http://127.0.0.1:9"], 6, "no connection"),
-        (["favorites", "itwins", "--quota", "many"], 2, "500/60"),
-    ],
-)
-def test_errors_are_one_line_and_a_code(
-    emulator: EmulatorThread, arguments: list[str], code: int, says: str
+def test_the_embedded_emulator_needs_nothing(emulator: EmulatorThread, tmp_path: Path) -> None:
+    done = run(emulator, "favorites", "imodels", "--emulator", cwd=tmp_path, ITWIN_ACCESS_TOKEN="")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) > 100
+    assert emulator.request_count == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_emulator_command_prints_its_address_first(
+    emulator: EmulatorThread, tmp_path: Path, number: signal.Signals
 ) -> None:
-    done = run(emulator, *arguments)
-    assert done.returncode == code, done.stderr
-    assert says in done.stderr
-    assert "Traceback" not in done.stderr
-    assert emulator.token not in done.stderr
+    file = tmp_path / "token"
+    with started(emulator, "emulator", "--port", "0", "--token-file", str(file)) as child:
+        assert child.stdout is not None
+        address = child.stdout.readline().strip()
+        assert address.startswith("http://127.0.0.1:")
+        assert child.stdout.readline().strip() == file.read_text()
+        listed = run(
+            emulator, "favorites", "itwins", "--base-url", address, ITWIN_ACCESS_TOKEN="anything"
+        )
+        assert listed.returncode == 0, listed.stderr
+        child.send_signal(number)
+        assert child.communicate(timeout=30) == ("", "")
+    assert child.returncode == 0
 
 
-def test_refused_token_and_rate_limit(emulator: EmulatorThread) -> None:
-    emulator.fail("GET /itwins/favorites", status=401, times=1)
-    assert run(emulator, "favorites", "itwins").returncode == 3
-    emulator.fail("GET /itwins/favorites", status=429, retry_after=100_000, times=1)
-    limited = run(emulator, "favorites", "itwins")
-    assert limited.returncode == 5
-    assert "retry after" in limited.stderr
+def test_verbose_tells_every_request_and_no_token(emulator: EmulatorThread) -> None:
+    with started(emulator, "favorites", "itwins", "--verbose") as child:
+        _, stderr = child.communicate(timeout=30)
+    assert stderr.startswith("GET /itwins/favorites -> 200")
+    assert emulator.token not in stderr
 
 
-def test_without_credentials(emulator: EmulatorThread, tmp_path: Path) -> None:
-    done = run(emulator, "favorites", "itwins", cwd=tmp_path, ITWIN_ACCESS_TOKEN="")
-    assert done.returncode == 2
-    assert "ITWIN_ACCESS_TOKEN" in done.stderr
+def test_a_quota_paces(emulator: EmulatorThread) -> None:
+    done = run(emulator, "favorites", "imodels", "--quota", "600/60", "--ndjson")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 28
 
 
 def test_a_dotenv_file_is_read(emulator: EmulatorThread, tmp_path: Path) -> None:
@@ -198,65 +241,23 @@ def test_a_dotenv_file_is_read(emulator: EmulatorThread, tmp_path: Path) -> None
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert _lines(done)
+    assert done.stdout
 
 
-def test_a_closed_pipe_is_no_error(emulator: EmulatorThread) -> None:
-    script = f"{' '.join(COMMAND)} favorites imodels --ndjson | head -n 1"
+def test_help_names_every_command(emulator: EmulatorThread) -> None:
+    done = run(emulator, "--help")
+    assert done.returncode == 0, done.stderr
+    for name in ("favorites", "recents", "tag", "emulator"):
+        assert f"\n  {name} " in done.stdout
+
+
+@pytest.mark.parametrize("missing", ["click", "rich", "dotenv"])
+def test_without_the_extra_one_line_says_how_to_get_it(missing: str) -> None:
+    script = f"import sys; sys.modules[{missing!r}] = None; import itwin_async.cli as c; c.main()"
     done = subprocess.run(
-        ["bash", "-c", f"set -o pipefail; {script}"],
-        env=environment(emulator),
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
     )
-    assert done.stderr == ""
-    assert done.stdout.count("\n") == 1
-    assert done.returncode == 0
-
-
-def test_ctrl_c_ends_with_130_and_one_line(emulator: EmulatorThread) -> None:
-    emulator.fail("GET /itwins/favorites", status=503, times=None)
-    before = len(emulator.requests)
-    with subprocess.Popen(
-        [*COMMAND, "favorites", "itwins"],
-        env=environment(emulator),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        deadline = time.monotonic() + 30
-        while len(emulator.requests) == before and time.monotonic() < deadline:
-            time.sleep(0.02)
-        child.send_signal(signal.SIGINT)
-        _, stderr = child.communicate(timeout=30)
-    assert child.returncode == 130
-    assert stderr.strip() == "itwin-async: interrupted"
-
-
-def test_the_embedded_emulator_needs_nothing(emulator: EmulatorThread, tmp_path: Path) -> None:
-    done = run(emulator, "favorites", "imodels", "--emulator", cwd=tmp_path, ITWIN_ACCESS_TOKEN="")
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) > 100
-
-
-def test_the_emulator_command_prints_its_address_first(emulator: EmulatorThread) -> None:
-    with subprocess.Popen(
-        [*COMMAND, "emulator", "--port", "0"],
-        env=environment(emulator),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    ) as child:
-        assert child.stdout is not None
-        address = child.stdout.readline().strip()
-        assert address.startswith("http://127.0.0.1:")
-        child.send_signal(signal.SIGTERM)
-        child.communicate(timeout=30)
-    assert child.returncode == 0
-
-
-def _lines(done: subprocess.CompletedProcess[str]) -> list[str]:
-    assert done.returncode == 0, done.stderr
-    return done.stdout.splitlines()
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr.count("\n") == 1
+    assert "pip install 'itwin-async[cli]'" in done.stderr

@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from itwin_async.emulator import EmulatorThread
+
+
+@pytest.fixture(scope="session")
+def running_emulator() -> Iterator[EmulatorThread]:
+    with EmulatorThread(seed=0, itwins=4, imodels=7) as running:
+        yield running
+
+
+@pytest.fixture
+def emulator(running_emulator: EmulatorThread) -> EmulatorThread:
+    """
+    A platform as it was at first: no faults, no changes, no requests.
+    """
+    running_emulator.reset()
+    return running_emulator
