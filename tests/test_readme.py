@@ -7,6 +7,7 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -18,12 +19,15 @@ README = Path(__file__).parent.parent / "README.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
-async def test_every_snippet_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_every_snippet_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert len(SNIPPETS) >= 8
+    monkeypatch.chdir(tmp_path)
     async with Emulator(seed=0, itwins=4, imodels=6) as emulator:
         monkeypatch.setenv("ITWIN_ACCESS_TOKEN", emulator.token)
         monkeypatch.setenv("ITWIN_BASE_URL", emulator.base_url)
         for snippet in SNIPPETS:
+            if "import pandas" in snippet and find_spec("pandas") is None:
+                continue  # only a reader of what is written needs it
             if "asyncio.run(main())" in snippet:
                 snippet = snippet.replace("asyncio.run(main())", "await main()")  # noqa: PLW2901
             async with itwin_async.Session(emulator.token, base_url=emulator.base_url) as session:
