@@ -16,7 +16,7 @@ from itwin_async.harvest.messages import Message
 
 T = TypeVar("T")
 
-_LENGTH = 8
+_LENGTH = 2
 _TICK = 0.5
 
 

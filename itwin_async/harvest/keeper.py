@@ -175,7 +175,8 @@ class Keeper:
             self._restart(state, message)
 
     def _write(self, state: State, message: Rows) -> int:
-        entry, items, texts = message.entry, message.items, message.texts
+        entry, page = message.entry, message.page
+        items, texts = page.items, page.raw_items()
         if self._rows is not None:
             return self._rows.write(entry.key, items, texts)
         if message.shifting or self._is_checked(state, entry.number):

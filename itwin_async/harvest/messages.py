@@ -9,6 +9,8 @@ from typing import TypeAlias
 
 import attrs
 
+from itwin_async.listing import Page
+
 
 @attrs.frozen
 class Entry:
@@ -45,8 +47,8 @@ class Rows:
 
     Attributes:
         entry: the list.
-        items: the items.
-        texts: JSON of each item as the platform sent it.
+        page: the page; what the platform sent is cut into items where it is written, since a page
+            that waits should not be there twice.
         cursor: the place behind them.
         done: whether the list ends there.
         shifting: whether the list may give an item twice.
@@ -54,8 +56,7 @@ class Rows:
     """
 
     entry: Entry
-    items: Sequence[object]
-    texts: Sequence[bytes]
+    page: Page[object]
     cursor: str
     done: bool
     shifting: bool = False

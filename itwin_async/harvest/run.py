@@ -204,11 +204,8 @@ class _Harvest(Generic[T]):
                     async for page in pages:
                         cursor, done = page.cursor, page.next is None
                         self._outages = 0
-                        texts = page.raw_items()
                         shifting = page.listing.by_skip
-                        await self._desk.tell(
-                            Rows(entry, page.items, texts, cursor, done, shifting)
-                        )
+                        await self._desk.tell(Rows(entry, page, cursor, done, shifting))
             except ITwinError as error:
                 if cursor is not None and _is_stale(error) and restarts < _RESTARTS:
                     cursor, restarts = None, restarts + 1

@@ -1,0 +1,3 @@
+"""
+What a harvest costs: python -m benchmarks.harvest.
+"""

@@ -1,0 +1,170 @@
+"""
+What is measured, each as lines of a table.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Coroutine, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harvest.work import PAGE, TARGETS, clear, gather, keys, stream
+from benchmarks.plan import Plan
+from benchmarks.process import serving
+from itwin_async import Quota, RetryPolicy, Session, harvest
+from itwin_async.emulator import EmulatorThread, RateLimit
+
+Figures = Callable[[bool], Iterator[str]]
+
+
+def sinks(quick: bool) -> Iterator[str]:
+    """
+    Harvest into each kind of target, against streaming the same lists, in interleaved rounds.
+    """
+    lists, rounds = (10, 2) if quick else (100, 7)
+    names = [name for name in TARGETS if name != "out.parquet" or find_spec("pyarrow")]
+    walls: dict[str, list[float]] = {name: [] for name in ("stream", *names)}
+    with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
+        _seconds(stream(server.url, lists))
+        for _ in range(rounds):
+            walls["stream"].append(_seconds(stream(server.url, lists)))
+            for name in names:
+                clear(folder)
+                walls[name].append(_seconds(gather(server.url, lists, folder / name)))
+    for name, found in walls.items():
+        ratios = [mine / other for mine, other in zip(found, walls["stream"], strict=True)]
+        rate = lists * PAGE / statistics.median(found)
+        spread = f"{statistics.median(ratios):.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
+        yield f"{lists * PAGE:,} items, {name:<16} {spread:<20} {rate:>12,.0f} items/s"
+
+
+def latency(quick: bool) -> Iterator[str]:
+    """
+    Harvest lists of one page behind 50 ms, against the time that waiting alone takes.
+    """
+    each = 4 if quick else 16
+    plan = Plan("slow", "", "imodels", 20, page_size=20, latency=0.05)
+    with _folder() as folder, serving(plan) as server:
+        for concurrency in (1, 4, 16, 64):
+            clear(folder)
+            lists = each * concurrency
+            work = gather(server.url, lists, folder / "out.db", concurrency=concurrency)
+            ideal = math.ceil(lists / concurrency) * plan.latency
+            found = _seconds(work) / ideal
+            yield f"50 ms latency, concurrency {concurrency:<3} {found:.2f} x ideal"
+
+
+def quota(quick: bool) -> Iterator[str]:
+    """
+    Harvest against a limit, with the quota known and unknown.
+    """
+    calls, window = (60, 1.0) if quick else (100, 2.0)
+    windows = 3 if quick else 6
+    limit = RateLimit(calls, window)
+    for known in (True, False):
+        with (
+            _folder() as folder,
+            EmulatorThread(itwins=calls * windows, imodels=1, rate_limit=limit) as emulator,
+        ):
+            told = Quota(calls, per_seconds=window) if known else None
+            started = time.perf_counter()
+            report = asyncio.run(_limited(emulator, folder / "out.db", told))
+            seconds = time.perf_counter() - started
+            total, refused = report.progress.calls, report.progress.refused
+            share = (total - refused) / (calls * seconds / window)
+            words = "known" if known else "unknown"
+            yield f"quota {words:<8} {share:.0%} of it used, {refused / total:.1%} refused"
+
+
+async def _limited(emulator: EmulatorThread, target: Path, quota: Quota | None) -> harvest.Report:
+    async with Session(
+        emulator.token,
+        base_url=emulator.base_url,
+        quota=quota,
+        retry=RetryPolicy(rate_limit_retries=100),
+    ) as session:
+        source = harvest.favorite_imodels(list(emulator.state.itwins))
+        return await harvest.run(session, source, target, concurrency=50)
+
+
+def memory(quick: bool) -> Iterator[str]:
+    """
+    Peak memory of a process that harvests many items, against one that harvests few.
+    """
+    each, few, many = 100, 100, 500 if quick else 10_000
+    names = ("out.db",) if quick else ("out.db", "out.ndjson", "out.parquet")
+    with _folder() as folder, serving(Plan("small", "", "imodels", each, each)) as server:
+        for name in names:
+            short, long = (_peak(server.url, lists, each, folder / name) for lists in (few, many))
+            title = f"peak memory {name}, {many * each:,} items against {few * each:,}"
+            yield f"{title:<60} {long / short:.2f} ({long:.1f} MB against {short:.1f} MB)"
+
+
+def _peak(url: str, lists: int, each: int, target: Path) -> float:
+    clear(target.parent)
+    command = [sys.executable, "-m", "benchmarks.harvest.work", url, f"{lists}", f"{each}"]
+    command.append(str(target))
+    return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
+
+
+def resuming(quick: bool) -> Iterator[str]:
+    """
+    Stop a harvest halfway and go on, against an undisturbed one; and ask a finished one again.
+    """
+    lists, rounds = (10, 1) if quick else (100, 5)
+    halves, again = [], []
+    with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
+        for _ in range(rounds):
+            clear(folder)
+            whole = _seconds(gather(server.url, lists, folder / "whole.db"))
+            target = folder / "halved.db"
+            first = _seconds(_stopped(server.url, lists, target))
+            second = _seconds(gather(server.url, lists, target))
+            halves.append((first + second) / whole)
+            again.append(_seconds(gather(server.url, lists, target)) / whole)
+    yield f"stopped halfway and gone on with   {statistics.median(halves):.2f} x undisturbed"
+    yield f"a finished harvest asked again     {statistics.median(again):.2f} x undisturbed"
+
+
+async def _stopped(url: str, lists: int, target: Path) -> None:
+    task = asyncio.current_task()
+    assert task is not None
+
+    def stop(progress: harvest.Progress) -> None:
+        if progress.lists_done >= lists / 2:
+            task.cancel()
+
+    source = harvest.favorite_imodels(keys(lists), prefer="representation")
+    try:
+        async with Session("benchmark", base_url=url) as session:
+            await harvest.run(session, source, target, on_progress=stop)
+    except asyncio.CancelledError:
+        task.uncancel()
+
+
+def _seconds(work: Coroutine[Any, Any, object]) -> float:
+    started = time.perf_counter()
+    asyncio.run(work)
+    return time.perf_counter() - started
+
+
+class _folder(tempfile.TemporaryDirectory[str]):  # noqa: N801 - used like a function
+    def __enter__(self) -> Path:  # type: ignore[override]
+        return Path(super().__enter__())
+
+
+FIGURES: dict[str, Figures] = {
+    "sinks": sinks,
+    "latency": latency,
+    "quota": quota,
+    "memory": memory,
+    "resuming": resuming,
+}
