@@ -5,6 +5,7 @@ How a failure looks to a person and to a script: one line on stderr and an exit 
 from __future__ import annotations
 
 import contextlib
+import os
 
 import click
 
@@ -33,7 +34,9 @@ def complain(text: str) -> None:
         text: what went wrong.
 
     """
-    name = click.style("itwin-async:", fg="red", bold=True)
+    name = "itwin-async:"
+    if not os.environ.get("NO_COLOR"):
+        name = click.style(name, fg="red", bold=True)
     with contextlib.suppress(OSError):  # nobody reads it, and the exit code still tells
         click.echo(f"{name} {clean(text)}", err=True)
 

@@ -4,8 +4,8 @@ The commands ``itwin-async harvest``, ``export`` and ``map``.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from itwin_async import harvest as bulk
 from itwin_async.arguments import Prefer
 from itwin_async.cli.harvest_view import View, described, summary
 from itwin_async.cli.runtime import Options, open_session, run, session_options
-from itwin_async.harvest import Source
+from itwin_async.harvest import Report, Source
 
 _INCOMPLETE = 1
 
@@ -113,7 +113,9 @@ def harvest(
 
     async def main() -> int:
         source = _SOURCES[what](itwins, "representation" if full else "minimal")
-        with View(target, quiet=quiet) as view:
+        if report is not None:
+            report.open("a").close()  # to learn now, and not in the morning, that it cannot be
+        with View(target, quiet=quiet) as view, _told(view, report, source.identity):
             async with open_session(options) as session:
                 done = await bulk.run(
                     session,
@@ -124,13 +126,30 @@ def harvest(
                     fail_fast=fail_fast,
                     on_progress=view.show,
                 )
-        if report is not None:
-            await asyncio.to_thread(report.write_text, f"{done.to_json()}\n", encoding="utf-8")
+        _write(report, done)
         if not quiet:
             click.echo(summary(done), err=True)
         return 0 if done.complete else _INCOMPLETE
 
     run(main)
+
+
+@contextmanager
+def _told(view: View, report: Path | None, source: dict[str, str]) -> Iterator[None]:
+    """
+    Leave a report of a harvest that ends too early, and say that it can go on.
+    """
+    try:
+        yield
+    except BaseException as problem:
+        _write(report, view.broken_off(source, str(problem) or "interrupted"))
+        view.say_how_to_go_on()
+        raise
+
+
+def _write(file: Path | None, report: Report) -> None:
+    if file is not None:
+        file.write_text(f"{report.to_json()}\n", encoding="utf-8")
 
 
 @click.command("status")

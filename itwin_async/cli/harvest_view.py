@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from itwin_async.cli.cells import clean
-from itwin_async.harvest import Failure, Progress, Report, Status
+from itwin_async.harvest import Failure, Progress, Report, Status, TargetError, status
 
 _EVERY = 5.0  # seconds between two plain lines
 _FAILURES_SHOWN = 10
@@ -61,9 +62,7 @@ class View:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._live is not None:
-            self._live.stop()
-            self._live = None
+        self._stop()
 
     def show(self, progress: Progress) -> None:
         """
@@ -78,6 +77,42 @@ class View:
         if self._live is None and not self._quiet and now - self._said >= _EVERY:
             self._said = now
             click.echo(f"{clean(self._target)}: {' · '.join(_counts(progress))}", err=True)
+
+    def broken_off(self, source: dict[str, str], error: str) -> Report:
+        """
+        Report a harvest that did not come to its end.
+
+        Args:
+            source: what was harvested.
+            error: why it ended.
+
+        Returns:
+            The report.
+
+        """
+        progress, found = self._progress, list[Failure]()
+        if progress is None:  # the target may be another harvest's
+            progress = Progress(0, 0, 0, False, 0, 0, 0, 0, 0, 0.0)  # noqa: FBT003
+        else:
+            with suppress(TargetError):  # what ended it may keep it from being read
+                found = status(self._target).failures
+        resumed = progress.items > progress.new_items
+        return Report(self._target, source, False, resumed, progress, found, error)  # noqa: FBT003
+
+    def say_how_to_go_on(self) -> None:
+        """
+        Tell that what was harvested is kept.
+        """
+        if self._progress is None or self._quiet:
+            return
+        self._stop()
+        kept = f"{self._progress.items:,} items are kept"
+        click.echo(f"{clean(self._target)}: {kept}; run the same again to go on", err=True)
+
+    def _stop(self) -> None:
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
 
     def _picture(self) -> Group | Text:
         progress = self._progress

@@ -4,6 +4,7 @@ Rows on a terminal or in a pipe: a table, JSON, or NDJSON, each flowing as pages
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Self, TypeVar
@@ -13,7 +14,7 @@ import msgspec
 from rich.console import Console
 
 from itwin_async.cli.cells import Column, Row
-from itwin_async.cli.pipe import Pipe
+from itwin_async.cli.pipe import Pipe, is_terminal
 from itwin_async.cli.progress import Progress
 from itwin_async.cli.table import Table
 
@@ -71,7 +72,8 @@ class Output:
         self._limit = limit
         self._pipe = Pipe()
         self._console = Console()
-        self._table = Table(columns, self._console)
+        self._terminal = is_terminal(sys.stdout)
+        self._table = Table(columns, self._console, cut=self._terminal)
         self.progress = Progress(noun, hidden=quiet)
 
     @property
@@ -104,10 +106,10 @@ class Output:
         if self._form == "json":
             self._pipe.write(b"\n]\n" if self.count else b"[]\n")
         if self._form == "table":
-            if not self.count and not self._console.is_terminal:
-                self._pipe.write(self._encode([]))
-            if self._console.is_terminal:
+            if self._terminal:
                 self.progress.say(self._summary())
+            elif not self.count:
+                self._pipe.write(self._encode([]))
 
     async def send(self, rows: Sequence[Row]) -> None:
         """
@@ -123,7 +125,7 @@ class Output:
             return
         data = self._encode(rows)
         self.progress.count += len(rows)
-        if self._console.is_terminal:
+        if self._terminal:
             with self.progress.aside():
                 await self._pipe.drain(data)
         else:
@@ -159,6 +161,7 @@ def write_one(form: str, columns: Sequence[Column], row: Row) -> None:
     """
     pipe, console = Pipe(), Console()
     if form == "table":
-        pipe.write(Table(columns, console).render([row]).encode(console.encoding, "replace"))
+        table = Table(columns, console, cut=is_terminal(sys.stdout))
+        pipe.write(table.render([row]).encode(console.encoding, "replace"))
     else:
         pipe.write(msgspec.json.encode(row) + b"\n")

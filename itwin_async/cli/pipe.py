@@ -10,8 +10,23 @@ import os
 import select
 import stat
 import sys
+from typing import TextIO
 
 _CHUNK = 4096  # what a writable pipe takes without blocking (PIPE_BUF)
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """
+    Tell whether somebody looks at a stream; colours may be forced upon others too.
+
+    Args:
+        stream: ``sys.stdout`` or ``sys.stderr``; ``None`` if it is closed.
+
+    Returns:
+        Whether it is a terminal.
+
+    """
+    return stream is not None and stream.isatty()
 
 
 class Pipe:

@@ -4,6 +4,7 @@ What a person sees on stderr while a command works; a script sees nothing.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from itwin_async.cli.cells import clean
+from itwin_async.cli.pipe import is_terminal
 from itwin_async.events import AttemptFinished, Event
 
 _PATIENCE = 0.4  # seconds; whatever is quicker needs no progress
@@ -32,7 +34,8 @@ class Progress:
     def __init__(self, noun: str, *, hidden: bool = False) -> None:
         self._noun = noun
         self._console = Console(stderr=True)
-        self._shown = self._console.is_terminal and not hidden
+        able = is_terminal(sys.stderr) and not self._console.is_dumb_terminal
+        self._shown = able and not hidden
         self._live: Live | None = None
         self._spinner = Spinner("dots", style="cyan")
         self._started = time.monotonic()

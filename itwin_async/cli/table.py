@@ -21,13 +21,15 @@ class Table:
 
     Args:
         columns: what to show.
-        console: decides about colours; of a terminal, also how wide a line may be.
+        console: decides about colours.
+        cut: whether lines must not be wider than the console.
 
     """
 
-    def __init__(self, columns: Sequence[Column], console: Console) -> None:
+    def __init__(self, columns: Sequence[Column], console: Console, *, cut: bool) -> None:
         self._columns = list(columns)
         self._console = console
+        self._cut = cut
         self._widths: list[int] = []
         self.hidden: list[str] = []
 
@@ -57,13 +59,14 @@ class Table:
 
     def _fit(self, cells: list[list[str]]) -> None:
         """
-        Choose the widths; on a terminal, leave out the last columns where they find no place.
+        Choose the widths; the last columns are left out where they find no place.
         """
         titles = [cell_len(column.title) for column in self._columns]
         natural = [max(map(cell_len, column)) for column in zip(*cells, strict=True)] or titles
         natural = [max(pair) for pair in zip(natural, titles, strict=True)]
-        self._widths = natural
-        if not self._console.is_terminal:
+        wide = [max(natural[n], column.reach) for n, column in enumerate(self._columns)]
+        if not self._cut:
+            self._widths = wide
             return
         least = [
             width if column.whole else max(title, min(width, column.least))
@@ -75,7 +78,7 @@ class Table:
         del self._columns[len(least) :]
         self._widths = least
         self._grow(natural)
-        self._grow([max(natural[n], column.reach) for n, column in enumerate(self._columns)])
+        self._grow(wide)
 
     def _grow(self, wanted: Sequence[int]) -> None:
         """
@@ -92,10 +95,9 @@ class Table:
 
     def _line(self, cells: Sequence[str], *, header: bool = False) -> Text:
         line = Text()
-        cut = self._console.is_terminal
         for cell, width, column in zip(cells, self._widths, self._columns, strict=False):
             length = cell_len(cell)
-            if length > width and cut and not column.whole:
+            if length > width and self._cut and not column.whole:
                 text = f"{set_cell_size(cell, width - 1)}…"
             else:
                 text = cell + " " * (width - length)

@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from unittest import mock
 
 import attrs
 import pytest
@@ -79,6 +80,7 @@ def run(
         pytest.MonkeyPatch.context() as patch,
         contextlib.chdir(cwd or Path.cwd()),
         contextlib.ExitStack() as stack,
+        mock.patch.dict(os.environ, environment(emulator, **further), clear=True),
     ):
         streams = [
             stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(3)
@@ -88,7 +90,6 @@ def run(
         for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
             patch.setattr(sys, name, stream)
         patch.setattr(sys, "argv", ["itwin-async", *arguments])
-        patch.setattr(os, "environ", environment(emulator, **further))
         with pytest.raises(SystemExit) as end:
             main()
         texts = []
@@ -145,13 +146,18 @@ class Terminal:
     """
 
     def __init__(
-        self, emulator: EmulatorThread, *arguments: str, width: int = 120, stdout: int | None = None
+        self,
+        emulator: EmulatorThread,
+        *arguments: str,
+        width: int = 120,
+        stdout: int | None = None,
+        **further: str,
     ) -> None:
         self._ours, theirs = pty.openpty()
         fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, width, 0, 0))
         self.child = subprocess.Popen(
             [sys.executable, "-S", "-c", _LEAD, *COMMAND, *arguments],
-            env=environment(emulator),
+            env=environment(emulator, **further),
             stdin=theirs,
             stdout=theirs if stdout is None else stdout,
             stderr=theirs,

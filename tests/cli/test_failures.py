@@ -66,7 +66,6 @@ def test_one_line_and_a_code(
         (Fault(status=404), 4, "404"),
         (Fault(status=422), 2, "422"),
         (Fault(status=429, retry_after=100_000), 5, "retry after"),
-        (Fault(status=501, times=None), 6, "501"),
         (Fault(malformed=True, times=None), 6, "JSON"),
         (Fault(truncate=0.5, times=None), 6, "not JSON"),
     ],

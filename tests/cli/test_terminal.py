@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import Terminal, rows
+from cli.running import Terminal, rows, run
 from itwin_async.emulator import EmulatorThread, Fault
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs pseudo terminals")
@@ -40,9 +40,27 @@ def test_columns_without_room_are_named(emulator: EmulatorThread) -> None:
 
 
 def test_colours_only_where_they_are_wanted(emulator: EmulatorThread) -> None:
-    terminal = Terminal(emulator, "favorites", "itwins")
-    terminal.finish()
-    assert "\x1b[1m" in terminal.raw
+    for arguments in (["favorites", "itwins"], ["favorites", "itwin"]):
+        terminal = Terminal(emulator, *arguments)
+        terminal.finish()
+        assert re.search(r"\x1b\[(1;)?3\dm|\x1b\[31m", terminal.raw)
+        terminal = Terminal(emulator, *arguments, NO_COLOR="1")
+        terminal.finish()
+        assert not re.search(r"\x1b\[[0-9;]*3\dm", terminal.raw)
+
+
+def test_a_terminal_that_can_do_little(emulator: EmulatorThread) -> None:
+    terminal = Terminal(emulator, "favorites", "itwins", TERM="dumb")
+    assert terminal.finish() == 0
+    assert "\x1b" not in terminal.raw
+    assert len(terminal.lines) == 1 + len(rows(emulator, "favorites", "itwins"))
+
+
+def test_forced_colours_cut_nothing_in_a_pipe(emulator: EmulatorThread) -> None:
+    done = run(emulator, "favorites", "imodels", "--full", FORCE_COLOR="1")
+    assert "\x1b[" in done.stdout
+    assert "…" not in done.stdout
+    assert done.stderr == ""
 
 
 def test_an_empty_list_says_so(emulator: EmulatorThread) -> None:

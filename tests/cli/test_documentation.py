@@ -1,0 +1,74 @@
+"""
+What ``docs/cli.md`` shows is what the commands say.
+"""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from cli.running import COMMAND, environment
+from itwin_async.emulator import EmulatorThread
+
+_FILE = Path(__file__).parents[2] / "docs" / "cli.md"
+_FENCE = "=" * 30
+
+
+def _shown() -> list[tuple[str, str]]:
+    """
+    All commands of the document and the output below each.
+    """
+    found: list[tuple[str, str]] = []
+    for block in re.findall(r"```console\n(.*?)```", _FILE.read_text(encoding="utf-8"), re.DOTALL):
+        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
+            command, _, output = part.partition("\n")
+            found.append((command, output))
+    return found
+
+
+def _pattern(output: str) -> str:
+    return r"\s*\n".join(
+        ".*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*")
+        for line in output.splitlines()
+    )
+
+
+@pytest.mark.skipif(shutil.which("jq") is None, reason="the document uses jq")
+def test_every_example(tmp_path: Path) -> None:
+    shown = _shown()
+    assert len(shown) > 20
+    script = "\n".join(
+        [f'itwin-async() {{ {" ".join(COMMAND)} "$@"; }}']
+        + [f"{{ {command}\n}} 2>&1; echo {_FENCE}" for command, _ in shown]
+    )
+    with EmulatorThread(seed=0) as emulator:
+        done = subprocess.run(
+            ["bash", "-c", script],
+            env=environment(emulator),
+            cwd=tmp_path,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=100,
+            check=False,
+        )
+    outputs = done.stdout.split(f"{_FENCE}\n")[:-1]
+    for (command, expected), said in zip(shown, outputs, strict=True):
+        assert re.fullmatch(_pattern(expected) + r"\s*", said, re.DOTALL), f"{command}\n{said}"
+
+
+def test_every_command_is_shown() -> None:
+    text = _FILE.read_text(encoding="utf-8")
+    for group, names in {
+        "favorites": ("itwins", "imodels", "add", "remove"),
+        "recents": ("itwins", "imodels", "add", "remove"),
+        "tag": ("create", "list", "show", "rename", "delete"),
+    }.items():
+        for name in names:
+            assert f"$ itwin-async {group} {name} " in text
+    for name in ("harvest", "export", "emulator"):
+        assert f"itwin-async {name} " in text
