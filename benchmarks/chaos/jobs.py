@@ -7,12 +7,14 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 
 from benchmarks.chaos.truth import Truth
 from benchmarks.chaos.weather import PATIENT
-from itwin_async import ITwinError, Pager, Session, bulk, imodels, itwins, saved_views
+from itwin_async import ITwinError, Pager, Session, bulk, harvest, imodels, itwins, saved_views
 from itwin_async.emulator import EmulatorThread
 from itwin_async.imodels import IModelSummary
 from itwin_async.itwins import ITwinSummary
@@ -209,6 +211,37 @@ async def a_tag(storm: Storm) -> None:
             raise WrongError(f"{name} is there {len(ids)} times")
 
 
+async def a_harvest(storm: Storm) -> None:
+    """
+    Harvest everything, interrupted and begun again until it is complete.
+    """
+    user = storm.reader(patient=True)
+    session, rng, expected = storm.views[user], storm.rng, storm.truth
+    source = harvest.favorite_imodels(expected.itwins, prefer="representation")
+    with TemporaryDirectory() as folder:
+        target = Path(folder) / rng.choice(("out.db", "out.ndjson", "out.ndjson.gz"))
+        for _ in range(_TRIES):
+            try:
+                async with asyncio.timeout(rng.uniform(0.2, 4.0)):
+                    report = await harvest.run(
+                        session, source, target, concurrency=4, page_size=rng.choice((20, 100))
+                    )
+            except (ITwinError, TimeoutError):
+                continue
+            if report.complete:
+                break
+        else:
+            raise WrongError(f"a harvest did not end in {_TRIES} tries")
+        got = sorted((key, item.id) for key, item in harvest.read(target))  # type: ignore[attr-defined]
+    wanted = sorted(
+        (key, item.id)
+        for key in expected.itwins
+        for item in expected.favorite_imodels(user, key, full=True)
+    )
+    if got != wanted:
+        raise WrongError(f"a harvest has {len(got)} items, not the {len(wanted)} that there are")
+
+
 JOBS: Sequence[tuple[Callable[[Storm], Awaitable[None]], int]] = (
     (whole_list, 6),
     (whole_pages, 3),
@@ -216,6 +249,7 @@ JOBS: Sequence[tuple[Callable[[Storm], Awaitable[None]], int]] = (
     (abandoned_list, 3),
     (additions, 1),
     (a_tag, 2),
+    (a_harvest, 1),
 )
 
 
