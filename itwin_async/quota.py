@@ -13,6 +13,7 @@ from itwin_async.errors import ArgumentError
 
 _WINDOW = 60.0
 _FORGET = 600.0
+_SPARE = 0.01
 _CALM = 5.0
 
 
@@ -54,7 +55,9 @@ class Quota:
         """
         Seconds between two calls of an even pace.
         """
-        return self.per_seconds / max(1, self.requests - (self.burst - 1))
+        # A network that delays one call and hurries the next must not make a window too full.
+        spare = self.burst - 1 + min(1.0, _SPARE * self.requests)
+        return self.per_seconds / max(1, self.requests - spare)
 
 
 @attrs.define(eq=False, repr=False)

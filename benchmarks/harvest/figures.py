@@ -66,8 +66,8 @@ def quota(quick: bool) -> Iterator[str]:
     """
     Harvest against a limit, with the quota known and unknown.
     """
-    calls, window = (60, 1.0) if quick else (100, 2.0)
-    windows = 3 if quick else 6
+    calls, window = (30, 1.0) if quick else (100, 5.0)
+    windows = 3 if quick else 5
     limit = RateLimit(calls, window)
     for known in (True, False):
         with (
