@@ -276,6 +276,7 @@ class ServerError(ApiError):
 
 
 _E = TypeVar("_E", bound=ITwinError)
+_X = TypeVar("_X", bound=BaseException)
 
 
 def with_cursor(error: _E, cursor: str | None) -> _E:
@@ -294,7 +295,7 @@ def with_cursor(error: _E, cursor: str | None) -> _E:
     return error
 
 
-def first_of(group: BaseExceptionGroup[ITwinError]) -> ITwinError:
+def first_of(group: BaseExceptionGroup[_X]) -> _X:
     """
     Take the first error out of what a group of tasks raised.
 

@@ -8,6 +8,7 @@ import operator
 import types
 import typing
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Literal, TypeAlias
 
@@ -18,6 +19,9 @@ from itwin_async.errors import ArgumentError
 
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "moment", "json", "nested"]
 Row: TypeAlias = tuple[object, ...]
+
+_HALF = 2**63
+_ENDS = {1, 9999}
 
 _KINDS: dict[object, Kind] = {
     str: "text",
@@ -130,7 +134,30 @@ def moment(value: datetime) -> str:
         ISO 8601 in UTC with microseconds.
 
     """
-    return value.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+    with suppress(OverflowError):  # at the ends of the calendar there may be no such day in UTC
+        value = value.astimezone(UTC)
+    return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def storable(value: object) -> object:
+    """
+    Leave out what no column can hold, so that one strange value stops no harvest.
+
+    Args:
+        value: the value.
+
+    Returns:
+        The value; ``None`` for whole numbers beyond 64 bits and days that UTC does not have.
+
+    """
+    if isinstance(value, int) and not -_HALF <= value < _HALF:
+        return None
+    if isinstance(value, datetime) and value.year in _ENDS:
+        try:
+            return value.astimezone(UTC)
+        except OverflowError:
+            return None
+    return value
 
 
 def as_json(value: object) -> str:

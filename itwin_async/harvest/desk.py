@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from itwin_async.errors import ITwinError
-from itwin_async.harvest.keeper import Keeper, explain
+from itwin_async.harvest.errors import explain
+from itwin_async.harvest.keeper import Keeper
 from itwin_async.harvest.messages import Message
 
 T = TypeVar("T")

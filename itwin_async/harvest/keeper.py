@@ -4,7 +4,6 @@ A target while it is written: rows, cursors and counts become durable together.
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,7 +18,8 @@ from itwin_async.harvest.sinks.parquet import ParquetSink
 from itwin_async.harvest.sinks.sqlite import SqliteRows
 from itwin_async.harvest.state import State, Totals
 
-_PATIENCE = {"NdjsonSink": 1.0, "ParquetSink": 20.0}
+_PATIENCE = 1.0  # seconds that rows wait for a commit where the sink does not ask for one
+_PARQUET_PATIENCE = 20.0  # a part that is written often is a small one
 
 
 class Keeper:
@@ -41,7 +41,7 @@ class Keeper:
         self._rows: SqliteRows | None = None
         self._checked: set[int] = set()
         self._deadline: float | None = None
-        self._patience = _PATIENCE.get(type(sink).__name__, 0.0)
+        self._patience = _PARQUET_PATIENCE if isinstance(sink, ParquetSink) else _PATIENCE
         self.totals = Totals(0, 0, 0, 0, 0)
 
     def open(
@@ -70,7 +70,7 @@ class Keeper:
             if self._sink is not None:
                 self._sink.open(columns, state.get("mark"))
             if not begun:
-                state.begin(identity, keys)
+                state.begin(identity, table, keys)
                 if self._sink is not None:
                     state.set("mark", self._sink.commit())
             state.reopen()
@@ -225,30 +225,6 @@ def keeper_of(place: Place) -> Keeper:
         "parquet": lambda: ParquetSink(place.target, place.state),
     }
     return Keeper(str(place.target), place.state, makers[place.form]())
-
-
-def explain(problem: Exception, target: str) -> TargetError:
-    """
-    Say in words of ours why a target could not be written.
-
-    Args:
-        problem: what went wrong.
-        target: the target.
-
-    Returns:
-        The error to raise.
-
-    """
-    if isinstance(problem, TargetError):
-        return problem
-    text = str(problem)
-    full = isinstance(problem, sqlite3.OperationalError) and ("full" in text or "disk I/O" in text)
-    if full or getattr(problem, "errno", None) in {28, 122}:
-        return TargetError(
-            f"the disk is full: {target} keeps what was harvested so far; "
-            "make room and run the same again"
-        )
-    return TargetError(f"{target} cannot be written: {text}")
 
 
 def _compare(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:

@@ -73,6 +73,7 @@ class Report:
         resumed: whether the target was begun by an earlier run.
         progress: the last counts.
         failures: lists that failed, the first thousand.
+        error: why the run ended before its end; ``run`` raises it instead.
 
     """
 
@@ -82,6 +83,7 @@ class Report:
     resumed: bool
     progress: Progress
     failures: list[Failure]
+    error: str | None = None
 
     @property
     def complete(self) -> bool:

@@ -21,12 +21,12 @@ from itwin_async.harvest.sinks.parquet import arrow, parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
 from itwin_async.harvest.state import State
 
-_CLASSES: dict[str, tuple[type, str]] = {
-    "IModel": (imodels.IModel, "imodels"),
-    "IModelSummary": (imodels.IModelSummary, "imodels"),
-    "ITwin": (itwins.ITwin, "itwins"),
-    "ITwinSummary": (itwins.ITwinSummary, "itwins"),
-    "Tag": (saved_views.Tag, "tags"),
+_CLASSES: dict[str, type] = {
+    "IModel": imodels.IModel,
+    "IModelSummary": imodels.IModelSummary,
+    "ITwin": itwins.ITwin,
+    "ITwinSummary": itwins.ITwinSummary,
+    "Tag": saved_views.Tag,
 }
 
 
@@ -49,7 +49,7 @@ def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, object]]:
         name = state.identity.get("item", "")
         if name not in _CLASSES:
             raise TargetError(f"{place.target} holds items of {name or 'an unknown class'}")
-        cls, table = _CLASSES[name]
+        cls, table = _CLASSES[name], state.get("table") or "items"
         if place.form == "sqlite":
             for key, text in texts_of(state.connection, table):
                 yield key, from_dict(cls, msgspec.json.decode(text))

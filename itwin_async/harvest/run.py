@@ -37,6 +37,7 @@ from itwin_async.harvest.places import place_of
 from itwin_async.harvest.progress import Failure, OnProgress, Progress, Report
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import Named, Source
+from itwin_async.paging import MAX_PAGE_SIZE
 from itwin_async.session import Session
 
 T = TypeVar("T")
@@ -44,6 +45,7 @@ T = TypeVar("T")
 _RESTARTS = 3
 _GONE = 410
 _FAILURES_TOLD = 1000
+_TICK = 1.0
 
 
 async def run(
@@ -70,7 +72,7 @@ async def run(
         concurrency: how many lists are walked at once.
         page_size: items a page, 1 to 1000.
         fail_fast: raise the first error of a list instead of noting it.
-        on_progress: called with a ``Progress`` whenever something was written.
+        on_progress: called with a ``Progress`` whenever something was written, and each second.
 
     Returns:
         What came of it, with the lists that failed.
@@ -84,6 +86,8 @@ async def run(
 
     """
     count("concurrency", concurrency)
+    if count("page_size", page_size) > MAX_PAGE_SIZE:
+        raise ArgumentError("page_size", page_size, f"a whole number from 1 to {MAX_PAGE_SIZE}")
     keeper, name, lock = _target(target)
     with lock:
         harvest = _Harvest(session, source, keeper, name, page_size, on_progress)
@@ -137,10 +141,9 @@ class _Harvest(Generic[T]):
         self._patience = 2 * concurrency
         source, keeper = self._source, self._keeper
         identity = {**source.identity, "platform": _platform(self._session)}
+        keys = source.keys if source.outer is None else ()
         async with self._desk as desk:
-            await desk.ask(
-                lambda: keeper.open(identity, source.item, source.table, list(source.keys))
-            )
+            await desk.ask(lambda: keeper.open(identity, source.item, source.table, keys))
             self._items_before, resumed = keeper.totals.items, keeper.totals.lists > 0
             with self._meter.running():
                 await _together(self._walks(concurrency))
@@ -153,11 +156,12 @@ class _Harvest(Generic[T]):
 
     async def _walks(self, concurrency: int) -> None:
         async with asyncio.TaskGroup() as group:
-            watch = group.create_task(self._desk.broken())
+            watches = [group.create_task(self._desk.broken()), group.create_task(self._tick())]
             tasks = [group.create_task(self._work()) for _ in range(concurrency)]
             tasks.append(group.create_task(self._discover()))
             await asyncio.wait(tasks)
-            watch.cancel()
+            for watch in watches:
+                watch.cancel()
 
     async def _discover(self) -> None:
         """
@@ -227,6 +231,12 @@ class _Harvest(Generic[T]):
                 raise error
         await self._desk.tell(Failed(entry, type(error).__name__, str(error)))
 
+    async def _tick(self) -> None:
+        # Nothing is written while all calls wait for the quota, and somebody may be watching.
+        while self._on_progress is not None:
+            await asyncio.sleep(_TICK)
+            self._tell(self._progress())
+
     def _saved(self) -> None:
         self._feed.tell()
         self._tell(self._progress())
@@ -254,7 +264,7 @@ class _Harvest(Generic[T]):
 async def _together(work: Awaitable[None]) -> None:
     try:
         await work
-    except* ITwinError as group:
+    except BaseExceptionGroup as group:
         first = first_of(group)
     else:
         return

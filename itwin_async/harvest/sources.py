@@ -95,7 +95,12 @@ class Source(Generic[T_co]):
         """
         What a target remembers of the source.
         """
-        return {"source": self.name, "item": self.item.__name__, **self.parameters}
+        known = {"source": self.name, "item": self.item.__name__, **self.parameters}
+        if self.outer is None and self.keys != ("",):
+            given = digest(self.keys)
+            if given not in known.values():  # the parameters may tell it already
+                known["keys"] = given
+        return known
 
     def split(self, parts: int) -> list[Source[T_co]]:
         """
@@ -115,10 +120,7 @@ class Source(Generic[T_co]):
             raise ArgumentError("source", self.name, "one whose keys are given")
         count("parts", parts)
         shares = [self.keys[number::parts] for number in range(parts)]
-        return [self._of(share) for share in shares if share]
-
-    def _of(self, keys: tuple[str, ...]) -> Source[T_co]:
-        return attrs.evolve(self, keys=keys, parameters={**self.parameters, "keys": digest(keys)})
+        return [attrs.evolve(self, keys=share) for share in shares if share]
 
 
 def favorite_itwins(*, prefer: Prefer = "minimal") -> Source[itwins.ITwinSummary]:

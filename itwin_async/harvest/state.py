@@ -7,12 +7,13 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.messages import Ended, Entry, Failed, Found, Restarted, Rows
 
 FORMAT = "1"
@@ -67,15 +68,18 @@ class State:
     def __init__(self, path: Path, *, fresh: bool) -> None:
         if not fresh and not path.exists():
             raise TargetError(f"{path} does not exist")
+        self._writes = fresh
         mode = "rwc" if fresh else "ro"
-        self.connection = sqlite3.connect(
-            f"{path.absolute().as_uri()}?mode={mode}", uri=True, isolation_level=None, timeout=20
-        )
+        address = f"{path.absolute().as_uri()}?mode={mode}"
+        try:
+            self.connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=20)
+        except sqlite3.Error as problem:
+            raise explain(problem, str(path), "used") from None
         try:
             self._prepare(path, fresh=fresh)
-        except sqlite3.DatabaseError as problem:
+        except sqlite3.Error as problem:
             self.connection.close()
-            raise TargetError(f"{path} cannot be used: {problem}") from None
+            raise explain(problem, str(path), "used") from None
         except TargetError:
             self.connection.close()
             raise
@@ -115,7 +119,7 @@ class State:
         text = self.get("identity")
         return {} if text is None else {str(k): str(v) for k, v in json.loads(text).items()}
 
-    def begin(self, identity: Mapping[str, str], keys: Iterable[str]) -> None:
+    def begin(self, identity: Mapping[str, str], table: str, keys: Iterable[str]) -> None:
         """
         Note what a new target is a harvest of, and the lists that are known from the start.
         """
@@ -123,6 +127,7 @@ class State:
             connection.execute("BEGIN IMMEDIATE")
             self.set("format", FORMAT)
             self.set("identity", json.dumps(dict(identity)))
+            self.set("table", table)
             self._add((key, None) for key in keys)
 
     def reopen(self) -> None:
@@ -235,6 +240,11 @@ class State:
         """
         Close the database; what is not durable is dropped.
         """
+        if self._writes and not self.connection.in_transaction:
+            # One plain file again, that can be read where nothing may be written beside it.
+            with suppress(sqlite3.Error):  # somebody reads it, or the disk is full
+                self.connection.execute("PRAGMA busy_timeout=0")
+                self.connection.execute("PRAGMA journal_mode=DELETE")
         self.connection.close()
 
     def _add(self, keys: Iterable[tuple[str, str | None]]) -> int:

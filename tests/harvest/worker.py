@@ -6,13 +6,20 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from importlib import import_module
 
-from itwin_async import Session, harvest
+from itwin_async import RetryPolicy, Session, harvest
+from itwin_async.harvest import keeper
 
 
 async def main(target: str, base_url: str, token: str, page_size: str) -> None:
-    async with Session(token, base_url=base_url) as session:
+    policy = RetryPolicy(base=0.02)
+    # Files become durable seldom, and a test has no time for that.
+    keeper._PATIENCE = keeper._PARQUET_PATIENCE = 0.05
+    async with Session(token, base_url=base_url, retry=policy) as session:
         source = harvest.favorite_imodels(prefer="representation")
+        if target.endswith(".parquet"):
+            import_module("pyarrow.parquet")  # takes as long as a process lives here
         print("started", flush=True)
         report = await harvest.run(session, source, target, page_size=int(page_size), concurrency=4)
         print(report.progress.items, report.complete, flush=True)

@@ -13,7 +13,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from itwin_async.errors import ConfigurationError
-from itwin_async.harvest.columns import Column, as_json
+from itwin_async.harvest.columns import Column, as_json, storable
 from itwin_async.harvest.errors import TargetError
 
 if TYPE_CHECKING:
@@ -183,7 +183,7 @@ def _value(column: Column, value: object) -> object:
         return {
             member.name: _value(member, getattr(value, member.name)) for member in column.members
         }
-    return as_json(value) if column.kind == "json" else value
+    return as_json(value) if column.kind == "json" else storable(value)
 
 
 def _matches(path: Path) -> Iterator[tuple[re.Match[str], Path]]:

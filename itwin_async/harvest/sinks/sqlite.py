@@ -7,7 +7,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
 
-from itwin_async.harvest.columns import Column, Row, flat, reader
+from itwin_async.harvest.columns import Column, Row, flat, reader, storable
 from itwin_async.harvest.errors import TargetError
 
 _TYPES = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
@@ -52,9 +52,16 @@ class SqliteRows:
             How many are new.
 
         """
-        execute, read = self._connection.execute, self._read
-        before = self._connection.total_changes
+        read, before = self._read, self._connection.total_changes
         rows = [(key, *read(item), text.decode()) for item, text in zip(items, texts, strict=True)]
+        try:
+            self._insert(rows)
+        except OverflowError:
+            self._insert([tuple(map(storable, row)) for row in rows])
+        return self._connection.total_changes - before
+
+    def _insert(self, rows: Sequence[Row]) -> None:
+        execute = self._connection.execute
         # One statement for many rows: each statement lets go of the interpreter's lock and must
         # get it back from a busy event loop.
         whole = len(rows) - len(rows) % _AT_ONCE
@@ -62,7 +69,6 @@ class SqliteRows:
             execute(self._many, [value for row in rows[start : start + _AT_ONCE] for value in row])
         for row in rows[whole:]:
             execute(self._one, row)
-        return self._connection.total_changes - before
 
     def _create(self, names: Sequence[str]) -> None:
         types = {column.name: _TYPES.get(column.kind, "TEXT") for column in self._columns}
