@@ -5,6 +5,7 @@ Sources of the caller's own, and values that no column can hold.
 from __future__ import annotations
 
 import asyncio
+import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -124,8 +125,9 @@ async def test_nothing_lies_beside_a_finished_target(
 
 
 async def test_progress_goes_on_while_everything_waits_for_the_quota(
-    emulator: Emulator, session: Session, tmp_path: Path
+    emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(sys.modules["itwin_async.harvest.run"], "_TICK", 0.01)
     seen: list[harvest.Progress] = []
     waits = asyncio.Event()
 
@@ -143,8 +145,8 @@ async def test_progress_goes_on_while_everything_waits_for_the_quota(
 
     async with Session(
         emulator.token, base_url=emulator.base_url, quota=quota, retry=policy, timeout=None
-    ) as session:
-        work = harvest.run(session, own("a"), tmp_path / "out.db", on_progress=show)
+    ) as paced:
+        work = harvest.run(paced, own("a"), tmp_path / "out.db", on_progress=show)
         running = asyncio.create_task(work)
         await asyncio.wait_for(told.wait(), 30)
         running.cancel()
