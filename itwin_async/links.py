@@ -60,7 +60,7 @@ def base_url(value: str | URL) -> URL:
     try:
         url = URL(value)
         host, port = url.host, url.port
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, IndexError):  # the latter is what yarl makes of "//[::1]@"
         raise ConfigurationError(f"base_url is not a URL: {_safe(value)}") from None
     example = "give scheme and host, such as 'https://api.bentley.com'"
     if url.user is not None or url.password is not None:
@@ -212,7 +212,7 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError
         tail = _tail(absolute.partition("#")[0])
-    except ValueError:
+    except (ValueError, IndexError):
         raise PaginationError(f"refused a malformed link: {_shown(href)!r}") from None
     if user:
         raise PaginationError("refused a link with user information")

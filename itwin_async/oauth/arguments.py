@@ -98,7 +98,7 @@ def loopback_uri(value: object) -> URL:
     try:
         url = URL(str(value), encoded=True)
         host, port = url.host, url.port
-    except ValueError:
+    except (ValueError, IndexError):
         raise ConfigurationError(fault) from None
     if url.scheme != "http" or host not in _LOOPBACK or not port or url.user or url.password:
         raise ConfigurationError(f"{fault}: http, and localhost, 127.0.0.1 or [::1]")

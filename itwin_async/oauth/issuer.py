@@ -132,7 +132,7 @@ def _safe_url(text: str) -> URL | None:
     try:
         url = URL(text, encoded=True)
         host, port = url.host, url.port
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, IndexError):
         return None
     if not host or port is None or url.user is not None or url.password is not None:
         return None

@@ -129,6 +129,7 @@ BASES = ["https://api.bentley.com", "http://localhost:8080", "http://[::1]:9", "
     rewrite=st.booleans(),
 )  # fmt: skip
 @example(base=BASES[0], href="mailto:a", rewrite=True)
+@example(base=BASES[0], href="https://[::1]@", rewrite=False)
 @settings(max_examples=400)
 def test_no_link_leads_away(base: str, href: str, rewrite: bool) -> None:
     home = base_url(base)

@@ -370,6 +370,7 @@ async def test_nobody_listens(clock: FakeClock, unused_tcp_port: int) -> None:
         ("https://api.bentley .com", "base_url"),
         ("https://api.bentley.com\n", "blanks"),
         ("https://[::1", "not a URL"),
+        ("https://[::1]@", "not a URL"),
         (None, "not a URL"),
         (5, "not a URL"),
     ],

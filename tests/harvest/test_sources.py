@@ -12,7 +12,16 @@ from typing import Any
 
 import pytest
 
-from itwin_async import ArgumentError, Quota, RetryPolicy, Session, harvest, imodels, itwins
+from itwin_async import (
+    ArgumentError,
+    Quota,
+    RetryPolicy,
+    Session,
+    harvest,
+    imodels,
+    itwins,
+    saved_views,
+)
 from itwin_async.emulator import Emulator
 from itwin_async.paging import Pager
 from tests.harvest.truth import NEEDS, expected, found, lines
@@ -152,6 +161,7 @@ async def test_progress_goes_on_while_everything_waits_for_the_quota(
         running.cancel()
         with pytest.raises(asyncio.CancelledError):
             await running
+    assert seen[-1].waiting > 0
     assert [one.seconds for one in seen] == sorted(one.seconds for one in seen)
 
 
@@ -161,18 +171,21 @@ async def test_the_tags_of_every_itwin(
 ) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
+    ids = list(emulator.state.favorites["demo"].itwins)
+    wanted = []
+    for number in range(3):
+        tag = await saved_views.create_tag(session, f"tag {number}", itwin_id=ids[number // 2])
+        wanted.append((ids[number // 2], tag.id))
     report = await harvest.run(session, harvest.tags(), tmp_path / name)
     assert report.complete
-    wanted = sorted(
-        (tag.itwin_id, tag.id)
-        for tag in emulator.state.tags.values()
-        if tag.itwin_id in set(emulator.state.favorites["demo"].itwins)
-    )
-    assert wanted
-    assert found(tmp_path / name) == wanted
+    assert report.progress.lists_done == len(ids)
+    assert found(tmp_path / name) == sorted(wanted)
 
 
 async def test_recents(emulator: Emulator, session: Session, tmp_path: Path) -> None:
+    state = emulator.state
+    model = next(iter(state.favorites["demo"].imodels))
+    emulator.recent("demo", model, *list(state.favorites["demo"].itwins)[:3])
     report = await harvest.run(session, harvest.recent_itwins(), tmp_path / "itwins.db")
     assert report.complete
     recents = emulator.state.recents["demo"]
@@ -181,6 +194,8 @@ async def test_recents(emulator: Emulator, session: Session, tmp_path: Path) -> 
     assert report.complete
     kept = set(emulator.state.favorites["demo"].itwins)
     of = {key: emulator.state.imodels[key].itwin_id for key in recents.imodels}
+    assert recents.itwins
+    assert recents.imodels
     assert found(tmp_path / "imodels.db") == sorted(
         (itwin, key) for key, itwin in of.items() if itwin in kept
     )
