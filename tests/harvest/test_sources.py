@@ -155,7 +155,8 @@ async def test_progress_goes_on_while_everything_waits_for_the_quota(
     async with Session(
         emulator.token, base_url=emulator.base_url, quota=quota, retry=policy, timeout=None
     ) as paced:
-        work = harvest.run(paced, own("a"), tmp_path / "out.db", on_progress=show)
+        lists = own(*list(emulator.state.itwins)[:3])
+        work = harvest.run(paced, lists, tmp_path / "out.db", on_progress=show)
         running = asyncio.create_task(work)
         await asyncio.wait_for(told.wait(), 30)
         running.cancel()
