@@ -48,7 +48,7 @@ class _Harvest(click.Command):
         return super().make_context(info_name, args, parent, **extra)
 
 
-@click.command(cls=_Harvest)
+@click.command(cls=_Harvest, short_help="Harvest many lists into a file or a database.")
 @click.argument("target")
 @click.option(
     "--what",

@@ -91,7 +91,7 @@ def logout() -> None:
     run(main)
 
 
-@click.command()
+@click.command(short_help="Tell whose credentials would be used.")
 @click.option("--json", "as_json", is_flag=True, help="JSON.")
 def whoami(*, as_json: bool) -> None:
     """
