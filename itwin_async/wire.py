@@ -107,6 +107,8 @@ class Codec:
         body: bytes, fast: Callable[[bytes], tuple[Any, Any]]
     ) -> tuple[Any, Any] | None:
         try:
+            if not body.isascii():
+                body.decode()  # members that no model knows are skipped unseen
             return fast(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None  # the converter gives the verdict, and the words for it

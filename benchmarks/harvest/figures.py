@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harvest.work import PAGE, TARGETS, clear, gather, keys, stream
+from benchmarks.harvest.work import NEEDS, PAGE, TARGETS, clear, gather, keys, stream
 from benchmarks.plan import Plan
 from benchmarks.process import serving
 from itwin_async import Quota, RetryPolicy, Session, harvest
@@ -30,7 +30,7 @@ def sinks(quick: bool) -> Iterator[str]:
     Harvest into each kind of target, against streaming the same lists, in interleaved rounds.
     """
     lists, rounds = (10, 2) if quick else (100, 7)
-    names = [name for name in TARGETS if name != "out.parquet" or find_spec("pyarrow")]
+    names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
     walls: dict[str, list[float]] = {name: [] for name in ("stream", *names)}
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
         _seconds(stream(server.url, lists))
@@ -56,7 +56,8 @@ def latency(quick: bool) -> Iterator[str]:
         for concurrency in (1, 4, 16, 64):
             clear(folder)
             lists = each * concurrency
-            work = gather(server.url, lists, folder / "out.db", concurrency=concurrency)
+            target = folder / "out.db"
+            work = gather(server.url, lists, target, each=plan.page_size, concurrency=concurrency)
             ideal = math.ceil(lists / concurrency) * plan.latency
             found = _seconds(work) / ideal
             yield f"50 ms latency, concurrency {concurrency:<3} {found:.2f} x ideal"
@@ -78,6 +79,8 @@ def quota(quick: bool) -> Iterator[str]:
             started = time.perf_counter()
             report = asyncio.run(_limited(emulator, folder / "out.db", told))
             seconds = time.perf_counter() - started
+            if not report.complete:
+                raise RuntimeError(f"{report.progress.lists_failed} lists failed")
             total, refused = report.progress.calls, report.progress.refused
             share = (total - refused) / (calls * seconds / window)
             words = "known" if known else "unknown"
@@ -101,6 +104,7 @@ def memory(quick: bool) -> Iterator[str]:
     """
     each, few, many = 100, 100, 500 if quick else 10_000
     names = ("out.db",) if quick else ("out.db", "out.ndjson", "out.parquet")
+    names = tuple(name for name in names if name not in NEEDS or find_spec(NEEDS[name]))
     with _folder() as folder, serving(Plan("small", "", "imodels", each, each)) as server:
         for name in names:
             short, long = (_peak(server.url, lists, each, folder / name) for lists in (few, many))
@@ -148,6 +152,8 @@ async def _stopped(url: str, lists: int, target: Path) -> None:
             await harvest.run(session, source, target, on_progress=stop)
     except asyncio.CancelledError:
         task.uncancel()
+    else:
+        raise RuntimeError("the harvest was not stopped")
 
 
 def _seconds(work: Coroutine[Any, Any, object]) -> float:

@@ -12,13 +12,17 @@ from pathlib import Path
 
 from benchmarks.plan import TOKEN
 from benchmarks.stream import peak
-from itwin_async import Quota, Session, harvest, imodels
+from itwin_async import Session, harvest, imodels
 
 PAGE = 1000
-TARGETS = ("out.db", "out.ndjson", "out.ndjson.gz", "out.parquet")
+TARGETS = ("out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet")
+NEEDS = {"out.ndjson.zst": "zstandard", "out.parquet": "pyarrow"}
 
 
 def keys(lists: int) -> list[str]:
+    """
+    Name as many lists as are wanted.
+    """
     return [f"7d1b3d62-0c6f-4f2c-bb25-{number:012x}" for number in range(lists)]
 
 
@@ -41,6 +45,8 @@ async def stream(url: str, lists: int, concurrency: int = 16) -> int:
     async with Session(TOKEN, base_url=url) as session, asyncio.TaskGroup() as group:
         for _ in range(concurrency):
             group.create_task(work(session, left))
+    if count != lists * PAGE:
+        raise RuntimeError(f"{count} of {lists * PAGE} items were streamed")
     return count
 
 
@@ -49,16 +55,18 @@ async def gather(
     lists: int,
     target: Path,
     *,
+    each: int = PAGE,
     concurrency: int = 16,
-    token: str = TOKEN,
-    quota: Quota | None = None,
 ) -> harvest.Report:
     """
-    Harvest all lists.
+    Harvest all lists, each of so many items.
     """
     source = harvest.favorite_imodels(keys(lists), prefer="representation")
-    async with Session(token, base_url=url, quota=quota) as session:
-        return await harvest.run(session, source, target, concurrency=concurrency)
+    async with Session(TOKEN, base_url=url) as session:
+        report = await harvest.run(session, source, target, concurrency=concurrency)
+    if not report.complete or report.progress.items != lists * each:
+        raise RuntimeError(f"{target.name} has {report.progress.items} of {lists * each} items")
+    return report
 
 
 def clear(folder: Path) -> None:
@@ -73,9 +81,7 @@ def main(url: str, lists: int, each: int, target: str) -> None:
     """
     Harvest in this process and print its peak memory in megabytes.
     """
-    report = asyncio.run(gather(url, lists, Path(target)))
-    if report.progress.items != lists * each:
-        raise SystemExit(f"{report.progress.items} items came")
+    asyncio.run(gather(url, lists, Path(target), each=each))
     print(f"{peak():.2f}")
 
 

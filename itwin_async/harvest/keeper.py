@@ -176,7 +176,7 @@ class Keeper:
 
     def _write(self, state: State, message: Rows) -> int:
         entry, page = message.entry, message.page
-        items, texts = page.items, page.raw_items()
+        items, texts = _once(page.items, page.raw_items())
         if self._rows is not None:
             return self._rows.write(entry.key, items, texts)
         if message.shifting or self._is_checked(state, entry.number):
@@ -206,6 +206,20 @@ class Keeper:
         if self._state is None:
             raise TargetError(f"{self._target} is closed")
         return self._state
+
+
+def _once(
+    items: Sequence[object], texts: Sequence[bytes]
+) -> tuple[Sequence[object], Sequence[bytes]]:
+    """
+    Leave out what a page has already.
+    """
+    first: dict[str, int] = {}
+    for index, item in enumerate(items):
+        first.setdefault(str(getattr(item, "id", "")), index)
+    if len(first) == len(items):
+        return items, texts
+    return [items[index] for index in first.values()], [texts[index] for index in first.values()]
 
 
 def keeper_of(place: Place) -> Keeper:

@@ -59,6 +59,8 @@ def place_of(target: str | os.PathLike[str]) -> Place:
 
     """
     path = Path(target)
+    if path.is_symlink():  # by whatever name, it is one target with one state and one lock
+        path = path.resolve()
     for ending, form in _ENDINGS.items():
         if path.name.lower().endswith(ending) and len(path.name) > len(ending):
             return _place(path, form)

@@ -4,10 +4,12 @@ Reading a target back as models.
 
 from __future__ import annotations
 
+import json
 import os
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from typing import Any
 
 import attrs
 import msgspec
@@ -52,7 +54,7 @@ def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, object]]:
         cls, table = _CLASSES[name], state.get("table") or "items"
         if place.form == "sqlite":
             for key, text in texts_of(state.connection, table):
-                yield key, from_dict(cls, msgspec.json.decode(text))
+                yield key, from_dict(cls, _parsed(text))
             return
         mark = state.get("mark")
     yield from _from_files(place, cls, int(mark or 0))
@@ -61,16 +63,23 @@ def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, object]]:
 def _from_files(place: Place, cls: type, mark: int) -> Iterator[tuple[str, object]]:
     if place.form == "ndjson":
         for key, raw in lines_of(place.target, mark):
-            yield key, from_dict(cls, msgspec.json.decode(raw))
+            yield key, from_dict(cls, _parsed(raw))
         return
     arrow()
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
-    for part in parts_of(place.target)[:mark]:
+    for part in parts_of(place.target, mark):
         yield from _from_part(pq.ParquetFile(part), cls)
 
 
-def _from_part(part: typing.Any, cls: type) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - untyped
+def _parsed(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)  # takes numbers beyond all bounds too
+
+
+def _from_part(part: Any, cls: type) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - untyped
     for batch in part.iter_batches(1000):
         for row in batch.to_pylist():
             yield row.pop("list"), _build(cls, row)

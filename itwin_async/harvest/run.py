@@ -97,9 +97,10 @@ async def run(
 def _target(target: str | os.PathLike[str] | Sink) -> tuple[Keeper, str, Lock]:
     if isinstance(target, str | os.PathLike):
         place = place_of(target)
+        keeper = keeper_of(place)
         if place.form == "parquet":
             _make(place.target)
-        return keeper_of(place), str(place.target), Lock(place.lock, place.target)
+        return keeper, str(place.target), Lock(place.lock, place.target)
     state = Path(target.state)
     name = str(state)
     return Keeper(name, state, target), name, Lock(state.with_name(f"{state.name}.lock"), state)

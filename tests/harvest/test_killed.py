@@ -63,6 +63,7 @@ def test_killed_at_any_moment(storm: EmulatorThread, tmp_path: Path, name: str) 
         pytest.importorskip(NEEDS[name])
     target, rng = tmp_path / name, random.Random(name)
     kills = rounds = 0
+    longest = 0.3
     parts: set[int] = set()
     words = ["0", "False"]
     while words[1] == "False":
@@ -72,7 +73,7 @@ def test_killed_at_any_moment(storm: EmulatorThread, tmp_path: Path, name: str) 
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
         if kills < KILLS:
-            time.sleep(rng.uniform(0.0, 0.3))  # the moment is what is tested
+            time.sleep(rng.uniform(0.0, longest))  # the moment is what is tested
             process.kill()
         out, err = process.communicate(timeout=60)
         if process.returncode == 0:
@@ -80,7 +81,10 @@ def test_killed_at_any_moment(storm: EmulatorThread, tmp_path: Path, name: str) 
         else:
             assert process.returncode == -signal.SIGKILL, err
             kills += 1
-            parts.add(_items(target))
+            left = _items(target)
+            # A busy machine gets nothing done in so short a life; the next one lives longer.
+            longest *= 1.5 if left in parts or not left else 1.0
+            parts.add(left)
     assert words == [str(len(expected(storm))), "True"]
     assert kills >= min(3, KILLS)
     assert parts - {0, len(expected(storm))}, "no kill left a part behind"

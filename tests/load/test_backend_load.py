@@ -33,7 +33,7 @@ async def test_what_stays_behind_is_found(
         if leak == "task":
             kept.append(asyncio.ensure_future(asyncio.Event().wait()))
         elif leak == "rows":
-            kept.append([[value] for value in values])
+            kept.append([[value] for value in values for _ in range(200)])
         else:
             raise RuntimeError("oops")
         return plain(*values)

@@ -163,12 +163,18 @@ def test_odd_texts(body: bytes) -> None:
     assert_same(body, imodels.IModel)
 
 
-@pytest.mark.parametrize("text", [b'"\xff"', b"1e999"])
-def test_known_members_do_not_suffer_from_what_nobody_reads(text: bytes) -> None:
-    # The only difference: the fast path passes over such text in a member that the model lacks.
-    items, _ = FAST.page(ITEM % (b'"unknown":' + text), imodels.IModel, "items")
+def test_known_members_do_not_suffer_from_what_nobody_reads() -> None:
+    # The only difference: the fast path passes over such a number in a member that the model lacks.
+    body = ITEM % b'"unknown":1e999'
+    items, _ = FAST.page(body, imodels.IModel, "items")
     assert items == [imodels.IModel("a")]
-    assert "not JSON" in str(verdict(SLOW, ITEM % (b'"unknown":' + text), imodels.IModel))
+    assert "not JSON" in str(verdict(SLOW, body, imodels.IModel))
+
+
+def test_bytes_that_are_no_text_are_no_json() -> None:
+    for body in (ITEM % b'"unknown":"\xff"', ITEM % b'"displayName":"\xff"'):
+        assert_same(body, imodels.IModel)
+        assert "not JSON" in str(verdict(FAST, body, imodels.IModel))
 
 
 @pytest.mark.parametrize(("cls", "item"), shapes.PLAIN)

@@ -56,10 +56,7 @@ class ParquetSink:
         fields = [self._arrow.field("list", self._arrow.string(), nullable=False)]
         self._schema = self._arrow.schema(fields + [self._field(column) for column in columns])
         self._parts = int(mark or 0)
-        found = {int(match[1]): path for match, path in _matches(self._path) if not match[2]}
-        missing = set(range(self._parts)) - set(found)
-        if missing:
-            raise TargetError(f"{self._path / _name(min(missing))} is missing: it was removed")
+        parts_of(self._path, self._parts)
         for match, path in _matches(self._path):
             if match[2] or int(match[1]) >= self._parts:
                 if mark is None:
@@ -108,14 +105,10 @@ class ParquetSink:
         """
         import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
-        tables = [self._arrow.Table.from_batches(self._batches, self._schema)]
+        yield from _ids(self._arrow.Table.from_batches(self._batches, self._schema), key)
         for number in range(self._parts):
-            table = pq.read_table(self._path / _name(number), columns=["list", "id"])
-            tables.append(table)
-        for table in tables:
-            for found, name in zip(table["list"].to_pylist(), table["id"].to_pylist(), strict=True):
-                if found == key:
-                    yield name
+            part = self._path / _name(number)
+            yield from _ids(pq.read_table(part, columns=["list", "id"]), key)
 
     def close(self) -> None:
         """
@@ -169,11 +162,32 @@ def arrow() -> ModuleType:
     return module
 
 
-def parts_of(path: Path) -> list[Path]:
+def parts_of(path: Path, count: int) -> list[Path]:
     """
     List the finished parts of a directory, in order.
+
+    Args:
+        path: the directory.
+        count: how many there are.
+
+    Returns:
+        The parts.
+
+    Raises:
+        TargetError: one is missing.
+
     """
-    return sorted(part for match, part in _matches(path) if not match[2])
+    parts = [path / _name(number) for number in range(count)]
+    for part in parts:
+        if not part.exists():
+            raise TargetError(f"{part} is missing: it was removed")
+    return parts
+
+
+def _ids(table: pa.Table, key: str) -> Iterator[str]:
+    for found, name in zip(table["list"].to_pylist(), table["id"].to_pylist(), strict=True):
+        if found == key:
+            yield name
 
 
 def _value(column: Column, value: object) -> object:

@@ -1,0 +1,87 @@
+"""
+Every command in the chapter on harvests runs, one after another, against the emulator.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+from itwin_async import harvest
+from itwin_async.emulator import EmulatorThread
+
+TEXT = (Path(__file__).parents[1] / "docs" / "harvest.md").read_text(encoding="utf-8")
+COMMANDS = [
+    shlex.split(line, comments=True)
+    for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL)
+    for line in block.splitlines()
+]
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[EmulatorThread]:
+    with EmulatorThread(itwins=4, imodels=6) as emulator:
+        yield emulator
+
+
+def run(
+    emulator: EmulatorThread, folder: Path, *arguments: str
+) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "ITWIN_ACCESS_TOKEN": emulator.token,
+        "ITWIN_BASE_URL": emulator.base_url,
+    }
+    return subprocess.run(
+        [sys.executable, "-m", "itwin_async.cli", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+def test_every_command_runs(emulator: EmulatorThread, tmp_path: Path) -> None:
+    pytest.importorskip("click")
+    assert len(COMMANDS) >= 4
+    for program, *arguments in COMMANDS:
+        assert program == "itwin-async"
+        if "map" in arguments and find_spec("matplotlib") is None:
+            continue
+        done = run(emulator, tmp_path, *arguments)
+        assert done.returncode == 0, (arguments, done.stderr)
+    assert harvest.status(tmp_path / "favorites.db").finished
+    assert harvest.status(tmp_path / "favorites.db").items > 0
+    assert "rectangles" in TEXT
+    assert '"Polygon"' in (tmp_path / "extents.json").read_text(encoding="utf-8")
+
+
+def test_every_option_that_is_named_is_one(emulator: EmulatorThread, tmp_path: Path) -> None:
+    pytest.importorskip("click")
+    known = "".join(
+        run(emulator, tmp_path, *command, "--help").stdout
+        for command in (["harvest"], ["export"], ["map"])
+    )
+    named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT))
+    assert {"--itwins", "--full", "--fail-fast", "--report", "--quota"} <= named
+    assert [option for option in sorted(named) if not re.search(rf"{option}\b", known)] == []
+
+
+def test_every_source_that_is_named_is_one(emulator: EmulatorThread, tmp_path: Path) -> None:
+    pytest.importorskip("click")
+    rows = re.findall(r"^\| `(\w+)\(.*?\)` \| `([\w-]+)` \|", TEXT, re.MULTILINE)
+    assert len(rows) == 5
+    for function, what in rows:
+        assert getattr(harvest, function)().name == what
+        done = run(emulator, tmp_path, "harvest", f"{what}.ndjson", "--what", what, "-q")
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+        assert harvest.status(tmp_path / f"{what}.ndjson").finished
