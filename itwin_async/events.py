@@ -26,6 +26,7 @@ class AttemptFinished:
         status: HTTP status, or ``None`` where no usable answer came.
         seconds: how long it took.
         received: size of the decompressed body, in bytes.
+        cancelled: the caller did not wait for the outcome.
 
     """
 
@@ -36,6 +37,7 @@ class AttemptFinished:
     status: int | None
     seconds: float
     received: int
+    cancelled: bool = False
 
 
 @attrs.frozen
@@ -84,11 +86,12 @@ def log(event: Event) -> None:
             event.request_id,
         )
         return
+    nothing = "cancelled" if event.cancelled else "no answer"
     logger.debug(
         "%s %s -> %s, attempt %d, %d bytes in %.3f s [%s]",
         event.method,
         event.path,
-        "no answer" if event.status is None else event.status,
+        nothing if event.status is None else event.status,
         event.attempt,
         event.received,
         event.seconds,

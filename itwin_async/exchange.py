@@ -7,6 +7,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
+from contextlib import suppress
 from typing import TypeAlias, TypeVar
 
 from itwin_async.auth import Authenticator, Secret
@@ -153,6 +154,10 @@ async def _try(core: Core, attempt: Attempt, token: Secret, deadline: float, cou
             remaining = outcome.headers.get(_REMAINING)
             if remaining is not None:
                 slots.heed(remaining)
+    except asyncio.CancelledError:
+        with suppress(Exception):  # an observer's own failure must not hide the cancellation
+            core.tell(_finished(attempt, count, None, clock() - started))
+        raise
     finally:
         slots.give_back()
     if core.observers or logger.isEnabledFor(logging.DEBUG):
@@ -232,13 +237,16 @@ def _wait(
     return WaitScheduled(attempt.method, attempt.path, attempt.request_id, count, seconds, reason)
 
 
-def _finished(attempt: Attempt, count: int, outcome: Outcome, seconds: float) -> AttemptFinished:
+def _finished(
+    attempt: Attempt, count: int, outcome: Outcome | None, seconds: float
+) -> AttemptFinished:
     return AttemptFinished(
         attempt.method,
         attempt.path,
         attempt.request_id,
         count,
-        None if isinstance(outcome, TransportError) else outcome.status,
+        outcome.status if isinstance(outcome, Response | ApiError) else None,
         seconds,
         len(outcome.body) if isinstance(outcome, Response) else 0,
+        cancelled=outcome is None,
     )

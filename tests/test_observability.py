@@ -73,6 +73,38 @@ async def test_every_attempt_is_one_debug_line(
     assert {one["id"] for one in found} == sent
 
 
+@pytest.mark.parametrize("observed", [False, True])
+async def test_an_attempt_that_is_cancelled_has_its_line_too(
+    platform: Emulator, caplog: pytest.LogCaptureFixture, observed: bool
+) -> None:
+    """
+    An observer that raises then does not hide the cancellation.
+    """
+    caplog.set_level(logging.DEBUG, "itwin_async")
+    platform.fault(Fault(match=LIST, latency=0.3))
+    events: list[Event] = []
+
+    def observe(event: Event) -> None:
+        events.append(event)
+        raise RuntimeError("an observer's own mistake")
+
+    async with Session(
+        platform.token, base_url=platform.base_url, observers=[observe] if observed else []
+    ) as session:
+        task = asyncio.ensure_future(imodels.list_favorites(session, itwin_id(platform)).first())
+        while not platform.requests:
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    (line,) = lines(caplog, logging.DEBUG)
+    assert re.fullmatch(
+        r"GET /imodels/favorites -> cancelled, attempt 1, 0 bytes in \d+\.\d{3} s \[\S+\]", line
+    )
+    assert [(type(event), event.attempt) for event in events] == [(AttemptFinished, 1)] * observed
+    assert all(isinstance(event, AttemptFinished) and event.cancelled for event in events)
+
+
 async def test_every_wait_is_one_info_line(
     platform: Emulator, caplog: pytest.LogCaptureFixture, clock: FakeClock
 ) -> None:
