@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-from doubles import FakeClock
+from doubles import FakeClock, until
 from yarl import URL
 
 from itwin_async import ITwinError, RetryPolicy, Session, Timeout, imodels, saved_views
@@ -92,8 +92,7 @@ async def test_an_attempt_that_is_cancelled_has_its_line_too(
         platform.token, base_url=platform.base_url, observers=[observe] if observed else []
     ) as session:
         task = asyncio.ensure_future(imodels.list_favorites(session, itwin_id(platform)).first())
-        while not platform.requests:
-            await asyncio.sleep(0.001)
+        await until(lambda: platform.requests)
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task

@@ -4,6 +4,7 @@ The command ``itwin-async emulator``.
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PLATFORM = "https://api.bentley.com"
+
+
+def _finite(_: click.Context, __: click.Parameter, seconds: float) -> float:
+    if not math.isfinite(seconds):
+        raise click.BadParameter(f"{seconds} is no number of seconds")
+    return seconds
 
 
 class _RateLimitType(click.ParamType):  # type: ignore[type-arg]
@@ -73,6 +80,7 @@ class _Wishes:
 @click.option(
     "--latency",
     type=click.FloatRange(0),
+    callback=_finite,
     default=0.0,
     metavar="S",
     help="Seconds that each answer takes.",

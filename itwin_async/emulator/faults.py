@@ -4,6 +4,7 @@ Faults: what shall go wrong, when, and how often.
 
 from __future__ import annotations
 
+import math
 import random
 import re
 from collections.abc import Callable, Mapping
@@ -29,6 +30,22 @@ class FaultError(ValueError):
     """
     A fault that makes no sense.
     """
+
+
+def check_seconds(name: str, seconds: float) -> None:
+    """
+    Refuse what no clock can wait for.
+
+    Args:
+        name: what it is called.
+        seconds: how long to wait.
+
+    Raises:
+        FaultError: it is negative, infinite or no number.
+
+    """
+    if not 0 <= seconds < math.inf:
+        raise FaultError(f"{name} must be a number of seconds from 0 on, not {seconds}")
 
 
 def _check_match(_: object, __: object, value: str) -> None:
@@ -110,6 +127,9 @@ class Fault:
             raise FaultError(f"churn must be one of {', '.join(get_args(Churn))}, or a function")
         if not 0 <= self.probability <= 1:
             raise FaultError("probability must lie between 0 and 1")
+        waits = self.latency if isinstance(self.latency, tuple) else (self.latency,)
+        for name, seconds in (("tick", self.tick), *(("latency", wait) for wait in waits)):
+            check_seconds(name, seconds)
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> Fault:
@@ -124,7 +144,8 @@ class Fault:
         unknown = sorted(set(content) - names)
         if unknown:
             raise FaultError(f"unknown member {unknown[0]!r}; known are {', '.join(sorted(names))}")
-        values = dict(content)
+        # A null says nothing, but of `times`: that means for ever.
+        values = {k: v for k, v in content.items() if v is not None or k == "times"}
         kinds: Mapping[str, tuple[type, ...]] = _KINDS
         for name, value in values.items():
             if value is not None and (

@@ -13,6 +13,7 @@ from aiohttp import web
 from itwin_async.emulator import errors
 from itwin_async.emulator.control import PREFIX, Control
 from itwin_async.emulator.engine import Request
+from itwin_async.emulator.faults import check_seconds
 from itwin_async.emulator.page import page
 
 if TYPE_CHECKING:
@@ -36,11 +37,15 @@ class Gate:
         latency: seconds that every answer takes.
         compress: whether bodies are compressed for clients that accept gzip.
 
+    Raises:
+        FaultError: the latency is negative, infinite or no number.
+
     """
 
     def __init__(
         self, emulator: EmulatorControls, engine: Engine, *, latency: float, compress: bool
     ) -> None:
+        check_seconds("latency", latency)
         self.latency = latency
         self._engine = engine
         self._compress = compress

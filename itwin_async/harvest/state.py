@@ -170,6 +170,8 @@ class State:
             " state = ? WHERE number = ?",
             (message.cursor, written, "done" if message.done else "open", message.entry.number),
         )
+        if message.done:
+            self._forget(message.entry)
 
     def end(self, message: Ended) -> None:
         """
@@ -178,6 +180,7 @@ class State:
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'done' WHERE number = ?", (message.entry.number,)
         )
+        self._forget(message.entry)
 
     def fail(self, message: Failed) -> None:
         """
@@ -246,6 +249,10 @@ class State:
                 self.connection.execute("PRAGMA busy_timeout=0")
                 self.connection.execute("PRAGMA journal_mode=DELETE")
         self.connection.close()
+
+    def _forget(self, entry: Entry) -> None:
+        # A list that is finished gets no more rows to compare with.
+        self.connection.execute("DELETE FROM harvest_seen WHERE list = ?", (entry.number,))
 
     def _add(self, keys: Iterable[tuple[str, str | None]]) -> int:
         return self.connection.executemany(

@@ -43,6 +43,7 @@ _NOWHERE = "http://127.0.0.1:9"
         (["emulator", "--replay", "/nowhere/c"], 2, "cannot replay /nowhere/c"),
         (["emulator", "--record", "/nowhere/c"], 2, "cannot record to /nowhere/c"),
         (["emulator", "--host", "192.0.2.1"], 2, "cannot serve"),
+        (["emulator", "--latency", "nan"], 2, "nan is no number of seconds"),
     ],
 )
 def test_one_line_and_a_code(

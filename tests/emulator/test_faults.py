@@ -238,11 +238,26 @@ async def test_churn_of_itwins_and_by_hand(call: Caller, emulator: Emulator) -> 
         {"next": "odd"},
         {"churn": "shuffle"},
         {"probability": 2},
+        {"latency": float("nan")},
+        {"latency": -1},
+        {"latency": (0, float("inf"))},
+        {"trickle": 1, "tick": float("nan")},
     ],
 )
 def test_faults_that_make_no_sense(wrong: dict[str, Any]) -> None:
     with pytest.raises(FaultError):
         Fault(**wrong)
+
+
+@pytest.mark.parametrize("latency", [float("nan"), float("inf"), -0.1])
+def test_a_latency_that_no_clock_can_wait_for(latency: float) -> None:
+    with pytest.raises(FaultError, match="latency must be a number of seconds from 0 on"):
+        Emulator(latency=latency)
+
+
+def test_nulls_of_a_fault_say_nothing() -> None:
+    fault = Fault.from_json({"match": "*", "status": None, "latency": None, "times": None})
+    assert fault == Fault(match="*", times=None)
 
 
 async def test_nothing_is_left_in_the_log(

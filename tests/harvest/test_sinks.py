@@ -9,6 +9,7 @@ import pytest
 
 from itwin_async import AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator, Fault
+from itwin_async.harvest.places import place_of
 from tests.harvest.truth import NEEDS, TARGETS, expected, found, lines
 
 FULL = harvest.favorite_imodels(prefer="representation")
@@ -75,6 +76,8 @@ async def test_a_token_that_the_server_no_longer_takes_doubles_nothing(
     assert applied.applied == 6
     assert report.complete, report.failures
     assert found(target) == expected(emulator)
+    with closing(sqlite3.connect(place_of(target).state)) as state:
+        assert state.execute("SELECT count(*) FROM harvest_seen").fetchone() == (0,)
 
 
 async def test_a_token_that_expires_between_two_runs_doubles_nothing(
