@@ -57,11 +57,12 @@ async def outcome_of(task: asyncio.Task[Fetched] | asyncio.Task[Fetched | None])
         What came of it; ``None`` if it was given up by somebody else.
 
     """
+    mine = asyncio.current_task()
+    before = mine.cancelling() if mine else 0
     try:
         return await task
     except asyncio.CancelledError:
-        mine = asyncio.current_task()
-        if mine is None or mine.cancelling():
+        if mine is None or mine.cancelling() > before:
             raise
         return None  # the session was closed, and the next request will say so
 

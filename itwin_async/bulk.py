@@ -5,14 +5,15 @@ One operation for very many items: a fixed set of workers, not a task for each i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from typing import Generic, TypeVar
 
 import attrs
 
 from itwin_async.arguments import count
-from itwin_async.errors import ITwinError, first_of
+from itwin_async.errors import ITwinError
 from itwin_async.session import Session
+from itwin_async.together import ungrouped
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -51,6 +52,7 @@ async def each(
     concurrency: int = 16,
     on_result: Callable[[A, R], object] | None = None,
     fail_fast: bool = False,
+    report: Report[A] | None = None,
 ) -> Report[A]:
     """
     Call an operation for each item, some at once, for instance ``imodels.add_favorite``.
@@ -64,6 +66,7 @@ async def each(
         concurrency: how many calls are under way at once.
         on_result: called with an item and its result, as results come.
         fail_fast: raise the first error instead of noting it; the other calls are cancelled.
+        report: written to as calls end; hand in your own to have it although something is raised.
 
     Returns:
         How many succeeded, and what failed.
@@ -71,58 +74,108 @@ async def each(
     Raises:
         ArgumentError: ``concurrency`` is below 1.
         ITwinError: with ``fail_fast``, the first error.
+        Exception: what ``items`` raised, after the calls for what they gave before have ended; or
+            what ``function`` or ``on_result`` raised that is no ``ITwinError``, at once.
 
     """
     count("concurrency", concurrency)
-    report: Report[A] = Report()
+    told = Report[A]() if report is None else report
 
     async def call(item: A) -> None:
+        before = _marks()
         try:
             result = await function(session, item)
-        except ITwinError as error:
-            if fail_fast:
+        except ITwinError as problem:
+            error = problem
+        except asyncio.CancelledError:
+            if _marks() > before:
                 raise
-            report.failures.append(Failure(item, error))
-            return
-        report.done += 1
-        if on_result is not None:
-            on_result(item, result)
-
-    try:
-        await _share(call, items, concurrency)
-    except* ITwinError as group:
-        first = first_of(group)
-    else:
-        return report
-    raise first
-
-
-async def _share(
-    call: Callable[[A], Awaitable[None]], items: Iterable[A] | AsyncIterable[A], workers: int
-) -> None:
-    async with asyncio.TaskGroup() as group:
-        if isinstance(items, AsyncIterable):
-            source, lock = aiter(items), asyncio.Lock()
-            for _ in range(workers):
-                group.create_task(_work_async(call, source, lock))
+            error = ITwinError("the call was cancelled by something that it waited for")
         else:
-            shared = iter(items)
-            for _ in range(workers):
-                group.create_task(_work(call, shared))
+            told.done += 1
+            if on_result is not None:
+                on_result(item, result)
+            return
+        if fail_fast:
+            raise error
+        told.failures.append(Failure(item, error))
+
+    source: _Source[A] = _Source()
+    try:
+        await ungrouped(source.share(call, items, concurrency))
+    finally:
+        await source.close()
+    if source.problem is not None:
+        raise source.problem
+    return told
 
 
-async def _work(call: Callable[[A], Awaitable[None]], items: Iterable[A]) -> None:
-    for item in items:
-        await call(item)
+def _marks() -> int:
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
 
 
-async def _work_async(
-    call: Callable[[A], Awaitable[None]], items: AsyncIterator[A], lock: asyncio.Lock
-) -> None:
-    while True:
-        async with lock:
+class _Source(Generic[A]):
+    """
+    Items for many workers; what it raises is kept until the calls under way have ended.
+    """
+
+    def __init__(self) -> None:
+        self.problem: BaseException | None = None
+        self._own: AsyncIterator[A] | None = None
+
+    async def share(
+        self,
+        call: Callable[[A], Awaitable[None]],
+        items: Iterable[A] | AsyncIterable[A],
+        workers: int,
+    ) -> None:
+        async with asyncio.TaskGroup() as group:
+            if isinstance(items, AsyncIterable):
+                drawn, lock = aiter(items), asyncio.Lock()
+                self._own = None if drawn is items else drawn
+                for _ in range(workers):
+                    group.create_task(self._work_async(call, drawn, lock))
+            else:
+                shared = iter(items)
+                for _ in range(workers):
+                    group.create_task(self._work(call, shared))
+
+    async def close(self) -> None:
+        # A walk that was begun here ends here; what the caller began is the caller's.
+        close: Callable[[], Awaitable[object]] | None = getattr(self._own, "aclose", None)
+        if close is not None:
+            await close()
+
+    async def _work(self, call: Callable[[A], Awaitable[None]], items: Iterator[A]) -> None:
+        while self.problem is None:
             try:
-                item = await anext(items)
-            except StopAsyncIteration:
+                item = next(items)
+            except StopIteration:
                 return
-        await call(item)
+            except Exception as problem:  # noqa: BLE001 - it is raised when all calls have ended
+                self.problem = problem
+                return
+            await call(item)
+
+    async def _work_async(
+        self, call: Callable[[A], Awaitable[None]], items: AsyncIterator[A], lock: asyncio.Lock
+    ) -> None:
+        while True:
+            async with lock:
+                if self.problem is not None:
+                    return
+                before = _marks()
+                try:
+                    item = await anext(items)
+                except StopAsyncIteration:
+                    return
+                except asyncio.CancelledError as problem:
+                    if _marks() > before:
+                        raise
+                    self.problem = problem
+                    return
+                except Exception as problem:  # noqa: BLE001 - as above
+                    self.problem = problem
+                    return
+            await call(item)

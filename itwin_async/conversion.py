@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import Any, Self, TypeAlias, TypeVar, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -70,14 +70,28 @@ class Converter(cattrs.Converter):
     decoded on the fast path.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *arguments: Any, **options: Any) -> None:
         self._foreign: list[Callable[[Any], bool]] = []
         self._settled = False
         self.decoders: Decoders = {}
         """Fast decoders, kept by what they decode; forgotten whenever a hook is registered."""
-        super().__init__(detailed_validation=True)
+        super().__init__(*arguments, **options)
         _register(self)
+        # A copy has these rules already, made for itself.
+        self._struct_copy_skip = self._structure_func.get_num_fns()
+        self._unstruct_copy_skip = self._unstructure_func.get_num_fns()
         self._settled = True
+
+    def copy(self, *arguments: Any, **options: Any) -> Self:
+        """
+        Make a converter with the same hooks, as ``cattrs.Converter`` does.
+        """
+        twin = super().copy(*arguments, **options)
+        twin._foreign = [*self._foreign]  # noqa: SLF001 - of its own class
+        return twin
+
+    def __copy__(self) -> Self:
+        return self.copy()
 
     def is_touched(self, cls: type) -> bool:
         """
@@ -102,7 +116,7 @@ class Converter(cattrs.Converter):
         if func is None:
             self._note(lambda _: True)  # a decorated function says by its annotation what it makes
             return super().register_structure_hook(cl)
-        self._note(lambda part: part == cl)
+        self._note(lambda part: part == cl or (isinstance(part, type) and issubclass(part, cl)))
         super().register_structure_hook(cl, func)
         return None
 

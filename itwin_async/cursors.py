@@ -16,6 +16,7 @@ from itwin_async.links import is_target
 
 _VERSION = 1
 _ALLOWED = "a cursor that this package made"
+_CLIMBING = re.compile(r"(?:/|%2f|%5c)(?:\.|%2e){1,2}(?=/|%2f|%5c|$)", re.IGNORECASE)
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -108,7 +109,7 @@ def _parse(text: object) -> Cursor:
         raise
     except (msgspec.DecodeError, RecursionError, ValueError):
         raise ArgumentError("cursor", text, _ALLOWED) from None
-    if offset < 0 or not is_target(target):
+    if offset < 0 or not is_target(target) or _CLIMBING.search(target.partition("?")[0]):
         raise ArgumentError("cursor", text, _ALLOWED)
     return Cursor(operation, scope, target, offset)
 

@@ -127,12 +127,16 @@ class _Recovery:
         decision = policy.decide(
             outcome, repeat=self._repeat, failures=self._failures, refusals=self._refusals
         )
+        if isinstance(outcome, RateLimitError):
+            # Everybody, also where this call itself cannot wait so long.
+            asked = outcome.retry_after or 0.0
+            seconds = asked if isinstance(decision, Stop) else decision.seconds
+            if seconds <= policy.max_retry_after:
+                core.pacer.hold(seconds, self._attempt.sent)
         if isinstance(decision, Stop) or policy.clock() + decision.seconds >= self._deadline:
             raise outcome
         core.tell(_wait(self._attempt, count, decision.seconds, outcome))
-        if isinstance(outcome, RateLimitError):
-            core.pacer.hold(decision.seconds)
-        else:
+        if not isinstance(outcome, RateLimitError):
             watch, left = core.ready().watch, self._deadline - policy.clock()
             await _within(core, watch, policy.sleep(decision.seconds), left)
 
@@ -144,16 +148,14 @@ async def _try(core: Core, attempt: Attempt, token: Secret, deadline: float, cou
         if late is not None:
             return late
     clock, limit = core.retry.clock, core.timeout.attempt
-    started = clock()
+    started = attempt.sent = clock()
     if core.pacer.open:
         core.pacer.count(started)
     left = deadline - started
     try:
         outcome = await send(core.ready(), attempt, token, min(left, limit))
         if isinstance(outcome, Response):
-            remaining = outcome.headers.get(_REMAINING)
-            if remaining is not None:
-                slots.heed(remaining)
+            slots.heed(outcome.headers.get(_REMAINING))
     except asyncio.CancelledError:
         with suppress(Exception):  # an observer's own failure must not hide the cancellation
             core.tell(_finished(attempt, count, None, clock() - started))
@@ -183,18 +185,23 @@ async def _queue(
     core: Core, slots: Slots, attempt: Attempt, deadline: float
 ) -> TransportError | None:
     """
-    Wait for the call's turn and for a slot; the slot is taken unless an error is returned.
+    Wait for a slot and for the call's turn; the slot is taken unless an error is returned.
+
+    In this order, for a call that had its turn must not wait again: too many would go at once then.
     """
     clock, pacer = core.retry.clock, core.pacer
-    while True:
-        watch, left = core.ready().watch, deadline - clock()
-        if not pacer.open and not await _within(core, watch, pacer.enter(left), left):
-            return _too_late("the quota", attempt)
-        if not await _within(core, watch, _take(slots), deadline - clock()):
-            return _too_late("a free connection", attempt)
-        if not pacer.held:
+    watch = core.ready().watch
+    if not await _within(core, watch, _take(slots), deadline - clock()):
+        return _too_late("the quota" if pacer.waiting else "a free connection", attempt)
+    left = deadline - clock()
+    try:
+        if pacer.open or await _within(core, watch, pacer.enter(left), left):
             return None
-        slots.give_back()  # a 429 of another call came while this one waited for its slot
+    except BaseException:
+        slots.give_back()
+        raise
+    slots.give_back()
+    return _too_late("the quota", attempt)
 
 
 async def _take(slots: Slots) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import Generator
 from typing import Generic, TypeVar
 
 from itwin_async.cursors import decode_cursor
-from itwin_async.errors import ArgumentError
+from itwin_async.errors import ArgumentError, ITwinError, with_cursor
 from itwin_async.listing import Listing, Page
 from itwin_async.session import Session
 from itwin_async.walks import ItemWalk, PageWalk
@@ -111,16 +111,21 @@ class Pager(Generic[T_co]):
             The items.
 
         Raises:
-            ITwinError: as ``Session.request``; with ``cursor``.
+            ITwinError: as ``Session.request``; its ``cursor`` is where this pager starts, because
+                nothing of what was fetched is handed out.
 
         """
         found: list[T_co] = []
         if limit is not None and _whole("limit", limit, 0, None) == 0:
             return found
-        async for page in self._walk(self._prefetch if limit is None else 0):
-            found.extend(page.items)
-            if limit is not None and len(found) >= limit:
-                return found[:limit]
+        try:
+            async for page in self._walk(self._prefetch if limit is None else 0):
+                found.extend(page.items)
+                if limit is not None and len(found) >= limit:
+                    return found[:limit]
+        except ITwinError as error:
+            with_cursor(error, self._listing.at(self._start, self._offset))
+            raise
         return found
 
     async def _first_page(self) -> Page[T_co]:

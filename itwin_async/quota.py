@@ -5,6 +5,7 @@ Shared pacing of all calls of a session: a known quota, or one that is learned f
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
 
 import attrs
@@ -15,6 +16,9 @@ _WINDOW = 60.0
 _FORGET = 600.0
 _SPARE = 0.01
 _CALM = 5.0
+_LEAST = 500 / 60  # the smallest allowance that the platform gives, in calls a second
+_SLOWEST = 1.0
+_REST = 1.0  # longer than callers that are under way keep the next one waiting
 
 
 def _number(_: object, attribute: attrs.Attribute[float], value: object) -> None:
@@ -24,6 +28,12 @@ def _number(_: object, attribute: attrs.Attribute[float], value: object) -> None
         or not 0 < value < float("inf")
     ):
         raise ArgumentError(attribute.name, value, "a number above 0")
+
+
+def _fitting(quota: Quota, attribute: attrs.Attribute[float], value: object) -> None:
+    _number(quota, attribute, value)
+    if not 1 <= quota.burst <= max(1, quota.requests):
+        raise ArgumentError(attribute.name, value, "a number from 1 up to requests")
 
 
 def _few(requests: object) -> float:
@@ -38,8 +48,9 @@ class Quota:
     Args:
         requests: calls in a window.
         per_seconds: length of the window, in seconds.
-        burst: calls that may go at once after a rest. Any window still holds at most ``requests``:
-            a burst makes the even pace between bursts slower. By default 4 % of ``requests``.
+        burst: calls that may go at once after a rest, 1 up to ``requests``. Any window still holds
+            at most ``requests``: a burst makes the even pace between bursts slower. By default 4 %
+            of ``requests``.
 
     """
 
@@ -47,7 +58,7 @@ class Quota:
     per_seconds: float = attrs.field(default=60.0, validator=_number)
     burst: float = attrs.field(
         default=attrs.Factory(lambda quota: _few(quota.requests), takes_self=True),
-        validator=_number,
+        validator=_fitting,
     )
 
     @property
@@ -57,7 +68,7 @@ class Quota:
         """
         # A network that delays one call and hurries the next must not make a window too full.
         spare = self.burst - 1 + min(1.0, _SPARE * self.requests)
-        return self.per_seconds / max(1, self.requests - spare)
+        return self.per_seconds / max(min(1, self.requests), self.requests - spare)
 
 
 @attrs.define(eq=False, repr=False)
@@ -68,6 +79,10 @@ class Lesson:
     A cycle runs from the end of a pause to the next 429. What was accepted in it, spread over the
     cycle and the pause behind it, can be had for ever: that is exact for windows. For a bucket the
     first cycle tells the burst, and a later one, paced above what is allowed, tells the rate.
+
+    A 429 may also have nothing to do with the pace: other clients, a server that is overloaded. So
+    time in which nobody wanted to call does not count, a pace that was not used is not blamed, and
+    none is more than halved at once.
     """
 
     start: float
@@ -78,15 +93,25 @@ class Lesson:
     probing: bool = False
     changed: float = 0.0
     calm: float = _CALM
+    idle: float = 0.0
+    paused: float = 0.0
     stages: list[tuple[float, int]] = attrs.field(factory=list)
+    recent: deque[tuple[float, int]] = attrs.field(factory=deque)
 
     def count(self, now: float) -> None:
         """
         Note that a call goes out.
         """
-        if not self.rate and now - self.start > _WINDOW:
-            self.start, self.passes = now, 0
         self.passes += 1
+        if self.rate:
+            return
+        recent = self.recent
+        if recent and now - recent[-1][0] < 1:
+            recent[-1] = (recent[-1][0], recent[-1][1] + 1)
+            return
+        recent.append((now, 1))
+        while now - recent[0][0] > _WINDOW:
+            recent.popleft()
 
     def grow(self, now: float) -> None:
         """
@@ -101,30 +126,44 @@ class Lesson:
             self.rate *= 1.05
             self.changed = now
 
-    def learn(self, refused_at: float, released_at: float) -> None:
+    def learn(self, refused_at: float, released_at: float, now: float) -> None:
         """
         End a cycle: estimate the rate from what was accepted in it.
         """
-        accepted = max(1, self.passes - self.refused)
-        busy = max(refused_at - self.start, 0.001)
-        sure = accepted / max(released_at - self.start, 0.001)
         if not self.rate:
-            self.burst = accepted
-            self.rate = max(sure, (sure * accepted / busy) ** 0.5)
-            self.probing = True
-        else:
-            totals = [(self.start, 0), *self.stages]
-            found = [
-                (accepted - before - self.burst) / (refused_at - start)
-                for start, before in totals
-                if refused_at - start > 0.01  # noqa: PLR2004 - shorter ones tell nothing
-            ]
-            self.rate = 0.97 * max(sure / 0.97, *found, 0.0) if found else sure
-            self.probing = False
+            self._guess(refused_at, released_at)
+        elif self.idle <= (refused_at - self.start) / 2:
+            self._correct(refused_at, released_at)
         self.calm = max(_CALM, 10 * (released_at - refused_at))
-        self.start = self.changed = released_at
+        self.start = self.changed = now
         self.passes = self.refused = 0
-        self.stages = [(released_at, 0)]
+        self.idle = self.paused = 0.0
+        self.stages = [(now, 0)]
+
+    def _guess(self, refused_at: float, released_at: float) -> None:
+        # Of all the times at which the quota may have begun to count, the kindest: too fast a pace
+        # is soon corrected, while too slow a one starves everybody.
+        total, sure, busy = 0, 0.0, 0.001
+        for first, passes in reversed(self.recent):
+            total += passes
+            accepted = max(1, total - self.refused)
+            rate = accepted / max(released_at - first, 0.001)
+            if rate > sure:
+                sure, busy, self.burst = rate, max(refused_at - first, 0.001), accepted
+        self.rate = max(_LEAST, sure, (sure * self.burst / busy) ** 0.5)
+        self.probing = True
+
+    def _correct(self, refused_at: float, released_at: float) -> None:
+        accepted = max(1, self.passes - self.refused)
+        sure = accepted / max(released_at - self.start - self.idle - self.paused, 0.001)
+        found = [
+            (accepted - before - self.burst) / (refused_at - start)
+            for start, before in self.stages
+            if refused_at - start > 0.01  # noqa: PLR2004 - shorter ones tell nothing
+        ]
+        rate = 0.97 * max(sure / 0.97, *found, 0.0) if found else sure
+        self.rate = max(_SLOWEST, self.rate / 2, min(self.rate, rate))
+        self.probing = False
 
 
 class Pacer:
@@ -155,13 +194,6 @@ class Pacer:
         self._lock = asyncio.Lock()
         self.open = quota is None
         self.waiting = 0
-
-    @property
-    def held(self) -> bool:
-        """
-        Whether nobody may pass at this moment.
-        """
-        return not self.open and self._clock() < self._hold
 
     @property
     def rate(self) -> float | None:
@@ -209,33 +241,42 @@ class Pacer:
         finally:
             self.waiting -= 1
 
-    def hold(self, seconds: float) -> None:
+    def hold(self, seconds: float, sent: float) -> None:
         """
         Let nobody pass for some time, because the platform answered 429.
 
         Args:
             seconds: how long from now.
+            sent: when the refused call went out, on the pacer's clock.
 
         """
         now = self._clock()
-        if self._lesson is not None:
-            self._lesson.refused += 1
-            if self._refused_at is None:
+        end = max(self._hold, now + seconds)
+        lesson = self._lesson
+        if lesson is not None:
+            if self._refused_at is not None:
+                lesson.refused += 1
+            elif not lesson.rate or sent >= lesson.start:
+                lesson.refused += 1
                 self._refused_at = now
-        self._hold = max(self._hold, now + seconds)
+            else:  # it tells of the cycle before, which has had its pause
+                lesson.paused += end - max(self._hold, now)
+        self._hold = end
         self.open = False
 
     def _pass(self, now: float) -> None:
         lesson = self._lesson
         if lesson is not None:
             if self._refused_at is not None:
-                lesson.learn(self._refused_at, now)
+                lesson.learn(self._refused_at, self._hold, now)
                 self._refused_at = None
             elif now - lesson.changed > _FORGET:
                 self._lesson, self._interval = Lesson(now), 0.0
                 self.open = True
                 return
             else:
+                rest = now - max(self._due, self._hold)
+                lesson.idle += rest if rest > _REST else 0.0
                 lesson.grow(now)
             lesson.count(now)
             self._interval = 1 / lesson.rate

@@ -7,6 +7,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+_SILENCE = 10
+
 
 class Slots:
     """
@@ -17,29 +19,39 @@ class Slots:
 
     """
 
-    __slots__ = ("_free", "_limit", "_spent", "_waiters", "_width")
+    __slots__ = ("_free", "_limit", "_silent", "_spent", "_waiters", "_width")
 
     def __init__(self, limit: int) -> None:
         self._limit = self._width = self._free = limit
-        self._spent = 0
+        self._spent = self._silent = 0
         self._waiters: deque[asyncio.Future[None]] = deque()
 
-    def heed(self, remaining: str) -> None:
+    def heed(self, remaining: str | None) -> None:
         """
         Have no more requests under way than the platform says remain; one may always try.
 
         An answer says how many calls remain behind it. Where calls go on to be accepted although
-        none remained, the number means something else, and is no longer heeded.
+        none remained, the number means something else, and is no longer heeded. It is forgotten
+        after some answers in a row that tell none.
 
         Args:
-            remaining: what the platform sent with an answer.
+            remaining: what the platform sent with an answer, if anything.
 
         """
+        if remaining is None:
+            if self._width < self._limit:
+                self._silent += 1
+                if self._silent >= _SILENCE:
+                    self._set_width(self._limit)
+            return
         if not (remaining.isascii() and remaining.isdigit()) or self._spent > 1:
             return
         left = int(remaining[:9])
         self._spent = self._spent + 1 if left == 0 else 0
-        width = self._limit if self._spent > 1 else min(self._limit, max(1, left))
+        self._set_width(self._limit if self._spent > 1 else min(self._limit, max(1, left)))
+
+    def _set_width(self, width: int) -> None:
+        self._silent = 0
         self._free += width - self._width
         self._width = width
         self._wake()

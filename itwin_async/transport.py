@@ -153,7 +153,7 @@ class Response:
 @attrs.define(eq=False, repr=False)
 class Attempt:
     """
-    What is the same for every attempt of a call.
+    What is the same for every attempt of a call; and when the latest went out.
     """
 
     method: str
@@ -162,6 +162,7 @@ class Attempt:
     headers: dict[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(repr=False)
     request_id: str
+    sent: float = 0.0
 
 
 class RequestOptions(TypedDict, total=False):
@@ -233,7 +234,7 @@ async def send(
         return _failure(problem, attempt)
     except asyncio.CancelledError as stop:
         # A pool that closes may also cancel what a task waits for, without cancelling the task.
-        if not watch.is_late(task) and not (channel.closed and not task.cancelling()):
+        if not watch.is_late(task) and (not channel.closed or watch.is_cancelled(task)):
             # The frames that it came through hold the token.
             raise stop.with_traceback(None) from None
         if channel.closed:

@@ -71,6 +71,22 @@ class Watch:
         before = self._late.pop(task, None)
         return before is not None and task.uncancel() <= before
 
+    def is_cancelled(self, task: asyncio.Task[object]) -> bool:
+        """
+        Tell whether somebody else cancelled a task since it is watched.
+
+        A task may have been cancelled before, and gone on: a failed task group leaves such a mark.
+
+        Args:
+            task: what ``start`` returned.
+
+        Returns:
+            Whether a cancellation is its own, and not just that of something it waits for.
+
+        """
+        watched = self._running.get(task)
+        return watched is None or task.cancelling() > watched[1]
+
     def close(self) -> None:
         """
         End everything that is watched, as if it were late.

@@ -8,7 +8,7 @@ import asyncio
 import math
 import random
 import selectors
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Protocol
 
 import attrs
@@ -111,6 +111,7 @@ def harvest(server: Server, calls: int, quota: Quota | None, tasks: int = 50) ->
                     pacer.count(clock())
                 else:
                     assert await pacer.enter(math.inf)
+                sent = clock()
                 await asyncio.sleep(chance.uniform(0.001, 0.004))
                 wait = server.ask(clock())
                 await asyncio.sleep(chance.uniform(0.001, 0.004))
@@ -118,7 +119,7 @@ def harvest(server: Server, calls: int, quota: Quota | None, tasks: int = 50) ->
                     outcome.marks.append(clock())
                     return
                 outcome.refused += 1
-                pacer.hold(wait + chance.random() * 0.1)
+                pacer.hold(wait + chance.random() * 0.1, sent)
 
         async def work() -> None:
             for _ in left:
@@ -163,6 +164,177 @@ def test_an_unknown_quota_is_learned(server: Server, rate: float) -> None:
     half = calls // 2
     assert outcome.marks[-1] - outcome.marks[half] <= 1.3 * (calls - half) / rate
     assert outcome.refused < 0.05 * calls
+
+
+@attrs.define
+class Strays:
+    """
+    A server that answers 429 now and then for reasons of its own.
+    """
+
+    inner: Server | None
+    share: float
+    chance: random.Random = attrs.Factory(lambda: random.Random(3))
+
+    def ask(self, now: float) -> float | None:
+        if self.chance.random() < self.share:
+            return 1
+        return self.inner.ask(now) if self.inner else None
+
+
+def minutes(server: Server, late: float, count: int = 5, tasks: int = 50) -> list[int]:
+    """
+    Count what is accepted in each minute, where every tenth 429 comes so many seconds late.
+    """
+    accepted = [0] * count
+    chance = random.Random(1)
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+
+        async def work() -> None:
+            while clock() < 60 * count:
+                if pacer.open:
+                    pacer.count(clock())
+                else:
+                    await pacer.enter(math.inf)
+                sent = clock()
+                wait = server.ask(sent)
+                await asyncio.sleep(0.1 if wait is None or chance.random() > 0.1 else 0.1 + late)
+                if wait is not None:
+                    pacer.hold(wait, sent)
+                elif sent < 60 * count:
+                    accepted[int(sent) // 60] += 1
+
+        await asyncio.gather(*(work() for _ in range(tasks)))
+
+    run(main())
+    return accepted
+
+
+@pytest.mark.parametrize("late", [0, 1.5, 3])
+@pytest.mark.parametrize(
+    ("server", "rate"),
+    [
+        (lambda: Window(500, 60), 500 / 60),
+        (lambda: Window(5000, 60), 5000 / 60),
+        (lambda: Bucket(500 / 60, 50), 500 / 60),
+        (lambda: Bucket(80, 100), 80.0),
+        (lambda: Bucket(80, 10), 80.0),
+    ],
+)
+def test_refusals_that_come_late_do_not_spoil_the_pace(
+    server: Callable[[], Server], rate: float, late: float
+) -> None:
+    assert min(minutes(server(), late)[1:]) >= 0.85 * 60 * rate
+
+
+def test_refusals_for_other_reasons_leave_a_pace_that_one_can_work_with() -> None:
+    assert min(minutes(Strays(None, 0.1), 0)) >= 45
+    assert min(minutes(Strays(Window(500, 60), 0.01), 0)) >= 100
+
+
+async def quiet(pacer: Pacer, calls: int, seconds: float) -> None:
+    for _ in range(calls):
+        await go(pacer)
+        await asyncio.sleep(seconds / calls)
+
+
+async def go(pacer: Pacer) -> float:
+    clock = asyncio.get_running_loop().time
+    if pacer.open:
+        pacer.count(clock())
+    else:
+        await pacer.enter(math.inf)
+    return clock()
+
+
+async def crowd(pacer: Pacer, calls: int) -> float:
+    """
+    Let many go at once, and tell how long the last one waited.
+    """
+    clock = asyncio.get_running_loop().time
+    began = clock()
+    await asyncio.gather(*(go(pacer) for _ in range(calls)))
+    return clock() - began
+
+
+@pytest.mark.parametrize(
+    ("calls", "seconds"), [(1, 0.5), (1, 40.0), (1, 59.0), (3, 50.0), (20, 50.0), (40, 200.0)]
+)
+def test_one_refusal_of_a_quiet_session_starves_nobody(calls: int, seconds: float) -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        await quiet(pacer, calls, seconds)
+        sent = await go(pacer)
+        await asyncio.sleep(0.1)
+        pacer.hold(1, sent)
+        assert await crowd(pacer, 20) < 5
+
+    run(main())
+
+
+def test_a_refusal_is_not_blamed_on_a_pace_that_was_not_used() -> None:
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        for _ in range(500):
+            pacer.count(clock())
+        sent = await go(pacer)
+        await asyncio.sleep(0.1)
+        pacer.hold(59, sent)
+        await quiet(pacer, 12, 120)
+        learned = pacer.rate
+        assert learned
+        sent = await go(pacer)
+        await asyncio.sleep(0.1)
+        pacer.hold(1, sent)
+        await go(pacer)
+        assert pacer.rate
+        assert pacer.rate >= learned
+
+    run(main())
+
+
+@pytest.mark.parametrize("before", [0, 100, 600, 1200, 1430])
+def test_a_quota_is_found_whenever_the_first_refusal_comes(before: int) -> None:
+    """
+    A session that has been near the limit for minutes, and goes beyond it just now.
+    """
+    server = Window(500, 60)
+    refused = 0
+
+    async def main() -> None:
+        nonlocal refused
+        clock = asyncio.get_running_loop().time
+        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+
+        async def call() -> None:
+            nonlocal refused
+            while True:
+                sent = await go(pacer)
+                wait = server.ask(clock())
+                await asyncio.sleep(0.05)
+                if wait is None:
+                    return
+                refused += 1
+                pacer.hold(wait, sent)
+
+        async def work(calls: Iterator[int]) -> None:
+            for _ in calls:
+                await call()
+
+        for _ in range(before):
+            await call()
+            await asyncio.sleep(0.075)
+        began, calls = clock(), iter(range(2000))
+        await asyncio.gather(*(work(calls) for _ in range(20)))
+        assert clock() - began <= 1.3 * 240 + 60
+
+    run(main())
+    assert refused < 100
 
 
 def test_no_window_ever_holds_more_than_the_quota() -> None:
@@ -217,7 +389,7 @@ def test_after_a_refusal_nobody_goes_before_the_time_nor_all_at_once() -> None:
         for _ in range(20):
             pacer.count(clock())
         await asyncio.sleep(0.1)
-        pacer.hold(5)
+        pacer.hold(5, 0)
 
         async def call() -> None:
             await pacer.enter(math.inf)
@@ -234,7 +406,7 @@ def test_a_turn_that_would_come_too_late_is_refused_without_waiting() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
-        pacer.hold(30)
+        pacer.hold(30, 0)
         assert not await pacer.enter(29)
         assert clock() == 0
         assert await pacer.enter(31)
@@ -247,7 +419,7 @@ def test_a_lesson_is_forgotten_after_a_long_calm() -> None:
         clock = asyncio.get_running_loop().time
         pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
         pacer.count(clock())
-        pacer.hold(1)
+        pacer.hold(1, 0)
         await pacer.enter(math.inf)
         assert pacer.rate is not None
         await asyncio.sleep(3600)
@@ -258,6 +430,29 @@ def test_a_lesson_is_forgotten_after_a_long_calm() -> None:
         assert pacer.rate is None
 
     run(main())
+
+
+@pytest.mark.parametrize("quota", [Quota(10, burst=10), Quota(0.5, per_seconds=1), Quota(1)])
+def test_small_quotas_are_kept(quota: Quota) -> None:
+    passed: list[float] = []
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        pacer = Pacer(quota, clock=clock, sleep=asyncio.sleep)
+        for _ in range(40):
+            await pacer.enter(math.inf)
+            passed.append(clock())
+
+    run(main())
+    window = quota.per_seconds * max(1, 1 / quota.requests) - 0.001
+    most = max(sum(first <= time < first + window for time in passed) for first in passed)
+    assert most <= max(1, quota.requests)
+
+
+@pytest.mark.parametrize("burst", [0, 0.5, 11, -1, True, "3", math.nan, math.inf])
+def test_bursts_that_no_window_could_hold(burst: Any) -> None:
+    with pytest.raises(ArgumentError, match="burst"):
+        Quota(10, burst=burst)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Awaitable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -24,7 +23,6 @@ from itwin_async.errors import (
     RateLimitError,
     ServerError,
     TransportError,
-    first_of,
 )
 from itwin_async.harvest.desk import Desk
 from itwin_async.harvest.errors import TargetError
@@ -39,6 +37,7 @@ from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import Named, Source
 from itwin_async.paging import MAX_PAGE_SIZE
 from itwin_async.session import Session
+from itwin_async.together import ungrouped
 
 T = TypeVar("T")
 
@@ -147,7 +146,7 @@ class _Harvest(Generic[T]):
             await desk.ask(lambda: keeper.open(identity, source.item, source.table, keys))
             self._items_before, resumed = keeper.totals.items, keeper.totals.lists > 0
             with self._meter.running():
-                await _together(self._walks(concurrency))
+                await ungrouped(self._walks(concurrency))
             await desk.ask(keeper.commit)
             found = await desk.ask(lambda: keeper.failures(_FAILURES_TOLD))
             progress = self._progress()
@@ -260,16 +259,6 @@ class _Harvest(Generic[T]):
             waiting=meter.waiting,
             seconds=time.monotonic() - self._started,
         )
-
-
-async def _together(work: Awaitable[None]) -> None:
-    try:
-        await work
-    except BaseExceptionGroup as group:
-        first = first_of(group)
-    else:
-        return
-    raise first
 
 
 def _is_stale(error: ITwinError) -> bool:

@@ -97,3 +97,17 @@ def test_a_number_that_is_always_none_is_not_heeded_for_long() -> None:
     slots.heed("1")
     slots.give_back()
     assert slots.take_now()
+
+
+def test_a_number_is_forgotten_where_answers_tell_none_any_more() -> None:
+    slots = Slots(5)
+    slots.heed("1")
+    for _ in range(9):
+        slots.heed(None)
+    assert [slots.take_now() for _ in range(2)] == [True, False]
+    slots.heed("1")
+    for _ in range(9):
+        slots.heed(None)
+    assert not slots.take_now()
+    slots.heed(None)
+    assert [slots.take_now() for _ in range(5)] == [True] * 4 + [False]

@@ -397,6 +397,49 @@ async def test_a_429_holds_the_whole_session(canned: CannedServer) -> None:
     assert min(times[1:]) >= 1030
 
 
+async def test_a_429_that_its_own_call_cannot_wait_for_holds_the_others(
+    canned: CannedServer, clock: FakeClock
+) -> None:
+    canned.script(refusal(429, retry_after="60"), {})
+    async with Session("t", base_url=canned.base_url, retry=policy(clock)) as session:
+        with pytest.raises(RateLimitError):
+            await session.request("GET", "/x", timeout=30)
+        with pytest.raises(TransportError, match="quota"):
+            await session.request("GET", "/x", timeout=30)
+        assert len(canned.seen) == 1
+        await session.request("GET", "/x", timeout=90)
+    assert clock.now >= 1060
+    assert len(canned.seen) == 2
+
+
+async def test_a_quota_is_kept_when_calls_wait_for_connections_too(canned: CannedServer) -> None:
+    clock = FakeClock(auto=False)
+    gate, times = asyncio.Event(), list[float]()
+
+    async def stall(_: Seen) -> Answer:
+        times.append(clock.now)
+        await gate.wait()
+        return {}
+
+    canned.respond = stall
+    quota = Quota(10, per_seconds=10, burst=1)
+    async with Session(
+        "t", base_url=canned.base_url, retry=policy(clock), quota=quota, max_connections=2
+    ) as session:
+        calls = [asyncio.create_task(session.request("GET", "/x")) for _ in range(12)]
+        await settle()
+        await clock.advance(30)
+        await until(lambda: len(times) == 2)
+        gate.set()
+        pump = asyncio.create_task(_pump(clock))
+        await asyncio.gather(*calls)
+        pump.cancel()
+        await asyncio.gather(pump, return_exceptions=True)
+    assert len(times) == 12
+    assert all(sum(first <= time < first + 9.9 for time in times) <= 10 for first in times)
+    assert times[-1] - times[2] >= 9 * 0.99
+
+
 async def _pump(clock: FakeClock) -> None:
     while True:
         await clock.advance(0.05)

@@ -120,6 +120,36 @@ async def flat(pager: Pager[Thing]) -> AsyncIterator[Thing]:
             yield thing
 
 
+@pytest.mark.parametrize("begin", [0, 3])
+async def test_an_error_of_collect_leads_back_to_where_it_began(
+    open_desk: OpenDesk, begin: int
+) -> None:
+    """
+    Nothing of what was fetched before is handed out.
+    """
+    rows = Flaky(token_list(10))
+    desk = await open_desk(rows)
+    cursor = None
+    if begin:
+        walk = aiter(desk.things(page_size=2))
+        for _ in range(begin):
+            await anext(walk)
+        cursor = walk.cursor
+        await walk.aclose()
+    rows.count, rows.fails = 0, 3
+    with pytest.raises(ITwinError) as caught:
+        await Pager(desk.session, token_listing(), page_size=2, cursor=cursor).collect()
+    assert caught.value.cursor
+    rest = await Pager(desk.session, token_listing(), cursor=caught.value.cursor).collect()
+    assert ids(rest) == list(range(begin, 10))
+
+
+def test_dots_in_a_token_are_no_way_out() -> None:
+    target = "/things/a..b/..c?$continuationToken=/../x%2f.."
+    cursor = forge(1, "tests.things", SCOPE, target, 0)
+    Pager(Session("secret"), token_listing(), cursor=cursor)
+
+
 def open_session(server: Server) -> Session:
     return Session("secret", base_url=server.url, retry=NO_RETRY)
 
@@ -243,6 +273,11 @@ SCOPE = token_listing().scope
         forge(1, "tests.things", SCOPE, "/things?p=1\r\nX-Evil: 1", 0),
         forge(1, "tests.things", SCOPE, "/things?p=1 HTTP/1.1", 0),
         forge(1, "tests.things", SCOPE, "/things\\..", 0),
+        forge(1, "tests.things", SCOPE, "/things/../users/me", 0),
+        forge(1, "tests.things", SCOPE, "/things/..?p=1", 0),
+        forge(1, "tests.things", SCOPE, "/things/%2E%2e/users/me", 0),
+        forge(1, "tests.things", SCOPE, "/things/.%2e%2Fusers/me", 0),
+        forge(1, "tests.things", SCOPE, "/things/./me", 0),
         forge(1, "tests.others", SCOPE, "/things?p=1", 0),
         forge(1, "tests.things", "other", "/things?p=1", 0),
         forge(),

@@ -4,6 +4,7 @@ A caller's hook wins over everything, whenever it is registered.
 
 from __future__ import annotations
 
+import copy
 import gc
 import json
 from collections.abc import Callable, Iterator
@@ -34,6 +35,12 @@ Register = Callable[[Converter], None]
 
 def by_class(converter: Converter) -> None:
     converter.register_structure_hook(imodels.IModel, lambda value, _: imodels.IModel("hook"))
+
+
+def by_parent(converter: Converter) -> None:
+    converter.register_structure_hook(
+        imodels.IModelSummary, lambda value, _: imodels.IModel("hook")
+    )
 
 
 def by_nested_class(converter: Converter) -> None:
@@ -83,6 +90,7 @@ def by_optional(converter: Converter) -> None:
     "register",
     [
         by_class,
+        by_parent,
         by_nested_class,
         by_leaf,
         by_predicate,
@@ -103,6 +111,32 @@ def test_hooks_win(register: Register, *, late: bool) -> None:
     assert hooked != plain
     assert codec.one(ONE, imodels.IModel, "item") == hooked
     assert Codec(Converter()).page(BODY, imodels.IModel, "items")[0] == [plain]
+
+
+@pytest.mark.parametrize("copied", [Converter.copy, copy.copy, copy.deepcopy])
+def test_a_copy_has_the_hooks_and_gets_its_own(copied: Callable[[Converter], Converter]) -> None:
+    first = Converter()
+    by_leaf(first)
+    second = copied(first)
+    assert type(second) is Converter
+    (of_first,) = Codec(first).page(BODY, imodels.IModel, "items")[0]
+    assert Codec(second).page(BODY, imodels.IModel, "items")[0] == [of_first]
+    by_nested_class(second)
+    (of_second,) = Codec(second).page(BODY, imodels.IModel, "items")[0]
+    assert of_second.links
+    assert of_second.links.creator == Link("hook")
+    assert of_second.display_name == "hook n"
+    assert Codec(first).page(BODY, imodels.IModel, "items")[0] == [of_first]
+    assert second.unstructure(of_second)["displayName"] == "hook n"
+
+
+def test_a_copy_of_the_plain_converter_takes_the_fast_path() -> None:
+    twin = shared_converter.copy()
+    Codec(twin).page(BODY, imodels.IModel, "items")
+    (fast,) = twin.decoders.values()
+    assert fast is not None
+    with pytest.raises(DecodeError, match=r"expected a string, got a number at \$\.items\[0\]\.id"):
+        Codec(twin).page(envelope({"id": 1, "displayName": "n"}), imodels.IModel, "items")
 
 
 def test_a_hook_for_something_else_keeps_the_fast_path() -> None:
