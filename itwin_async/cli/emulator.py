@@ -60,7 +60,7 @@ class _Wishes:
     token_file: Path | None
     strict: bool
     record: Path | None
-    target: str
+    target: str | None
     replay: Path | None
 
 
@@ -89,7 +89,7 @@ class _Wishes:
 @click.option("--token-file", type=_FILE, metavar="FILE", help="Where to write the token too.")
 @click.option("--strict", is_flag=True, help="Collect requests that the platform would refuse.")
 @click.option("--record", type=_FILE, metavar="FILE", help="Be a proxy and write a cassette.")
-@click.option("--target", default=_PLATFORM, metavar="URL", help="What to record.")
+@click.option("--target", metavar="URL", help=f"What to record; {_PLATFORM} if left out.")
 @click.option("--replay", type=_FILE, metavar="FILE", help="Play a cassette instead.")
 @click.option("--openapi", is_flag=True, help="Print the OpenAPI document and end.")
 def emulator(*, openapi: bool, **wishes: object) -> None:
@@ -104,6 +104,11 @@ def emulator(*, openapi: bool, **wishes: object) -> None:
 
         click.echo(msgspec.json.format(msgspec.json.encode(document()), indent=2))
         return
+
+    if wishes["record"] is not None and wishes["replay"] is not None:
+        raise click.UsageError("--record and --replay exclude each other")
+    if wishes["target"] is not None and wishes["record"] is None:
+        raise click.UsageError("--target says what --record records")
 
     async def main() -> None:
         from itwin_async.emulator.serve import serve
@@ -126,10 +131,11 @@ def _hosted(wishes: _Wishes) -> HostedInLoop:
     if wishes.record is not None:
         if not wishes.record.absolute().parent.is_dir():
             raise ConfigurationError(f"cannot record to {wishes.record}: there is no such folder")
+        target = wishes.target or _PLATFORM
         try:
-            return Recorder(wishes.record, wishes.target, host=wishes.host, port=wishes.port)
+            return Recorder(wishes.record, target, host=wishes.host, port=wishes.port)
         except ValueError as problem:
-            raise _refusal(f"cannot record {wishes.target}", problem) from None
+            raise _refusal(f"cannot record {target}", problem) from None
     if wishes.replay is None:
         return _emulator(wishes)
     try:

@@ -167,11 +167,18 @@ def status(*, target: str, as_json: bool) -> None:
     run(main)
 
 
+def _no_stream(_: click.Context, __: click.Parameter, file: Path) -> Path:
+    if str(file) == "-":
+        raise click.BadParameter("give a file's name; it appears when everything is written")
+    return file
+
+
 @click.command()
 @click.argument("target")
 @click.option(
     "--geojson",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_no_stream,
     required=True,
     metavar="FILE",
     help="The file to write.",
@@ -196,6 +203,7 @@ def export(*, target: str, geojson: Path) -> None:
 @click.option(
     "--png",
     type=click.Path(dir_okay=False, path_type=Path),
+    callback=_no_stream,
     required=True,
     metavar="FILE",
     help="The picture to write.",

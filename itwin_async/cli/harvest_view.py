@@ -106,8 +106,11 @@ class View:
         if self._progress is None or self._quiet:
             return
         self._stop()
-        kept = f"{self._progress.items:,} items are kept"
-        click.echo(f"{clean(self._target)}: {kept}; run the same again to go on", err=True)
+        kept = self._progress.items
+        with suppress(TargetError):
+            kept = status(self._target).items
+        words = f"{kept:,} items are kept"
+        click.echo(f"{clean(self._target)}: {words}; run the same again to go on", err=True)
 
     def _stop(self) -> None:
         if self._live is not None:

@@ -140,7 +140,8 @@ class Output:
         return (b",\n  " if self.count else b"[\n  ") + b",\n  ".join(texts)
 
     def _summary(self) -> str:
-        said = f"{self.count:,} {self._noun}" if self.count else f"No {self._noun}."
+        noun = self._noun.removesuffix("s") if self.count == 1 else self._noun
+        said = f"{self.count:,} {noun}" if self.count else f"No {noun}."
         if self.full:
             said += ", limit reached"
         if self._table.hidden:

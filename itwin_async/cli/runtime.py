@@ -12,8 +12,10 @@ import logging
 import os
 import signal
 import sys
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
+from types import FrameType
 from typing import TypeVar
 
 import attrs
@@ -179,15 +181,45 @@ def run(main: Callable[[], Coroutine[object, object, int | None]]) -> None:
     sys.exit(code)
 
 
+_SAME_WISH = 1.0  # seconds
+
+
 async def _until_terminated(work: Coroutine[object, object, int | None]) -> int | None:
     """
-    Turn SIGTERM into a cancellation, so that the terminal gets its cursor back.
+    Turn SIGINT and SIGTERM into a cancellation, so that what was begun is put in order.
+
+    A terminal, a supervisor and ``timeout`` may each send one for the same wish: what comes right
+    after the first says nothing new. Later ones are impatience, and end the command at once.
     """
-    task = asyncio.current_task()
-    if task is not None:
-        with contextlib.suppress(NotImplementedError):
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-    return await work
+    task, loop = asyncio.current_task(), asyncio.get_running_loop()
+    first: list[tuple[int, float]] = []
+
+    def end(number: int, _: FrameType | None) -> None:
+        now = time.monotonic()
+        if not first:
+            first.append((number, now))
+            if task is not None and not loop.is_closed():
+                loop.call_soon_threadsafe(task.cancel)
+        elif now - first[0][1] > _SAME_WISH:
+            raise KeyboardInterrupt
+
+    _handle(end)
+    try:
+        return await work
+    except asyncio.CancelledError:
+        if first and first[0][0] == signal.SIGINT:
+            raise KeyboardInterrupt from None
+        raise
+    finally:
+        if first:
+            # A handler of Python's would be gone before the process is.
+            _handle(signal.SIG_IGN)
+
+
+def _handle(action: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(number, action)
 
 
 def explain(problem: BaseException) -> int:

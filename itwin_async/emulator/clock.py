@@ -48,7 +48,11 @@ class EmulatorClock:
         Returns:
             The new time in seconds since the epoch.
 
+        Raises:
+            ValueError: no calendar has that moment.
+
         """
+        _check(self.now() + seconds)
         self._base += seconds
         return self.now()
 
@@ -62,8 +66,13 @@ class EmulatorClock:
         Returns:
             The new time in seconds since the epoch.
 
+        Raises:
+            ValueError: no calendar has that moment.
+
         """
-        self._base = moment.timestamp() if isinstance(moment, datetime) else float(moment)
+        seconds = moment.timestamp() if isinstance(moment, datetime) else float(moment)
+        _check(seconds)
+        self._base = seconds
         self._origin = time.monotonic()
         return self.now()
 
@@ -89,6 +98,13 @@ class EmulatorClock:
 
         """
         return stamp(self.utcnow(), digits)
+
+
+def _check(seconds: float) -> None:
+    try:
+        datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        raise ValueError(f"{seconds} seconds since 1970 are beyond any calendar") from None
 
 
 def stamp(moment: datetime, digits: int = 7) -> str:

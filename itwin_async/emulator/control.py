@@ -164,9 +164,7 @@ class Control:
         return self._clock(order)
 
     def _token(self, order: _Order) -> Answer:
-        user = order.content.get("user", "demo")
-        if not isinstance(user, str) or not user:
-            raise ControlError("user must be a name")
+        user = _user(order)
         token = self._emulator.token_for(user, fresh=order.content.get("fresh") is True)
         return json_answer(201, {"user": user, "token": token})
 
@@ -181,20 +179,25 @@ class Control:
         return no_content()
 
     def _favorites(self, order: _Order) -> Answer:
+        user = _user(order)
         for name, act in (("add", self._emulator.favorite), ("remove", self._emulator.unfavorite)):
             ids = order.content.get(name, [])
             if not isinstance(ids, list):
                 raise ControlError(f"{name} must be a list of ids")
-            act(
-                str(order.content.get("user", "demo")),
-                *(str(item) for item in cast("list[object]", ids)),
-            )
+            act(user, *(str(item) for item in cast("list[object]", ids)))
         return no_content()
 
     def _rate_limit(self, order: _Order) -> Answer:
         limit = RateLimit(**order.content) if order.content else None  # type: ignore[arg-type]
         self._emulator.rate_limit = limit
         return no_content()
+
+
+def _user(order: _Order) -> str:
+    user = order.content.get("user", "demo")
+    if not isinstance(user, str) or not user:
+        raise ControlError("user must be a name")
+    return user
 
 
 def _decode(body: bytes) -> Mapping[str, object]:

@@ -292,13 +292,20 @@ class EmulatorControls(WorldBuilding, SignInControls):
             world: the name of a JSON file, or its content.
 
         Raises:
-            ValueError: the content does not say what it should; the message names the place.
+            ValueError: the content does not say what it should; the message names the place. The
+                world is then as it was.
 
         """
+        content: object = world
         if isinstance(world, (str, os.PathLike)):
-            load_world(self, json.loads(Path(world).read_text(encoding="utf-8")))
-        else:
-            load_world(self, world)
+            content = json.loads(Path(world).read_text(encoding="utf-8"))
+        with self._engine.lock:
+            before = self._engine.world.copy()
+            try:
+                load_world(self, content)
+            except BaseException:
+                self._engine.world = before
+                raise
 
     def openapi(self) -> JsonObject:
         """

@@ -38,6 +38,7 @@ class Request:
         headers: names in any case.
         body: the bytes that came with it.
         origin: scheme and host that it was sent to.
+        epoch: how often the emulator had been reset when it came; it is of no time when absent.
 
     """
 
@@ -46,6 +47,7 @@ class Request:
     headers: Mapping[str, str]
     body: bytes = b""
     origin: str = ""
+    epoch: int | None = None
 
     @property
     def path(self) -> str:
@@ -60,6 +62,12 @@ class Request:
         The query as it was sent.
         """
         return self.target.partition("?")[2]
+
+
+class OutdatedError(Exception):
+    """
+    The emulator was reset while a request waited; what it wanted is of a world that is gone.
+    """
 
 
 class Engine:
@@ -102,6 +110,7 @@ class Engine:
         self.request_count = 0
         self.counts: dict[str, int] = {}
         self.violations: list[str] = []
+        self.epoch = 0
         self._start = world.copy()
         self._limit = rate_limit
         self._keep = keep
@@ -115,6 +124,7 @@ class Engine:
 
         """
         with self.lock:
+            self.epoch += 1
             if world is not None:
                 self._start = world.copy()
             self.world = self._start.copy()
@@ -132,8 +142,13 @@ class Engine:
     def begin(self, request: Request) -> tuple[RecordedRequest, SetFault | None, Caller | Answer]:
         """
         Write a request down, find out who calls and which fault applies.
+
+        Raises:
+            OutdatedError: the emulator was reset since the request came.
+
         """
         with self.lock:
+            self._check(request)
             caller = self.access.check(request.headers.get("Authorization"), self.world)
             user = caller.user.name if isinstance(caller, Caller) else None
             record = RecordedRequest(
@@ -156,8 +171,13 @@ class Engine:
     def work(self, request: Request, caller: Caller | Answer, entry: SetFault | None) -> Answer:
         """
         Return what the platform answers, and what a fault makes of it.
+
+        Raises:
+            OutdatedError: the emulator was reset since the request came.
+
         """
         with self.lock:
+            self._check(request)
             fault = None if entry is None else entry.fault
             user = caller.user.name if isinstance(caller, Caller) else None
             if fault is not None and fault.status is not None:
@@ -178,6 +198,10 @@ class Engine:
             if fault is not None:
                 answer = tamper(answer, fault, self, request, user)
             return answer
+
+    def _check(self, request: Request) -> None:
+        if request.epoch not in {None, self.epoch}:
+            raise OutdatedError
 
     def _remember(self, record: RecordedRequest) -> None:
         if len(self.requests) >= 2 * self._keep:

@@ -8,7 +8,7 @@ import math
 import random
 import re
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Literal, TypeAlias, cast, get_args
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import attrs
 import msgspec
@@ -52,6 +52,25 @@ def _check_match(_: object, __: object, value: str) -> None:
     method, _, path = value.partition(" ")
     if value != "*" and (method.upper() not in _METHODS or not path.startswith(("/", "*"))):
         raise FaultError(f"write a match as 'GET /imodels/favorites' or '*', not {value!r}")
+    if "?" in path or "**" in path.removesuffix("/**"):
+        raise FaultError(f"a match is a path, without a query, and '/**' ends it, not {value!r}")
+
+
+def _check_number(
+    low: float, high: float = math.inf
+) -> Callable[[object, attrs.Attribute[Any], float | None], None]:
+    def check(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
+        if value is not None and not low <= value < high:
+            upward = f"at least {low}" if high == math.inf else f"from {low} to {high - 1}"
+            raise FaultError(f"{attribute.name} must be {upward}, not {value}")
+
+    return check
+
+
+def _check_headers(_: object, __: object, value: Mapping[str, str]) -> None:
+    for name, text in value.items():
+        if not f"{name}{text}".isprintable():
+            raise FaultError(f"the header {name!r} holds what no header can hold")
 
 
 @attrs.frozen(kw_only=True)
@@ -92,23 +111,23 @@ class Fault:
     """
 
     match: str = attrs.field(default="*", validator=_check_match)
-    times: int | None = 1
-    after: int = 0
-    every: int | None = None
-    burst: int = 1
+    times: int | None = attrs.field(default=1, validator=_check_number(1))
+    after: int = attrs.field(default=0, validator=_check_number(0))
+    every: int | None = attrs.field(default=None, validator=_check_number(1))
+    burst: int = attrs.field(default=1, validator=_check_number(1))
     probability: float = 1.0
     seed: int = 0
     user: str | None = None
-    status: int | None = None
+    status: int | None = attrs.field(default=None, validator=_check_number(200, 600))
     body: bytes | str | JsonObject | None = None
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
+    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], validator=_check_headers)
     retry_after: float | str | None = None
     latency: Latency = 0.0
     drop: Drop | None = None
-    truncate: float | None = None
+    truncate: float | None = attrs.field(default=None, validator=_check_number(0))
     malformed: bool = False
     content_type: str | None = None
-    trickle: int | None = None
+    trickle: int | None = attrs.field(default=None, validator=_check_number(1))
     tick: float = 0.01
     next: Next | None = None
     foreign_origin: str = "https://elsewhere.example"
@@ -130,6 +149,8 @@ class Fault:
         waits = self.latency if isinstance(self.latency, tuple) else (self.latency,)
         for name, seconds in (("tick", self.tick), *(("latency", wait) for wait in waits)):
             check_seconds(name, seconds)
+        if waits[0] > waits[-1]:
+            raise FaultError(f"latency must go upward, not from {waits[0]} to {waits[-1]}")
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> Fault:

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from itwin_async.emulator import errors
 from itwin_async.emulator.control import PREFIX, Control
-from itwin_async.emulator.engine import Request
+from itwin_async.emulator.engine import OutdatedError, Request
 from itwin_async.emulator.faults import check_seconds
 from itwin_async.emulator.page import page
 
@@ -55,6 +55,7 @@ class Gate:
         """
         Answer a request.
         """
+        epoch = self._engine.epoch
         try:
             body = await incoming.read() if incoming.can_read_body else b""
         except web.HTTPRequestEntityTooLarge:
@@ -65,12 +66,16 @@ class Gate:
             headers=incoming.headers,
             body=body,
             origin=f"{incoming.scheme}://{incoming.host}",
+            epoch=epoch,
         )
         if request.path == "/" and request.method == "GET":
             return _plain(page())
         if request.path.startswith(PREFIX):
             return _plain(self._control.answer(request))
-        return await self._platform(incoming, request)
+        try:
+            return await self._platform(incoming, request)
+        except OutdatedError:
+            return _hang_up(incoming)
 
     async def _platform(self, incoming: BaseRequest, request: Request) -> web.StreamResponse:
         if self.latency:

@@ -72,6 +72,14 @@ class World:
     def __init__(
         self, seed: int = 0, itwins: int = 0, imodels: int = 0, *, favorites: float | bool = True
     ) -> None:
+        sizes: dict[str, object] = {"itwins": itwins, "imodels": imodels}
+        for name, size in sizes.items():
+            if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+                raise ValueError(f"{name} must be a whole number from 0 on, not {size!r}")
+        if favorites < 0 or (isinstance(favorites, float) and not favorites <= 1):
+            raise ValueError(
+                f"favorites must be a bool, a share up to 1.0, or a whole number, not {favorites!r}"
+            )
         self.seed = seed
         self.mint = GuidMint(seed)
         self.version = 0

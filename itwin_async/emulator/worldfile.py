@@ -4,26 +4,39 @@ A world as JSON: what `load` reads and `export` writes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, cast
+import functools
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
+
+import msgspec
 
 if TYPE_CHECKING:
     from itwin_async.emulator.build import WorldBuilding
     from itwin_async.emulator.records import Json, JsonObject
     from itwin_async.emulator.state import World
 
-_ITWIN = {
-    "id": "id", "displayName": "display_name", "subClass": "sub_class", "status": "status",
-    "type": "type", "number": "number", "latitude": "latitude", "longitude": "longitude",
-    "geographicLocation": "geographic_location", "ianaTimeZone": "iana_time_zone",
-    "dataCenterLocation": "data_center_location", "parentId": "parent_id",
-    "createdDateTime": "created",
+T = TypeVar("T")
+
+_Latitude: TypeAlias = Annotated[float, msgspec.Meta(ge=-90, le=90)] | None
+_Longitude: TypeAlias = Annotated[float, msgspec.Meta(ge=-180, le=180)] | None
+_Text: TypeAlias = str | None
+_ITWIN: Mapping[str, tuple[str, object]] = {
+    "id": ("id", _Text), "displayName": ("display_name", _Text), "subClass": ("sub_class", str),
+    "status": ("status", str), "type": ("type", _Text), "number": ("number", _Text),
+    "latitude": ("latitude", _Latitude), "longitude": ("longitude", _Longitude),
+    "geographicLocation": ("geographic_location", _Text),
+    "ianaTimeZone": ("iana_time_zone", _Text),
+    "dataCenterLocation": ("data_center_location", str), "parentId": ("parent_id", _Text),
+    "createdDateTime": ("created", datetime | None),
 }  # fmt: skip
-_IMODEL = {
-    "id": "id", "displayName": "display_name", "name": "display_name",
-    "description": "description", "extent": "extent", "state": "state",
-    "createdDateTime": "created", "isSecured": "is_secured",
-    "containersEnabled": "containers_enabled", "lastChangesetPushDateTime": "last_changeset",
+_IMODEL: Mapping[str, tuple[str, object]] = {
+    "id": ("id", _Text), "displayName": ("display_name", _Text), "name": ("display_name", _Text),
+    "description": ("description", _Text), "state": ("state", str),
+    "extent": ("extent", dict[str, Any] | tuple[float, float, float, float] | None),
+    "createdDateTime": ("created", datetime | None), "isSecured": ("is_secured", bool),
+    "containersEnabled": ("containers_enabled", int),
+    "lastChangesetPushDateTime": ("last_changeset", datetime | None),
 }  # fmt: skip
 _DERIVED = {
     "class", "iTwinAccountId", "image", "imageName", "createdBy", "lastModifiedDateTime",
@@ -46,29 +59,46 @@ def load_world(builder: WorldBuilding, content: object) -> None:
     unknown = sorted(set(top) - {"itwins", "iTwins", "favorites", "recents", "users"})
     if unknown:
         raise ValueError(f"the world has no member {unknown[0]!r}")
-    names: dict[str, str] = {}
+    names: dict[str, list[str]] = {}
     for index, item in enumerate(_list(top.get("itwins", top.get("iTwins", [])), "itwins")):
         where = f"itwins[{index}]"
         row = _mapping(item, where)
-        itwin = builder.add_itwin(**_fields(row, _ITWIN, where))  # type: ignore[arg-type]
-        names[itwin.display_name] = itwin.id
+        itwin = _add(builder.add_itwin, _fields(row, _ITWIN, where), where)
+        names.setdefault(itwin.display_name, []).append(itwin.id)
         imodels = _list(row.get("imodels", row.get("iModels", [])), f"{where}.imodels")
         for number, model in enumerate(imodels):
             place = f"{where}.imodels[{number}]"
             fields = _fields(_mapping(model, place), _IMODEL, place)
-            imodel = builder.add_imodel(itwin.id, **fields)  # type: ignore[arg-type]
-            names[imodel.name] = imodel.id
+            imodel = _add(functools.partial(builder.add_imodel, itwin.id), fields, place)
+            names.setdefault(imodel.name, []).append(imodel.id)
     for index, name in enumerate(_list(top.get("users", []), "users")):
         if not isinstance(name, str):
             raise ValueError(f"users[{index}] must be a name")  # noqa: TRY004 - one kind of error
         builder.add_user(name)
     for kind, act in (("favorites", builder.favorite), ("recents", builder.recent)):
         for user, ids in _mapping(top.get(kind, {}), kind).items():
-            entities = [names.get(str(item), str(item)) for item in _list(ids, f"{kind}.{user}")]
-            try:
-                act(user, *(reversed(entities) if kind == "recents" else entities))
-            except KeyError as error:
-                raise ValueError(f"{kind}.{user} names {error}, which is not there") from None
+            builder.add_user(user)
+            where = f"{kind}.{user}"
+            entities = _list(ids, where)
+            for entity in reversed(entities) if kind == "recents" else entities:
+                try:
+                    act(user, _named(entity, names, where))
+                except KeyError:
+                    raise ValueError(f"{where} names {entity!r}, which is not there") from None
+
+
+def _named(entity: object, names: Mapping[str, list[str]], where: str) -> str:
+    found = names.get(str(entity), [str(entity)])
+    if len(found) > 1:
+        raise ValueError(f"{where} names {entity!r}, of which there are {len(found)}; give an id")
+    return found[0]
+
+
+def _add(add: Callable[..., T], fields: Mapping[str, object], where: str) -> T:
+    try:
+        return add(**fields)
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
 
 
 def export_world(world: World) -> JsonObject:
@@ -93,11 +123,19 @@ def export_world(world: World) -> JsonObject:
     return {"users": users, "itwins": itwins, "favorites": favorites, "recents": recents}
 
 
-def _fields(row: Mapping[str, object], known: Mapping[str, str], where: str) -> dict[str, object]:
+def _fields(
+    row: Mapping[str, object], known: Mapping[str, tuple[str, object]], where: str
+) -> dict[str, object]:
     fields: dict[str, object] = {}
     for name, value in row.items():
         if name in known:
-            fields[known[name]] = value
+            field, kind = known[name]
+            try:
+                found = msgspec.convert(value, kind)
+            except msgspec.ValidationError as error:
+                raise ValueError(f"{where}.{name}: {error}") from None
+            # A moment is kept as it was written.
+            fields[field] = value if isinstance(found, datetime) else found
         elif name not in _DERIVED:
             raise ValueError(f"{where} has no member {name!r}")
     return fields

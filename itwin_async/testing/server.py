@@ -98,20 +98,20 @@ def _make_world(emulator: EmulatorThread, item: pytest.Item, mark: pytest.Mark) 
     unknown = sorted(set(sizes) - set(_SIZES))
     if len(mark.args) > 1 or unknown:
         _refuse("itwin_world", f"takes one source and {', '.join(_SIZES)}, not {unknown}")
-    world = World(
-        cast("int", sizes["seed"]),
-        cast("int", sizes["itwins"]),
-        cast("int", sizes["imodels"]),
-        favorites=cast("float", sizes["favorites"]),
-    )
-    emulator.reset(world)
-    if source is None:
-        return
     try:
+        world = World(
+            cast("int", sizes["seed"]),
+            cast("int", sizes["itwins"]),
+            cast("int", sizes["imodels"]),
+            favorites=cast("float", sizes["favorites"]),
+        )
+        emulator.reset(world)
+        if source is None:
+            return
         if not isinstance(source, Mapping):
             source = Path(item.path).parent / source
         emulator.load(cast("Mapping[str, object]", source))
-    except (OSError, ValueError) as error:
+    except (OSError, TypeError, ValueError) as error:
         _refuse("itwin_world", str(error))
     emulator.reset(emulator.state)
 

@@ -43,6 +43,10 @@ _NOWHERE = "http://127.0.0.1:9"
         (["emulator", "--replay", "/nowhere/c"], 2, "cannot replay /nowhere/c"),
         (["emulator", "--record", "/nowhere/c"], 2, "cannot record to /nowhere/c"),
         (["emulator", "--host", "192.0.2.1"], 2, "cannot serve"),
+        (["emulator", "--record", "a", "--replay", "b"], 2, "exclude each other"),
+        (["emulator", "--target", "https://x.example"], 2, "--target says what --record records"),
+        (["export", "t.db", "--geojson", "-"], 2, "give a file's name"),
+        (["map", "t.db", "--png", "-"], 2, "give a file's name"),
         (["emulator", "--latency", "nan"], 2, "nan is no number of seconds"),
     ],
 )

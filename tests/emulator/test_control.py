@@ -104,7 +104,10 @@ async def test_requests_clock_and_tokens(call: Caller, control: Caller, emulator
     assert 3600 <= after - before < 3660
     moved = (await control("POST", "/_emulator/clock", json={"set": 1000})).json
     assert moved["utc"].startswith("1970-01-01T00:16:4")
-    assert (await control("POST", "/_emulator/clock", json={"set": "x"})).status == 400
+    for wrong in ({"set": "x"}, {"advance": 1e12}, {"advance": 1e300}, {"set": -1e300}):
+        assert (await control("POST", "/_emulator/clock", json=wrong)).status == 400
+        assert (await control("GET", "/_emulator/live")).status == 200
+    assert (await control("GET", "/_emulator/clock")).json["now"] < 1100
     token = (await control("POST", "/_emulator/tokens", json={"user": "ana"})).json["token"]
     assert token == emulator.token_for("ana")
     await control("POST", "/_emulator/expire", json={"token": token})
@@ -113,6 +116,9 @@ async def test_requests_clock_and_tokens(call: Caller, control: Caller, emulator
     body = {"user": "ana", "add": [itwin_id]}
     assert (await control("POST", "/_emulator/favorites", json=body)).status == 204
     assert emulator.state.favorites["ana"].itwins == [itwin_id]
+    for user in ("", 5):
+        body = {"user": user, "add": [itwin_id]}
+        assert (await control("POST", "/_emulator/favorites", json=body)).status == 400
     limit = {"requests": 1, "per_seconds": 60}
     assert (await control("POST", "/_emulator/rate-limit", json=limit)).status == 204
     assert [(await call("GET", LIST)).status for _ in range(2)] == [200, 429]

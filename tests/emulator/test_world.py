@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 from pathlib import Path
@@ -7,10 +8,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from doubles import until
 from hypothesis import given
 from hypothesis import strategies as st
 
-from itwin_async.emulator import Emulator, Extent, World
+from itwin_async.emulator import Emulator, Extent, Fault, World
 from itwin_async.emulator.ids import GuidMint, is_guid
 from itwin_async.emulator.shelf import Marks, Shelf
 
@@ -154,6 +156,10 @@ def test_building_refuses() -> None:
         lambda: emulator.load({"itwins": [{"displayname": "x"}]}),
         lambda: emulator.load({"itwins": {}}),
         lambda: emulator.load({"favorites": {"ana": ["nothing"]}}),
+        lambda: World(0, -1),
+        lambda: World(0, 1, "3"),  # type: ignore[arg-type]
+        lambda: World(0, 1, 3, favorites=1.5),
+        lambda: World(0, 1, 3, favorites=-1),
     ):
         with pytest.raises(ValueError, match=r".+"):
             wrong()
@@ -200,6 +206,69 @@ async def test_load_and_export(tmp_path: Path, session: aiohttp.ClientSession) -
     other = Emulator(itwins=0)
     other.load(exported)
     assert other.export() == exported
+
+
+@pytest.mark.parametrize(
+    ("itwin", "words"),
+    [
+        ({"number": 7}, r"itwins\[1\]\.number: .*got `int`"),
+        ({"latitude": "x"}, r"itwins\[1\]\.latitude: .*got `str`"),
+        ({"latitude": 91}, r"itwins\[1\]\.latitude: .*90"),
+        ({"createdDateTime": "yesterday"}, r"itwins\[1\]\.createdDateTime: "),
+        ({"status": "Foo"}, r"itwins\[1\]: not a subclass or status"),
+        ({"status": None}, r"itwins\[1\]\.status: .*got `null`"),
+        ({"imodels": [{"extent": 5}]}, r"itwins\[1\]\.imodels\[0\]\.extent: .*got `int`"),
+        ({"imodels": [{"isSecured": "no"}]}, r"imodels\[0\]\.isSecured: .*got `str`"),
+        ({"imodels": [{"id": "x"}]}, r"itwins\[1\]\.imodels\[0\]: an id is a GUID"),
+    ],
+)
+def test_a_world_with_a_wrong_value_is_refused_whole(itwin: dict[str, Any], words: str) -> None:
+    emulator = Emulator(itwins=2, imodels=2)
+    before = emulator.export()
+    with pytest.raises(ValueError, match=words):
+        emulator.load({"itwins": [{"displayName": "Good"}, {"displayName": "Bad", **itwin}]})
+    assert emulator.export() == before
+
+
+def test_a_name_that_two_things_have_is_no_name() -> None:
+    emulator = Emulator(itwins=0)
+    harbour = {"displayName": "Harbour", "imodels": [{"displayName": "Harbour"}, {"name": "Quay"}]}
+    with pytest.raises(ValueError, match=r"favorites\.ana names 'Harbour', of which there are 2"):
+        emulator.load({"itwins": [harbour], "favorites": {"ana": ["Quay", "Harbour"]}})
+    with pytest.raises(ValueError, match=r"recents\.ana names 'Nope', which is not there"):
+        emulator.load({"itwins": [harbour], "recents": {"ana": ["Quay", "Nope"]}})
+    emulator.load({"itwins": [harbour], "favorites": {"ana": ["Quay"]}})
+    assert len(emulator.state.favorites["ana"].imodels) == 1
+
+
+async def test_what_came_before_a_reset_does_nothing_behind_it(
+    session: aiohttp.ClientSession,
+) -> None:
+    async with Emulator(favorites=0.0) as emulator:
+        path = f"/itwins/favorites/{next(iter(emulator.state.itwins))}"
+        call = Caller(session, emulator.base_url, emulator.token)
+        fault = emulator.fault(Fault(match="POST /**", latency=0.1))
+        late = asyncio.ensure_future(call("POST", path))
+        await until(lambda: fault.applied)
+        emulator.reset()
+        with pytest.raises(aiohttp.ClientError):
+            await late
+        assert emulator.requests == []
+        assert emulator.state.favorites["demo"].itwins == []
+        assert (await call("POST", path)).status == 204
+
+
+async def test_a_slow_emulator_forgets_what_waits_in_it(session: aiohttp.ClientSession) -> None:
+    async with Emulator(latency=0.1, favorites=0.0) as emulator:
+        path = f"/itwins/favorites/{next(iter(emulator.state.itwins))}"
+        call = Caller(session, emulator.base_url, emulator.token)
+        late = asyncio.ensure_future(call("POST", path))
+        await asyncio.sleep(0.03)  # until it is in the emulator, which tells nobody before its work
+        emulator.reset()
+        with pytest.raises(aiohttp.ClientError):
+            await late
+        assert emulator.request_count == 0
+        assert (await call("POST", path)).status == 204
 
 
 async def test_snapshots(call: Caller, emulator: Emulator) -> None:
