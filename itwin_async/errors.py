@@ -315,7 +315,7 @@ def _hint(status: int, code: str | None) -> str:
         return "a wrong Accept header gives this answer too"
     if status == 403:  # noqa: PLR2004
         return "a service client must be a member of the iTwin"
-    if 300 <= status < 400:  # noqa: PLR2004
+    if 300 <= status < 400 and status != 304:  # noqa: PLR2004 - 304 leads nowhere
         return "redirects are not followed"
     return ""
 

@@ -64,7 +64,7 @@ def error_from_response(
     error = _error_object(body)
     known = {"code", "message", "target", "details"}
     return cls(
-        _text(error.get("message")) or _first_text(body) or _silent(status),
+        _text(error.get("message")) or _first_text(body) or "no message",
         status=status,
         code=_text(error.get("code")),
         target=_text(error.get("target")),
@@ -108,10 +108,6 @@ def _detail(entry: dict[str, object]) -> ErrorDetail:
 
 def _text(value: object) -> str | None:
     return value[:_TEXT_LIMIT] if isinstance(value, str) and value else None
-
-
-def _silent(status: int) -> str:
-    return "redirects are not followed" if 300 <= status < 400 else "no message"  # noqa: PLR2004
 
 
 def _first_text(body: bytes) -> str:
