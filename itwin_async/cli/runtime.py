@@ -203,7 +203,11 @@ async def _until_terminated(work: Coroutine[object, object, int | None]) -> int 
         elif now - first[0][1] > _SAME_WISH:
             raise KeyboardInterrupt
 
-    _handle(end)
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    caught = [number for number, handler in before.items() if handler is not signal.SIG_IGN]
+    for number in caught:
+        with contextlib.suppress(ValueError):  # not in the main thread
+            signal.signal(number, end)
     try:
         return await work
     except asyncio.CancelledError:
@@ -211,15 +215,10 @@ async def _until_terminated(work: Coroutine[object, object, int | None]) -> int 
             raise KeyboardInterrupt from None
         raise
     finally:
-        if first:
-            # A handler of Python's would be gone before the process is.
-            _handle(signal.SIG_IGN)
-
-
-def _handle(action: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(ValueError):  # not in the main thread
-            signal.signal(number, action)
+        for number in caught:
+            with contextlib.suppress(ValueError):
+                # A handler of Python's would be gone before the process is.
+                signal.signal(number, signal.SIG_IGN if first else before[number])
 
 
 def explain(problem: BaseException) -> int:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.running import COMMAND, environment, started, until
+from cli.running import COMMAND, environment, run, started, until
 from itwin_async.emulator import EmulatorThread, Fault
 
 
@@ -86,6 +86,21 @@ def test_a_reader_who_never_reads_can_be_interrupted(long: EmulatorThread) -> No
         until(lambda: long.calls("GET /imodels/favorites"))
         child.send_signal(signal.SIGINT)
         assert child.wait(30) == 130
+
+
+def test_a_command_leaves_the_handlers_of_signals_as_they_were(emulator: EmulatorThread) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    assert run(emulator, "favorites", "itwins").returncode == 0
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+
+
+def test_a_signal_that_the_shell_ignores_is_ignored(long: EmulatorThread) -> None:
+    long.reset()
+    long.fault(Fault(match="GET /imodels/favorites", latency=1))
+    script = "trap '' INT; $CLI favorites imodels --ndjson & sleep 0.7; kill -INT $!; wait $!"
+    done = shell(long, script)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.count("\n") == 1500
 
 
 def test_ctrl_c_while_ids_are_awaited(emulator: EmulatorThread) -> None:
