@@ -13,6 +13,7 @@ from itwin_async.errors import ITwinError, PaginationError
 from itwin_async.links import PageLinks, follow
 from itwin_async.listing import Listing
 from itwin_async.session import Session
+from itwin_async.together import cancellations
 from itwin_async.transport import Response
 from itwin_async.wire import peek_links
 
@@ -57,12 +58,11 @@ async def outcome_of(task: asyncio.Task[Fetched] | asyncio.Task[Fetched | None])
         What came of it; ``None`` if it was given up by somebody else.
 
     """
-    mine = asyncio.current_task()
-    before = mine.cancelling() if mine else 0
+    before = cancellations()
     try:
         return await task
     except asyncio.CancelledError:
-        if mine is None or mine.cancelling() > before:
+        if cancellations() > before:
             raise
         return None  # the session was closed, and the next request will say so
 

@@ -90,3 +90,28 @@ def count(name: str, value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or value < 1:
         raise ArgumentError(name, value, "a whole number of at least 1")
     return value
+
+
+def whole(name: str, value: object, low: int, high: int | None) -> int:
+    """
+    Check a whole number.
+
+    Args:
+        name: the argument's name.
+        value: what the caller gave.
+        low: the least that is allowed.
+        high: the most that is allowed; ``None`` for no bound.
+
+    Returns:
+        The value.
+
+    Raises:
+        ArgumentError: it is no whole number, or out of bounds.
+
+    """
+    bounds = f"a whole number from {low} to {high}" if high is not None else f"at least {low}"
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ArgumentError(name, value, bounds)
+    if value < low or (high is not None and value > high):
+        raise ArgumentError(name, value, bounds)
+    return value

@@ -13,7 +13,7 @@ import attrs
 from itwin_async.arguments import count
 from itwin_async.errors import ITwinError
 from itwin_async.session import Session
-from itwin_async.together import ungrouped
+from itwin_async.together import cancellations, ungrouped
 
 A = TypeVar("A")
 R = TypeVar("R")
@@ -82,13 +82,13 @@ async def each(
     told = Report[A]() if report is None else report
 
     async def call(item: A) -> None:
-        before = _marks()
+        before = cancellations()
         try:
             result = await function(session, item)
         except ITwinError as problem:
             error = problem
         except asyncio.CancelledError:
-            if _marks() > before:
+            if cancellations() > before:
                 raise
             error = ITwinError("the call was cancelled by something that it waited for")
         else:
@@ -108,11 +108,6 @@ async def each(
     if source.problem is not None:
         raise source.problem
     return told
-
-
-def _marks() -> int:
-    task = asyncio.current_task()
-    return task.cancelling() if task else 0
 
 
 class _Source(Generic[A]):
@@ -165,13 +160,13 @@ class _Source(Generic[A]):
             async with lock:
                 if self.problem is not None:
                     return
-                before = _marks()
+                before = cancellations()
                 try:
                     item = await anext(items)
                 except StopAsyncIteration:
                     return
                 except asyncio.CancelledError as problem:
-                    if _marks() > before:
+                    if cancellations() > before:
                         raise
                     self.problem = problem
                     return

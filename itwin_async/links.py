@@ -43,6 +43,29 @@ class PageLinks:
     next: str | None = None
 
 
+def parse(value: str | URL, *, encoded: bool = True) -> URL:
+    """
+    Read a URL that has a host and a port, or none, but nothing that is neither.
+
+    Args:
+        value: the text.
+        encoded: whether it is kept byte for byte.
+
+    Returns:
+        The URL.
+
+    Raises:
+        ValueError: it is malformed.
+
+    """
+    try:
+        url = URL(value, encoded=encoded)
+        _ = url.host, url.port
+    except (TypeError, IndexError):  # the latter is what yarl makes of "//[::1]@"
+        raise ValueError("not a URL") from None
+    return url
+
+
 def base_url(value: str | URL) -> URL:
     """
     Check the address of the platform.
@@ -58,10 +81,10 @@ def base_url(value: str | URL) -> URL:
 
     """
     try:
-        url = URL(value)
-        host, port = url.host, url.port
-    except (ValueError, TypeError, IndexError):  # the latter is what yarl makes of "//[::1]@"
+        url = parse(value, encoded=False)
+    except ValueError:
         raise ConfigurationError(f"base_url is not a URL: {_safe(value)}") from None
+    host, port = url.host, url.port
     example = "give scheme and host, such as 'https://api.bentley.com'"
     if url.user is not None or url.password is not None:
         raise ConfigurationError(f"base_url must not hold user information; {example}")
@@ -206,13 +229,13 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
         return href[len(before) :].partition("#")[0]
     try:
         absolute = href if "://" in href.split("?", 1)[0] else urljoin(before + current, href)
-        url = URL(absolute, encoded=True)
+        url = parse(absolute)
         where = origin(url)
         user = url.raw_user is not None or url.raw_password is not None
         if url.scheme not in {"http", "https"} or not url.host:
             raise ValueError
         tail = _tail(absolute.partition("#")[0])
-    except (ValueError, IndexError):
+    except ValueError:
         raise PaginationError(f"refused a malformed link: {_shown(href)!r}") from None
     if user:
         raise PaginationError("refused a link with user information")

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Generic, TypeVar
 
+from itwin_async.arguments import whole
 from itwin_async.cursors import decode_cursor
 from itwin_async.errors import ArgumentError, ITwinError, with_cursor
 from itwin_async.listing import Listing, Page
@@ -51,11 +52,11 @@ class Pager(Generic[T_co]):
         concurrency: int = 1,
     ) -> None:
         if page_size is not None:
-            _whole("page_size", page_size, 1, MAX_PAGE_SIZE)
+            whole("page_size", page_size, 1, MAX_PAGE_SIZE)
         self._session = session
         self._listing = listing
-        self._prefetch = _whole("prefetch", prefetch, 0, 100)
-        self._concurrency = _whole("concurrency", concurrency, 1, 100)
+        self._prefetch = whole("prefetch", prefetch, 0, 100)
+        self._concurrency = whole("concurrency", concurrency, 1, 100)
         if concurrency > 1 and not listing.by_skip:
             raise ArgumentError("concurrency", concurrency, "1 for a list of continuation tokens")
         self._start, self._offset = listing.start(page_size), 0
@@ -116,7 +117,7 @@ class Pager(Generic[T_co]):
 
         """
         found: list[T_co] = []
-        if limit is not None and _whole("limit", limit, 0, None) == 0:
+        if limit is not None and whole("limit", limit, 0, None) == 0:
             return found
         try:
             async for page in self._walk(self._prefetch if limit is None else 0):
@@ -140,12 +141,3 @@ class Pager(Generic[T_co]):
             prefetch=prefetch,
             concurrency=self._concurrency if prefetch else 1,
         )
-
-
-def _whole(name: str, value: object, low: int, high: int | None) -> int:
-    bounds = f"a whole number from {low} to {high}" if high is not None else f"at least {low}"
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentError(name, value, bounds)
-    if value < low or (high is not None and value > high):
-        raise ArgumentError(name, value, bounds)
-    return value

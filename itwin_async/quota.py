@@ -157,12 +157,11 @@ class Lesson:
         accepted = max(1, self.passes - self.refused)
         sure = accepted / max(released_at - self.start - self.idle - self.paused, 0.001)
         found = [
-            (accepted - before - self.burst) / (refused_at - start)
+            0.97 * (accepted - before - self.burst) / (refused_at - start)
             for start, before in self.stages
             if refused_at - start > 0.01  # noqa: PLR2004 - shorter ones tell nothing
         ]
-        rate = 0.97 * max(sure / 0.97, *found, 0.0) if found else sure
-        self.rate = max(_SLOWEST, self.rate / 2, min(self.rate, rate))
+        self.rate = max(_SLOWEST, self.rate / 2, min(self.rate, max(sure, *found, 0.0)))
         self.probing = False
 
 

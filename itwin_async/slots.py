@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-_SILENCE = 10
+_SILENCE = 10  # answers without a number, behind which the last number is forgotten
 
 
 class Slots:

@@ -11,6 +11,20 @@ from collections.abc import Awaitable
 from itwin_async.errors import first_of
 
 
+def cancellations() -> int:
+    """
+    Tell how often the current task has been asked to end.
+
+    A cancellation that arrives without one more of them is that of something it waited for.
+
+    Returns:
+        The count; it may have been above 0 for long, where a failed task group left it so.
+
+    """
+    task = asyncio.current_task()
+    return task.cancelling() if task else 0
+
+
 async def ungrouped(work: Awaitable[None]) -> None:
     """
     Wait for what runs a task group, and raise the first error itself instead of a group.
@@ -22,14 +36,14 @@ async def ungrouped(work: Awaitable[None]) -> None:
         Exception: the first that a task of the group raised.
 
     """
-    mine = asyncio.current_task()
-    before = mine.cancelling() if mine else 0
+    before = cancellations()
     try:
         await work
     except BaseExceptionGroup as group:
         first = first_of(group)
     else:
         return
-    if sys.version_info < (3, 13) and mine is not None and mine.cancelling() > before:
+    mine = asyncio.current_task()
+    if sys.version_info < (3, 13) and mine is not None and cancellations() > before:
         mine.uncancel()  # older task groups leave the mark by which they woke their owner
     raise first

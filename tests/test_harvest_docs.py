@@ -4,11 +4,8 @@ Every command in the chapter on harvests runs, one after another, against the em
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
-import subprocess
-import sys
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +14,7 @@ import pytest
 
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread
+from tests.cli.running import run
 
 TEXT = (Path(__file__).parents[1] / "docs" / "harvest.md").read_text(encoding="utf-8")
 COMMANDS = [
@@ -32,24 +30,6 @@ def emulator() -> Iterator[EmulatorThread]:
         yield emulator
 
 
-def run(
-    emulator: EmulatorThread, folder: Path, *arguments: str
-) -> subprocess.CompletedProcess[str]:
-    environment = os.environ | {
-        "ITWIN_ACCESS_TOKEN": emulator.token,
-        "ITWIN_BASE_URL": emulator.base_url,
-    }
-    return subprocess.run(
-        [sys.executable, "-m", "itwin_async.cli", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-
-
 def test_every_command_runs(emulator: EmulatorThread, tmp_path: Path) -> None:
     pytest.importorskip("click")
     assert len(COMMANDS) >= 4
@@ -57,7 +37,7 @@ def test_every_command_runs(emulator: EmulatorThread, tmp_path: Path) -> None:
         assert program == "itwin-async"
         if "map" in arguments and find_spec("matplotlib") is None:
             continue
-        done = run(emulator, tmp_path, *arguments)
+        done = run(emulator, *arguments, cwd=tmp_path)
         assert done.returncode == 0, (arguments, done.stderr)
     assert harvest.status(tmp_path / "favorites.db").finished
     assert harvest.status(tmp_path / "favorites.db").items > 0
@@ -65,11 +45,10 @@ def test_every_command_runs(emulator: EmulatorThread, tmp_path: Path) -> None:
     assert '"Polygon"' in (tmp_path / "extents.json").read_text(encoding="utf-8")
 
 
-def test_every_option_that_is_named_is_one(emulator: EmulatorThread, tmp_path: Path) -> None:
+def test_every_option_that_is_named_is_one(emulator: EmulatorThread) -> None:
     pytest.importorskip("click")
     known = "".join(
-        run(emulator, tmp_path, *command, "--help").stdout
-        for command in (["harvest"], ["export"], ["map"])
+        run(emulator, *command, "--help").stdout for command in (["harvest"], ["export"], ["map"])
     )
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT))
     assert {"--itwins", "--full", "--fail-fast", "--report", "--quota"} <= named
@@ -82,6 +61,6 @@ def test_every_source_that_is_named_is_one(emulator: EmulatorThread, tmp_path: P
     assert len(rows) == 5
     for function, what in rows:
         assert getattr(harvest, function)().name == what
-        done = run(emulator, tmp_path, "harvest", f"{what}.ndjson", "--what", what, "-q")
+        done = run(emulator, "harvest", f"{what}.ndjson", "--what", what, "-q", cwd=tmp_path)
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
         assert harvest.status(tmp_path / f"{what}.ndjson").finished

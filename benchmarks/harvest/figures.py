@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harvest.work import NEEDS, PAGE, TARGETS, clear, gather, keys, stream
-from benchmarks.plan import Plan
+from benchmarks.plan import TOKEN, Plan
 from benchmarks.process import serving
 from itwin_async import Quota, RetryPolicy, Session, harvest
 from itwin_async.emulator import EmulatorThread, RateLimit
@@ -148,7 +148,7 @@ async def _stopped(url: str, lists: int, target: Path) -> None:
 
     source = harvest.favorite_imodels(keys(lists), prefer="representation")
     try:
-        async with Session("benchmark", base_url=url) as session:
+        async with Session(TOKEN, base_url=url) as session:
             await harvest.run(session, source, target, on_progress=stop)
     except asyncio.CancelledError:
         task.uncancel()

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from itwin_async import links
-from itwin_async.arguments import count
+from itwin_async.arguments import count, whole
 from itwin_async.errors import (
     ApiError,
     ArgumentError,
@@ -85,8 +85,7 @@ async def run(
 
     """
     count("concurrency", concurrency)
-    if count("page_size", page_size) > MAX_PAGE_SIZE:
-        raise ArgumentError("page_size", page_size, f"a whole number from 1 to {MAX_PAGE_SIZE}")
+    whole("page_size", page_size, 1, MAX_PAGE_SIZE)
     keeper, name, lock = _target(target)
     with lock:
         harvest = _Harvest(session, source, keeper, name, page_size, on_progress)

@@ -12,6 +12,7 @@ from yarl import URL
 
 from itwin_async.auth import Secret
 from itwin_async.errors import ArgumentError, ConfigurationError
+from itwin_async.links import parse
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -96,11 +97,11 @@ def loopback_uri(value: object) -> URL:
     """
     fault = "the redirect address must be like 'http://localhost:3000/signin-callback'"
     try:
-        url = URL(str(value), encoded=True)
-        host, port = url.host, url.port
-    except (ValueError, IndexError):
+        url = parse(str(value))
+    except ValueError:
         raise ConfigurationError(fault) from None
-    if url.scheme != "http" or host not in _LOOPBACK or not port or url.user or url.password:
+    here = url.host in _LOOPBACK and bool(url.port)
+    if url.scheme != "http" or not here or url.user or url.password:
         raise ConfigurationError(f"{fault}: http, and localhost, 127.0.0.1 or [::1]")
     if url.raw_query_string or url.raw_fragment or not url.raw_path.startswith("/"):
         raise ConfigurationError(f"{fault}: with a path, without query")

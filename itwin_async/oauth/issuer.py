@@ -130,11 +130,11 @@ def _endpoint(document: Mapping[object, object], name: str) -> URL | None:
 
 def _safe_url(text: str) -> URL | None:
     try:
-        url = URL(text, encoded=True)
-        host, port = url.host, url.port
-    except (ValueError, TypeError, IndexError):
+        url = links.parse(text)
+    except ValueError:
         return None
-    if not host or port is None or url.user is not None or url.password is not None:
+    host = url.host
+    if not host or url.port is None or url.user is not None or url.password is not None:
         return None
     if not text.isascii() or not text.isprintable() or " " in text or "\\" in text:
         return None

@@ -22,7 +22,7 @@ from itwin_async import (
 )
 from itwin_async.emulator import Emulator
 
-PATIENT = RetryPolicy(retries=0)
+NO_RETRY = RetryPolicy(retries=0)
 
 
 @pytest.fixture
@@ -33,7 +33,7 @@ async def emulator() -> AsyncIterator[Emulator]:
 
 @pytest.fixture
 async def session(emulator: Emulator) -> AsyncIterator[Session]:
-    async with Session(emulator.token, base_url=emulator.base_url, retry=PATIENT) as opened:
+    async with Session(emulator.token, base_url=emulator.base_url, retry=NO_RETRY) as opened:
         yield opened
 
 
@@ -213,7 +213,7 @@ async def test_a_task_that_had_a_failed_group_is_not_taken_for_cancelled(
             pass
 
     canned.respond = answer
-    session = Session("t", base_url=canned.base_url, retry=PATIENT)
+    session = Session("t", base_url=canned.base_url, retry=NO_RETRY)
     await session.open()
     task = asyncio.ensure_future(walk())
     await until(lambda: hanging.is_set() or task.done())
