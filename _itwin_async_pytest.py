@@ -32,9 +32,7 @@ _EMULATORS = pytest.StashKey[list["EmulatorThread"]]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """
-    Add the setting of strict mode.
-    """
+    """Add the setting of strict mode."""
     parser.addini(
         "itwin_strict",
         "fail tests on requests that the platform would refuse from anybody",
@@ -44,9 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """
-    Make the markers known, and the fixtures that depend on pytest-asyncio.
-    """
+    """Make the markers known, and the fixtures that depend on pytest-asyncio."""
     for marker in _MARKERS:
         config.addinivalue_line("markers", marker)
     if config.pluginmanager.hasplugin("asyncio"):
@@ -73,9 +69,7 @@ def _itwin_server(itwin_emulator_options: Mapping[str, object]) -> Iterator[Shar
 def itwin_emulator(
     request: pytest.FixtureRequest, _itwin_server: SharedEmulator
 ) -> Iterator[EmulatorThread]:
-    """
-    Give a local iTwin Platform in a thread of its own, as new for each test.
-    """
+    """Give a local iTwin Platform in a thread of its own, as new for each test."""
     emulator = _itwin_server.begin(request.node)
     _watch(request.node, emulator)
     yield emulator
@@ -84,9 +78,7 @@ def itwin_emulator(
 
 @pytest.fixture
 def itwin_emulator_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
-    """
-    Start further emulators, each with its own world and port; takes what ``Emulator`` takes.
-    """
+    """Start further emulators, each with its own world and port; takes what ``Emulator`` takes."""
     from itwin_async.testing.server import start
 
     started: list[EmulatorThread] = []
@@ -104,9 +96,7 @@ def itwin_emulator_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
 
 @pytest.fixture
 def itwin_time(itwin_emulator: EmulatorThread) -> VirtualTime:
-    """
-    Give the time of ``itwin_session``: waiting takes none, and moves the emulator's clock.
-    """
+    """Give the time of ``itwin_session``: waiting takes none, and moves the emulator's clock."""
     from itwin_async.testing import VirtualTime
 
     return VirtualTime(itwin_emulator.clock)
@@ -143,9 +133,7 @@ def itwin_session(request: pytest.FixtureRequest) -> Session:
 def itwin_environment(
     itwin_emulator: EmulatorThread, monkeypatch: pytest.MonkeyPatch
 ) -> Mapping[str, str]:
-    """
-    Set the environment that leads ``Session.from_env`` and subprocesses to the emulator.
-    """
+    """Set the environment that leads ``Session.from_env`` and subprocesses to the emulator."""
     names = {
         "ITWIN_ACCESS_TOKEN": itwin_emulator.token,
         "ITWIN_BASE_URL": itwin_emulator.base_url,
@@ -157,9 +145,7 @@ def itwin_environment(
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """
-    Fail a test in strict mode for what its emulators would have refused on the real platform.
-    """
+    """Fail a test in strict mode for what its emulators would have refused on the real platform."""
     try:
         result = yield
     except Exception as error:

@@ -1,3 +1,1 @@
-"""
-Measures this package against what a good engineer writes by hand: ``python -m benchmarks``.
-"""
+"""Measures this package against what a good engineer writes by hand: ``python -m benchmarks``."""

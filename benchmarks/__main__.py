@@ -1,6 +1,4 @@
-"""
-The command ``python -m benchmarks``.
-"""
+"""The command ``python -m benchmarks``."""
 
 from __future__ import annotations
 
@@ -32,9 +30,7 @@ _FACTS: dict[str, Callable[[bool], Iterator[Fact]]] = {
 
 
 def main() -> None:
-    """
-    Measure what is asked for and print it.
-    """
+    """Measure what is asked for and print it."""
     given = _arguments()
     wanted = set(given.only or _names())
     chosen = [plan for plan in plans(quick=given.quick) if plan.name in wanted]

@@ -1,6 +1,4 @@
-"""
-What the canned server answers: pages that look like the platform's, made once.
-"""
+"""What the canned server answers: pages that look like the platform's, made once."""
 
 from __future__ import annotations
 

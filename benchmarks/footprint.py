@@ -1,6 +1,4 @@
-"""
-What is not a matter of throughput: peak memory, time to import, the cost of a view.
-"""
+"""What is not a matter of throughput: peak memory, time to import, the cost of a view."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ class Fact:
 
 
 def memory(*, quick: bool) -> Iterator[Fact]:
-    """
-    Compare peak memory at a long and a short list, each streamed in a process of its own.
-    """
+    """Compare peak memory at a long and a short list, each streamed in a process of its own."""
     few, many = 10_000, 100_000 if quick else 1_000_000
     short, long = _peak(few), _peak(many)
     title = f"peak memory, {many:,} items against {few:,}"
@@ -57,9 +53,7 @@ def memory(*, quick: bool) -> Iterator[Fact]:
 
 
 def importing(*, quick: bool) -> Iterator[Fact]:
-    """
-    Compare times to import, in pairs of new processes.
-    """
+    """Compare times to import, in pairs of new processes."""
     names = ("itwin_async", _BASE, _NEEDED)
     rounds = [[_import_time(name) for name in names] for _ in range(5 if quick else 25)]
     own = statistics.median(row[0] for row in rounds)
@@ -71,9 +65,7 @@ def importing(*, quick: bool) -> Iterator[Fact]:
 
 
 def views(*, quick: bool) -> Iterator[Fact]:
-    """
-    Measure ``Session.with_token``.
-    """
+    """Measure ``Session.with_token``."""
     session = Session("benchmark")
     count = 2_000 if quick else 20_000
     best = min(timeit.repeat(lambda: session.with_token("another"), number=count, repeat=7))

@@ -1,6 +1,4 @@
-"""
-Interleaved rounds: every side once in each, so that a machine's moods hit all of them alike.
-"""
+"""Interleaved rounds: every side once in each, so that a machine's moods hit all of them alike."""
 
 from __future__ import annotations
 
@@ -61,9 +59,7 @@ class Outcome:
 
 @attrs.frozen
 class Ratio:
-    """
-    A side's values divided by the other's of the same round.
-    """
+    """A side's values divided by the other's of the same round."""
 
     median: float
     low: float

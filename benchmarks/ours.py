@@ -1,6 +1,4 @@
-"""
-This package, by its public names only.
-"""
+"""This package, by its public names only."""
 
 from __future__ import annotations
 
@@ -49,9 +47,7 @@ class Ours:
 def listed(
     session: Session, plan: Plan
 ) -> Pager[imodels.IModelSummary] | Pager[itwins.ITwinSummary]:
-    """
-    Make the pager of a plan.
-    """
+    """Make the pager of a plan."""
     size, at_once = plan.page_size, plan.concurrency
     if plan.kind == "imodels":
         if plan.full:

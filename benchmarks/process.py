@@ -1,6 +1,4 @@
-"""
-The canned server as a child process.
-"""
+"""The canned server as a child process."""
 
 from __future__ import annotations
 

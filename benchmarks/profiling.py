@@ -1,6 +1,4 @@
-"""
-Where our side spends its time.
-"""
+"""Where our side spends its time."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The measure of all: aiohttp and orjson by hand, dicts, nothing typed, nothing repeated.
-"""
+"""The measure of all: aiohttp and orjson by hand, dicts, nothing typed, nothing repeated."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from benchmarks.plan import ITWIN_ID, TOKEN, Plan
 
 
 class Raw:
-    """
-    What a good engineer writes in fifteen lines.
-    """
+    """What a good engineer writes in fifteen lines."""
 
     name = "raw aiohttp + orjson"
     apart = False
@@ -65,9 +61,7 @@ async def _write(base: str, headers: dict[str, str], plan: Plan) -> int:
 
 
 def first_page(base: str, plan: Plan) -> tuple[str, str]:
-    """
-    Name the member that holds the items, and the URL to begin with.
-    """
+    """Name the member that holds the items, and the URL to begin with."""
     if plan.kind == "itwins":
         return "iTwins", f"{base}/itwins/favorites?$top={plan.page_size}"
     query = f"iTwinId={ITWIN_ID}&$top={plan.page_size}&$continuationToken="
@@ -75,7 +69,5 @@ def first_page(base: str, plan: Plan) -> tuple[str, str]:
 
 
 def ids(plan: Plan) -> list[str]:
-    """
-    Make ids to write.
-    """
+    """Make ids to write."""
     return [f"0f6a2f0b-6d1a-4f7e-9a53-{number:012x}" for number in range(plan.amount)]

@@ -26,9 +26,7 @@ _CHUNK = 16 * 1024
 
 
 class Settings(NamedTuple):
-    """
-    What the server serves, and how fast.
-    """
+    """What the server serves, and how fast."""
 
     amount: int
     page_size: int
@@ -216,9 +214,7 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    """
-    Read the settings from the command line and serve.
-    """
+    """Read the settings from the command line and serve."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.server", description=serve.__doc__)
     parser.add_argument("--amount", type=int, default=100_000)
     parser.add_argument("--page-size", type=int, default=1000)

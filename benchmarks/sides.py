@@ -1,6 +1,4 @@
-"""
-What is compared: each side does the same work in its own way.
-"""
+"""What is compared: each side does the same work in its own way."""
 
 from __future__ import annotations
 
@@ -16,22 +14,16 @@ class NotOffered(Exception):  # noqa: N818 - an answer, not a failure
 
 
 class Side(Protocol):
-    """
-    One way to do the work of a plan.
-    """
+    """One way to do the work of a plan."""
 
     @property
     def name(self) -> str:
-        """
-        What the table calls it.
-        """
+        """What the table calls it."""
         ...
 
     @property
     def apart(self) -> bool:
-        """
-        Whether it computes in another process than this.
-        """
+        """Whether it computes in another process than this."""
         ...
 
     async def run(self, url: str, plan: Plan) -> int:
@@ -48,7 +40,5 @@ class Side(Protocol):
         ...
 
     async def close(self) -> None:
-        """
-        Release what outlives a run.
-        """
+        """Release what outlives a run."""
         ...

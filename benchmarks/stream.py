@@ -1,6 +1,4 @@
-"""
-Stream a list in this process and print its peak memory in megabytes.
-"""
+"""Stream a list in this process and print its peak memory in megabytes."""
 
 from __future__ import annotations
 

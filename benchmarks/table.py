@@ -1,6 +1,4 @@
-"""
-Figures as aligned text and as JSON.
-"""
+"""Figures as aligned text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,17 +17,13 @@ _WIDTHS = (64, 21, 9, 20, 10, 7, 10)
 
 
 def machine() -> str:
-    """
-    Tell where the figures come from.
-    """
+    """Tell where the figures come from."""
     packages = " ".join(f"{name} {version(name)}" for name in ("aiohttp", "orjson", "msgspec"))
     return f"{platform.python_implementation()} {platform.python_version()}, {packages}"
 
 
 def header() -> str:
-    """
-    Write the table's head.
-    """
+    """Write the table's head."""
     return f"{_line(_HEADS)}\n{'-' * (sum(_WIDTHS) + 2 * (len(_WIDTHS) - 1))}"
 
 
@@ -60,9 +54,7 @@ def rows(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
 
 
 def fact(found: Fact) -> str:
-    """
-    Write a single figure's line.
-    """
+    """Write a single figure's line."""
     limit = (
         "" if found.limit is None else f"at most {found.limit:g}{found.unit and ' '}{found.unit}"
     )

@@ -1,3 +1,1 @@
-"""
-Complete small programs that use ``itwin_async``; each file stands on its own.
-"""
+"""Complete small programs that use ``itwin_async``; each file stands on its own."""

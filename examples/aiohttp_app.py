@@ -137,36 +137,28 @@ def as_user(request: web.Request) -> Session:
 
 @routes.get("/itwins/favorites")
 async def favorite_itwins(request: web.Request) -> web.StreamResponse:
-    """
-    Stream the user's favorite iTwins, one JSON object a line.
-    """
+    """Stream the user's favorite iTwins, one JSON object a line."""
     cursor = request.query.get("cursor")
     return await stream(request, itwins.list_favorites(as_user(request), cursor=cursor))
 
 
 @routes.get("/itwins/{itwin_id}/favorites")
 async def favorite_imodels(request: web.Request) -> web.StreamResponse:
-    """
-    Stream the user's favorite iModels of an iTwin, one JSON object a line.
-    """
+    """Stream the user's favorite iModels of an iTwin, one JSON object a line."""
     itwin_id, cursor = request.match_info["itwin_id"], request.query.get("cursor")
     return await stream(request, imodels.list_favorites(as_user(request), itwin_id, cursor=cursor))
 
 
 @routes.put("/imodels/{imodel_id}/favorite")
 async def add_favorite(request: web.Request) -> web.Response:
-    """
-    Make an iModel a favorite of the user.
-    """
+    """Make an iModel a favorite of the user."""
     await imodels.add_favorite(as_user(request), request.match_info["imodel_id"])
     return web.Response(status=204)
 
 
 @routes.delete("/imodels/{imodel_id}/favorite")
 async def remove_favorite(request: web.Request) -> web.Response:
-    """
-    Make an iModel no longer a favorite of the user.
-    """
+    """Make an iModel no longer a favorite of the user."""
     await imodels.remove_favorite(as_user(request), request.match_info["imodel_id"])
     return web.Response(status=204)
 

@@ -143,33 +143,25 @@ User = Annotated[Session, Depends(as_user)]
 
 @router.get("/itwins/favorites")
 async def favorite_itwins(user: User, cursor: str | None = None) -> PageStream:
-    """
-    Stream the user's favorite iTwins, one JSON object a line.
-    """
+    """Stream the user's favorite iTwins, one JSON object a line."""
     return PageStream(itwins.list_favorites(user, cursor=cursor))
 
 
 @router.get("/itwins/{itwin_id}/favorites")
 async def favorite_imodels(user: User, itwin_id: str, cursor: str | None = None) -> PageStream:
-    """
-    Stream the user's favorite iModels of an iTwin, one JSON object a line.
-    """
+    """Stream the user's favorite iModels of an iTwin, one JSON object a line."""
     return PageStream(imodels.list_favorites(user, itwin_id, cursor=cursor))
 
 
 @router.put("/imodels/{imodel_id}/favorite", status_code=204, response_model=None)
 async def add_favorite(user: User, imodel_id: str) -> None:
-    """
-    Make an iModel a favorite of the user.
-    """
+    """Make an iModel a favorite of the user."""
     await imodels.add_favorite(user, imodel_id)
 
 
 @router.delete("/imodels/{imodel_id}/favorite", status_code=204, response_model=None)
 async def remove_favorite(user: User, imodel_id: str) -> None:
-    """
-    Make an iModel no longer a favorite of the user.
-    """
+    """Make an iModel no longer a favorite of the user."""
     await imodels.remove_favorite(user, imodel_id)
 
 
@@ -189,9 +181,7 @@ class PageStream(StreamingResponse):
         super().__init__(())
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """
-        Send everything, or as much as the browser stays for.
-        """
+        """Send everything, or as much as the browser stays for."""
         try:
             # Starlette cancels stream_response when the browser goes away, wherever it stands.
             await super().__call__(scope, receive, send)
@@ -199,9 +189,7 @@ class PageStream(StreamingResponse):
             await self._walk.aclose()
 
     async def stream_response(self, send: Send) -> None:
-        """
-        Begin when the first page is there: until then a failure has a status of its own.
-        """
+        """Begin when the first page is there: until then a failure has a status of its own."""
         try:
             first = await anext(self._walk)
         except ITwinError as error:

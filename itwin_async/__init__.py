@@ -1,6 +1,4 @@
-"""
-The iTwin Platform for asyncio: typed, streamed, and safe to repeat.
-"""
+"""The iTwin Platform for asyncio: typed, streamed, and safe to repeat."""
 
 from __future__ import annotations
 

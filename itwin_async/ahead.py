@@ -1,6 +1,4 @@
-"""
-Pages under way: requests that a walk makes before their answers are due.
-"""
+"""Pages under way: requests that a walk makes before their answers are due."""
 
 from __future__ import annotations
 
@@ -22,9 +20,7 @@ _SKIP = re.compile(r"(?<=[?&])((?:\$|%24)skip=)(\d{1,18})(?![^&])", re.IGNORECAS
 
 @attrs.define(eq=False, repr=False)
 class Fetched:
-    """
-    What came of requesting one page; an error is kept until the page's turn.
-    """
+    """What came of requesting one page; an error is kept until the page's turn."""
 
     target: str
     outcome: Response | ITwinError
@@ -32,17 +28,13 @@ class Fetched:
 
 @attrs.define(eq=False, repr=False)
 class Ahead:
-    """
-    A page under way; without a target while it still waits for the page before it.
-    """
+    """A page under way; without a target while it still waits for the page before it."""
 
     target: str | None
     task: asyncio.Task[Fetched] | asyncio.Task[Fetched | None]
 
     def cancel(self) -> None:
-        """
-        Give the page up.
-        """
+        """Give the page up."""
         if not self.task.get_loop().is_closed():
             self.task.cancel()
 

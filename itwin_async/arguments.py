@@ -1,6 +1,4 @@
-"""
-Checks that wings share: refuse before any request what the platform documents as an error.
-"""
+"""Checks that wings share: refuse before any request what the platform documents as an error."""
 
 from __future__ import annotations
 

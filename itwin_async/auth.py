@@ -1,6 +1,4 @@
-"""
-Where bearer tokens come from, and the one renewal that follows a refused token.
-"""
+"""Where bearer tokens come from, and the one renewal that follows a refused token."""
 
 from __future__ import annotations
 
@@ -61,9 +59,7 @@ def __getattr__(name: str) -> object:
 
 
 class Secret:
-    """
-    A text that does not show itself: not in a repr, not in a log, not in a pickle.
-    """
+    """A text that does not show itself: not in a repr, not in a log, not in a pickle."""
 
     __slots__ = ("_header", "_value")
 
@@ -95,22 +91,16 @@ class Secret:
         return "Secret('***')"
 
     def __reduce__(self) -> tuple[object, ...]:
-        """
-        Refuse to be pickled.
-        """
+        """Refuse to be pickled."""
         raise TypeError("a secret is not pickled")
 
 
 @runtime_checkable
 class TokenProvider(Protocol):
-    """
-    An object that hands out access tokens, asked before every request.
-    """
+    """An object that hands out access tokens, asked before every request."""
 
     async def get_token(self) -> str:
-        """
-        Return a token that is valid now, with or without the ``Bearer`` prefix.
-        """
+        """Return a token that is valid now, with or without the ``Bearer`` prefix."""
         ...
 
     def invalidate(self, token: str) -> None:
@@ -128,9 +118,7 @@ TokenSource: TypeAlias = str | Callable[[], Awaitable[str]] | TokenProvider
 
 
 class Authenticator:
-    """
-    One token source, with the rule that many refused requests cause one renewal.
-    """
+    """One token source, with the rule that many refused requests cause one renewal."""
 
     __slots__ = ("_fixed", "_generation", "_latest", "_lock", "_loop", "_provider", "_source")
 
@@ -160,16 +148,12 @@ class Authenticator:
 
     @property
     def fixed(self) -> Secret | None:
-        """
-        The token, if it never changes.
-        """
+        """The token, if it never changes."""
         return self._fixed
 
     @property
     def generation(self) -> int:
-        """
-        How many renewals there were; note it before a request and hand it to ``renew``.
-        """
+        """How many renewals there were; note it before a request and hand it to ``renew``."""
         return self._generation
 
     async def token(self) -> Secret:

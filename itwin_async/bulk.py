@@ -1,6 +1,4 @@
-"""
-One operation for very many items: a fixed set of workers, not a task for each item.
-"""
+"""One operation for very many items: a fixed set of workers, not a task for each item."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ R = TypeVar("R")
 
 @attrs.frozen
 class Failure(Generic[A]):
-    """
-    An item whose call failed, and why.
-    """
+    """An item whose call failed, and why."""
 
     item: A
     error: ITwinError
@@ -111,9 +107,7 @@ async def each(
 
 
 class _Source(Generic[A]):
-    """
-    Items for many workers; what it raises is kept until the calls under way have ended.
-    """
+    """Items for many workers; what it raises is kept until the calls under way have ended."""
 
     def __init__(self) -> None:
         self.problem: BaseException | None = None

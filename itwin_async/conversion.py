@@ -1,6 +1,4 @@
-"""
-What a model means: the rules between attrs classes and the platform's JSON.
-"""
+"""What a model means: the rules between attrs classes and the platform's JSON."""
 
 from __future__ import annotations
 
@@ -83,9 +81,7 @@ class Converter(cattrs.Converter):
         self._settled = True
 
     def copy(self, *arguments: Any, **options: Any) -> Self:
-        """
-        Make a converter with the same hooks, as ``cattrs.Converter`` does.
-        """
+        """Make a converter with the same hooks, as ``cattrs.Converter`` does."""
         twin = super().copy(*arguments, **options)
         twin._foreign = [*self._foreign]  # noqa: SLF001 - of its own class
         return twin
@@ -110,9 +106,7 @@ class Converter(cattrs.Converter):
         )
 
     def register_structure_hook(self, cl: Any, func: Any = None) -> Any:
-        """
-        Register how to structure a class, as ``cattrs.Converter`` does.
-        """
+        """Register how to structure a class, as ``cattrs.Converter`` does."""
         if func is None:
             self._note(lambda _: True)  # a decorated function says by its annotation what it makes
             return super().register_structure_hook(cl)
@@ -121,9 +115,7 @@ class Converter(cattrs.Converter):
         return None
 
     def register_structure_hook_func(self, check_func: Any, func: Any) -> None:
-        """
-        Register how to structure what a predicate accepts, as ``cattrs.Converter`` does.
-        """
+        """Register how to structure what a predicate accepts, as ``cattrs.Converter`` does."""
         self._note(check_func)
         super().register_structure_hook_func(check_func, func)
 

@@ -1,6 +1,4 @@
-"""
-Where a walk over pages stands, as an opaque text that another process can go on from.
-"""
+"""Where a walk over pages stands, as an opaque text that another process can go on from."""
 
 from __future__ import annotations
 

@@ -49,9 +49,7 @@ class ITwinError(Exception):
     cursor: str | None = None
 
     def __reduce__(self) -> tuple[object, ...]:
-        """
-        Pickle by state, so that keyword-only constructors survive a process pool.
-        """
+        """Pickle by state, so that keyword-only constructors survive a process pool."""
         return (_rebuild, (type(self), self.args, self.__dict__))
 
 
@@ -70,9 +68,7 @@ class ArgumentError(ITwinError, ValueError):
 
 
 class ConfigurationError(ITwinError):
-    """
-    The session cannot work as it was set up or is used.
-    """
+    """The session cannot work as it was set up or is used."""
 
 
 class RequestError(ITwinError):
@@ -157,9 +153,7 @@ class DecodeError(RequestError):
 
 
 class PaginationError(RequestError):
-    """
-    A walk over pages cannot go on: a loop, a foreign origin or a malformed link.
-    """
+    """A walk over pages cannot go on: a loop, a foreign origin or a malformed link."""
 
 
 @attrs.frozen
@@ -234,45 +228,31 @@ class ApiError(RequestError):
 
 
 class InvalidRequestError(ApiError):
-    """
-    The platform refused the request as malformed: 400, 413, 415 or 422.
-    """
+    """The platform refused the request as malformed: 400, 413, 415 or 422."""
 
 
 class AuthenticationError(ApiError):
-    """
-    The token is missing, expired or not accepted: 401, or no token could be had at all.
-    """
+    """The token is missing, expired or not accepted: 401, or no token could be had at all."""
 
 
 class PermissionDeniedError(ApiError):
-    """
-    The user lacks a permission: 403.
-    """
+    """The user lacks a permission: 403."""
 
 
 class NotFoundError(ApiError):
-    """
-    There is no such entity, or the user may not see it: 404.
-    """
+    """There is no such entity, or the user may not see it: 404."""
 
 
 class ConflictError(ApiError):
-    """
-    The request conflicts with what is there: 409.
-    """
+    """The request conflicts with what is there: 409."""
 
 
 class RateLimitError(ApiError):
-    """
-    Too many requests, and waiting did not help or was not allowed: 429.
-    """
+    """Too many requests, and waiting did not help or was not allowed: 429."""
 
 
 class ServerError(ApiError):
-    """
-    The platform failed: 5xx.
-    """
+    """The platform failed: 5xx."""
 
 
 _E = TypeVar("_E", bound=ITwinError)

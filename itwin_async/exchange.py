@@ -1,6 +1,4 @@
-"""
-The one request path: token, quota, slot, send, and again where that is right.
-"""
+"""The one request path: token, quota, slot, send, and again where that is right."""
 
 from __future__ import annotations
 
@@ -65,9 +63,7 @@ async def perform(
 
 
 class _Recovery:
-    """
-    What follows a first attempt that failed.
-    """
+    """What follows a first attempt that failed."""
 
     def __init__(
         self, core: Core, auth: Authenticator, attempt: Attempt, repeat: Repeat, deadline: float
@@ -82,9 +78,7 @@ class _Recovery:
         self._lost = False
 
     async def run(self, outcome: Outcome, token: Secret, generation: int) -> Response:
-        """
-        Try again until there is an answer, or raise what is left.
-        """
+        """Try again until there is an answer, or raise what is left."""
         count = 1
         while not isinstance(outcome, Response):
             if self._is_done(outcome):
@@ -210,9 +204,7 @@ async def _take(slots: Slots) -> bool:
 
 
 async def _within(core: Core, watch: Watch, work: Awaitable[T], seconds: float) -> T | None:
-    """
-    Wait for something until time runs out, ``None`` then, or until the session closes.
-    """
+    """Wait for something until time runs out, ``None`` then, or until the session closes."""
     task = watch.start(seconds)
     try:
         return await work

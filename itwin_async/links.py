@@ -1,6 +1,4 @@
-"""
-Pure rules for URLs: base URL, path segments, queries, and the links that the platform sends.
-"""
+"""Pure rules for URLs: base URL, path segments, queries, and the links that the platform sends."""
 
 from __future__ import annotations
 
@@ -25,18 +23,14 @@ Query = Iterable[tuple[str, str]]
 
 @attrs.frozen
 class Link:
-    """
-    Address of a related entity.
-    """
+    """Address of a related entity."""
 
     href: str | None = None
 
 
 @attrs.frozen
 class PageLinks:
-    """
-    The paging links of an answer, as the platform wrote them; ``None`` where there is none.
-    """
+    """The paging links of an answer, as the platform wrote them; ``None`` where there is none."""
 
     self: str | None = attrs.field(default=None, alias="itself")
     prev: str | None = None

@@ -1,6 +1,4 @@
-"""
-What a list operation is, and one page of it.
-"""
+"""What a list operation is, and one page of it."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ class Listing(Generic[T_co]):
 
     @property
     def scope(self) -> str:
-        """
-        Fingerprint of what is in the list.
-        """
+        """Fingerprint of what is in the list."""
         return scope_of(self.path, *(f"{name}={value}" for name, value in self.query))
 
     def start(self, page_size: int | None) -> str:
@@ -104,23 +100,17 @@ class Page(Generic[T_co]):
 
     @property
     def cursor(self) -> str:
-        """
-        The place behind this page.
-        """
+        """The place behind this page."""
         return self.listing.at(*self.behind)
 
     @property
     def next(self) -> str | None:
-        """
-        Link to the next page, or ``None``.
-        """
+        """Link to the next page, or ``None``."""
         return self.links.next
 
     @property
     def prev(self) -> str | None:
-        """
-        Link to the page before, or ``None``; the platform may name the same page.
-        """
+        """Link to the page before, or ``None``; the platform may name the same page."""
         return self.links.prev
 
     @property

@@ -1,6 +1,4 @@
-"""
-The aiohttp session that requests go through: one of our own, or one that is handed in.
-"""
+"""The aiohttp session that requests go through: one of our own, or one that is handed in."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What a caller wants to send becomes a request, or is refused before anything is sent.
-"""
+"""What a caller wants to send becomes a request, or is refused before anything is sent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Lists over all their pages, as the caller sees them.
-"""
+"""Lists over all their pages, as the caller sees them."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What a session shares with its views: connection pool, slots, pacing and settings.
-"""
+"""What a session shares with its views: connection pool, slots, pacing and settings."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ T = TypeVar("T")
 
 
 class Core:
-    """
-    What a session shares with its views: pool, slots, pacing and settings.
-    """
+    """What a session shares with its views: pool, slots, pacing and settings."""
 
     def __init__(
         self,
@@ -67,9 +63,7 @@ class Core:
         self._count = itertools.count(1)
 
     def open(self, http: aiohttp.ClientSession) -> None:
-        """
-        Bind the core to a pool and to the running loop.
-        """
+        """Bind the core to a pool and to the running loop."""
         loop = asyncio.get_running_loop()
         if self.loop not in {None, loop}:
             # What waits belongs to the loop that it waits in.
@@ -100,18 +94,14 @@ class Core:
         return options
 
     def use_environment(self) -> None:
-        """
-        Take the proxy from the environment, where none is set.
-        """
+        """Take the proxy from the environment, where none is set."""
         # aiohttp would look it up for every request, and fail where a netrc file knows the host.
         address = getproxies().get(self.base.scheme)
         if self.proxy is None and address and not proxy_bypass(self.base.raw_authority):
             self.proxy = address if "://" in address else f"http://{address}"
 
     def ready(self) -> Channel:
-        """
-        Give the open channel, or say why there is none.
-        """
+        """Give the open channel, or say why there is none."""
         if self.channel is None:
             state = "not open" if self.loop is None else "closed"
             raise ConfigurationError(
@@ -124,9 +114,7 @@ class Core:
         return self.channel
 
     def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        """
-        Start a task that ends with the session at the latest.
-        """
+        """Start a task that ends with the session at the latest."""
         try:
             self.ready()
         except ConfigurationError:
@@ -138,15 +126,11 @@ class Core:
         return task
 
     def next_id(self) -> str:
-        """
-        Make a correlation id.
-        """
+        """Make a correlation id."""
         return f"{self._prefix}-{next(self._count):08x}"
 
     def tell(self, event: Event) -> None:
-        """
-        Hand an event to the log and to the observers.
-        """
+        """Hand an event to the log and to the observers."""
         log(event)
         for observer in self.observers:
             observer(event)

@@ -1,6 +1,4 @@
-"""
-Shared pacing of all calls of a session: a known quota, or one that is learned from refusals.
-"""
+"""Shared pacing of all calls of a session: a known quota, or one that is learned from refusals."""
 
 from __future__ import annotations
 
@@ -63,9 +61,7 @@ class Quota:
 
     @property
     def interval(self) -> float:
-        """
-        Seconds between two calls of an even pace.
-        """
+        """Seconds between two calls of an even pace."""
         # A network that delays one call and hurries the next must not make a window too full.
         spare = self.burst - 1 + min(1.0, _SPARE * self.requests)
         return self.per_seconds / max(min(1, self.requests), self.requests - spare)
@@ -99,9 +95,7 @@ class Lesson:
     recent: deque[tuple[float, int]] = attrs.field(factory=deque)
 
     def count(self, now: float) -> None:
-        """
-        Note that a call goes out.
-        """
+        """Note that a call goes out."""
         self.passes += 1
         if self.rate:
             return
@@ -114,9 +108,7 @@ class Lesson:
             recent.popleft()
 
     def grow(self, now: float) -> None:
-        """
-        Speed up where there was no refusal: quickly while searching, gently once it is known.
-        """
+        """Speed up where there was no refusal: quickly while searching, gently once it is known."""
         if self.probing:
             before = self.stages[-1][1]
             if self.passes - before >= max(8.0, self.burst):
@@ -127,9 +119,7 @@ class Lesson:
             self.changed = now
 
     def learn(self, refused_at: float, released_at: float, now: float) -> None:
-        """
-        End a cycle: estimate the rate from what was accepted in it.
-        """
+        """End a cycle: estimate the rate from what was accepted in it."""
         if not self.rate:
             self._guess(refused_at, released_at)
         elif self.idle <= (refused_at - self.start) / 2:
@@ -196,9 +186,7 @@ class Pacer:
 
     @property
     def rate(self) -> float | None:
-        """
-        The pace in calls a second, known or learned; ``None`` while there is none.
-        """
+        """The pace in calls a second, known or learned; ``None`` while there is none."""
         return 1 / self._interval if self._interval else None
 
     def count(self, now: float) -> None:

@@ -1,6 +1,4 @@
-"""
-How an answer with an error status becomes an exception, whatever its body is.
-"""
+"""How an answer with an error status becomes an exception, whatever its body is."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-When a request is tried again, and after how long: pure decisions, no waiting.
-"""
+"""When a request is tried again, and after how long: pure decisions, no waiting."""
 
 from __future__ import annotations
 
@@ -20,9 +18,7 @@ _LONGEST = 10 * 365 * 86400.0
 
 
 class Repeat(Enum):
-    """
-    Whether an operation may be sent twice.
-    """
+    """Whether an operation may be sent twice."""
 
     SAFE = "safe"
     """The second call changes nothing that the first did not."""
@@ -32,18 +28,14 @@ class Repeat(Enum):
 
 @attrs.frozen
 class Wait:
-    """
-    Try again after this many seconds.
-    """
+    """Try again after this many seconds."""
 
     seconds: float
 
 
 @attrs.frozen
 class Stop:
-    """
-    Raise the error.
-    """
+    """Raise the error."""
 
 
 Decision = Wait | Stop

@@ -174,30 +174,22 @@ class Session:
 
     @property
     def base_url(self) -> URL:
-        """
-        The platform's address.
-        """
+        """The platform's address."""
         return self._core.base
 
     @property
     def codec(self) -> Codec:
-        """
-        Decodes answers with this session's converter.
-        """
+        """Decodes answers with this session's converter."""
         return self._core.codec
 
     @property
     def rewrite_links(self) -> bool:
-        """
-        Whether links of another host are requested at ``base_url``.
-        """
+        """Whether links of another host are requested at ``base_url``."""
         return self._core.rewrite_links
 
     @property
     def closed(self) -> bool:
-        """
-        Whether requests are impossible now.
-        """
+        """Whether requests are impossible now."""
         return self._core.channel is None
 
     async def open(self) -> None:

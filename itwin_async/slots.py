@@ -1,6 +1,4 @@
-"""
-Places for requests under way, handed on in order of arrival.
-"""
+"""Places for requests under way, handed on in order of arrival."""
 
 from __future__ import annotations
 
@@ -70,9 +68,7 @@ class Slots:
         return False
 
     async def take(self) -> None:
-        """
-        Wait for a place and take it.
-        """
+        """Wait for a place and take it."""
         if self.take_now():
             return
         turn = asyncio.get_running_loop().create_future()
@@ -85,9 +81,7 @@ class Slots:
             raise
 
     def give_back(self) -> None:
-        """
-        Hand a place to whoever has waited longest, or make it free.
-        """
+        """Hand a place to whoever has waited longest, or make it free."""
         self._free += 1
         if self._waiters:
             self._wake()

@@ -1,6 +1,4 @@
-"""
-Tasks that end together, and what went wrong in them.
-"""
+"""Tasks that end together, and what went wrong in them."""
 
 from __future__ import annotations
 

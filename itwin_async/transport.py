@@ -1,6 +1,4 @@
-"""
-One attempt over aiohttp: bytes out, bytes in, every failure turned into a value of ours.
-"""
+"""One attempt over aiohttp: bytes out, bytes in, every failure turned into a value of ours."""
 
 from __future__ import annotations
 
@@ -152,9 +150,7 @@ class Response:
 
 @attrs.define(eq=False, repr=False)
 class Attempt:
-    """
-    What is the same for every attempt of a call; and when the latest went out.
-    """
+    """What is the same for every attempt of a call; and when the latest went out."""
 
     method: str
     url: URL
@@ -166,9 +162,7 @@ class Attempt:
 
 
 class RequestOptions(TypedDict, total=False):
-    """
-    What is said to aiohttp with every request.
-    """
+    """What is said to aiohttp with every request."""
 
     allow_redirects: bool
     raise_for_status: bool
@@ -179,9 +173,7 @@ class RequestOptions(TypedDict, total=False):
 
 @attrs.define(eq=False, repr=False)
 class Channel:
-    """
-    What attempts go through: an open pool and its settings.
-    """
+    """What attempts go through: an open pool and its settings."""
 
     http: aiohttp.ClientSession
     watch: Watch

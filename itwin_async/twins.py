@@ -176,9 +176,7 @@ def _fixer(cls: type, fixes: list[tuple[Callable[[Any], Any], bool, Fix]]) -> Fi
 
 
 def _translate(hint: Any, rename: Rename, outer: tuple[type, ...]) -> tuple[Any, Fix | None, bool]:
-    """
-    Give the annotation for the twin, how to mend what it decodes, and whether that is a list.
-    """
+    """Give the annotation for the twin, how to mend what it decodes, and whether that is a list."""
     if hint is datetime:
         return _AWARE, None, False
     if hint in _LEAVES or hint is NoneType:

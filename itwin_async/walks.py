@@ -80,9 +80,7 @@ class PageWalk(Generic[T_co]):
 
     @property
     def cursor(self) -> str:
-        """
-        The place behind the last page handed out.
-        """
+        """The place behind the last page handed out."""
         return self._listing.at(*self._behind)
 
     def __aiter__(self) -> Self:
@@ -143,9 +141,7 @@ class PageWalk(Generic[T_co]):
         return page
 
     async def aclose(self) -> None:
-        """
-        End the walk and wait until nothing of it is under way.
-        """
+        """End the walk and wait until nothing of it is under way."""
         self._target = None
         tasks = [ahead.task for ahead in self._ahead]
         self._drop()
@@ -159,9 +155,7 @@ class PageWalk(Generic[T_co]):
             self._ahead.popleft().cancel()
 
     async def _arrival(self, target: str) -> Response:
-        """
-        Give the answer for a target: one that is under way, or a new one.
-        """
+        """Give the answer for a target: one that is under way, or a new one."""
         fetched = await outcome_of(self._ahead[0].task) if self._ahead else None
         if self._ahead:
             self._ahead.popleft()
@@ -178,9 +172,7 @@ class PageWalk(Generic[T_co]):
             raise StopAsyncIteration
 
     def _look_ahead(self, response: Response, target: str) -> bool:
-        """
-        Request pages that follow, and tell whether any request is new.
-        """
+        """Request pages that follow, and tell whether any request is new."""
         if self._ahead and self._concurrency == 1:
             self._chain()
             return False
@@ -275,9 +267,7 @@ class ItemWalk(Generic[T_co]):
 
     @property
     def cursor(self) -> str:
-        """
-        The place behind the last item handed out.
-        """
+        """The place behind the last item handed out."""
         if self._closed_at is not None:
             return self._closed_at
         page = self._page
@@ -288,9 +278,7 @@ class ItemWalk(Generic[T_co]):
         return self._listing.at(target, skipped + len(page.items) - left)
 
     async def aclose(self) -> None:
-        """
-        End the walk and wait until nothing of it is under way.
-        """
+        """End the walk and wait until nothing of it is under way."""
         self._closed_at = self.cursor
         self._items = iter(())
         await self._pages.aclose()

@@ -1,6 +1,4 @@
-"""
-One timer for all running attempts: a timer for each would cost a tenth of a request.
-"""
+"""One timer for all running attempts: a timer for each would cost a tenth of a request."""
 
 from __future__ import annotations
 
@@ -88,9 +86,7 @@ class Watch:
         return watched is None or task.cancelling() > watched[1]
 
     def close(self) -> None:
-        """
-        End everything that is watched, as if it were late.
-        """
+        """End everything that is watched, as if it were late."""
         self._disarm()
         for task in list(self._running):
             self._cancel(task)

@@ -1,6 +1,4 @@
-"""
-Bytes to models: the fast path where it is allowed, the converter's verdict everywhere else.
-"""
+"""Bytes to models: the fast path where it is allowed, the converter's verdict everywhere else."""
 
 from __future__ import annotations
 

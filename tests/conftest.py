@@ -15,26 +15,20 @@ pytest_plugins = ["pytester"]
 
 @pytest.fixture
 def clock() -> FakeClock:
-    """
-    A clock whose sleepers sleep no real time.
-    """
+    """A clock whose sleepers sleep no real time."""
     return FakeClock()
 
 
 @pytest.fixture
 async def canned() -> AsyncIterator[CannedServer]:
-    """
-    A server with canned answers on 127.0.0.1.
-    """
+    """A server with canned answers on 127.0.0.1."""
     async with CannedServer() as server:
         yield server
 
 
 @pytest.fixture
 async def raw_server() -> AsyncIterator[Callable[[Handler], Awaitable[RawServer]]]:
-    """
-    Start servers that read and write plain bytes.
-    """
+    """Start servers that read and write plain bytes."""
     async with AsyncExitStack() as stack:
 
         async def start(handler: Handler) -> RawServer:
@@ -45,9 +39,7 @@ async def raw_server() -> AsyncIterator[Callable[[Handler], Awaitable[RawServer]
 
 @pytest.fixture(autouse=True)
 def _nothing_is_left(request: pytest.FixtureRequest) -> None:
-    """
-    Every asynchronous test ends without tasks and without open client sessions.
-    """
+    """Every asynchronous test ends without tasks and without open client sessions."""
     if inspect.iscoroutinefunction(getattr(request, "function", None)):
         request.getfixturevalue("_no_leaks")
 

@@ -1,6 +1,4 @@
-"""
-Stand-ins that tests share: a clock, a server that speaks bytes, a server with canned answers.
-"""
+"""Stand-ins that tests share: a clock, a server that speaks bytes, a server with canned answers."""
 
 from __future__ import annotations
 
@@ -44,9 +42,7 @@ class FakeClock:
         await turn
 
     async def advance(self, seconds: float) -> None:
-        """
-        Let time pass, and let whoever is due run.
-        """
+        """Let time pass, and let whoever is due run."""
         end = self.now + seconds
         while due := sorted(
             (moment, index)
@@ -62,17 +58,13 @@ class FakeClock:
 
 
 async def settle(rounds: int = 20) -> None:
-    """
-    Let every task that can run do so, without any I/O of note.
-    """
+    """Let every task that can run do so, without any I/O of note."""
     for _ in range(rounds):
         await asyncio.sleep(0)
 
 
 async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    """
-    Wait for something that other tasks bring about.
-    """
+    """Wait for something that other tasks bring about."""
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - what it waits for sets no event
             await asyncio.sleep(0.001)
@@ -80,9 +72,7 @@ async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
 
 @attrs.define
 class Exchange:
-    """
-    One request as it came over the wire, and the way to answer it.
-    """
+    """One request as it came over the wire, and the way to answer it."""
 
     head: bytes
     body: bytes
@@ -121,9 +111,7 @@ class Exchange:
 
 
 class RawServer:
-    """
-    A server that hands out requests byte by byte, and answers what the test's handler writes.
-    """
+    """A server that hands out requests byte by byte, and answers what the test's handler writes."""
 
     def __init__(self, handler: Handler) -> None:
         self.handler = handler
@@ -178,9 +166,7 @@ class RawServer:
 
 @attrs.define
 class Seen:
-    """
-    A request as the canned server saw it.
-    """
+    """A request as the canned server saw it."""
 
     method: str
     target: str
@@ -267,9 +253,7 @@ def as_response(answer: Answer) -> web.Response:
 
 
 def refusal(status: int, code: str = "Code", **headers: str) -> web.Response:
-    """
-    Make an error answer in the platform's envelope; ``retry_after`` stands for its header.
-    """
+    """Make an error answer in the platform's envelope; ``retry_after`` stands for its header."""
     body = json.dumps({"error": {"code": code, "message": f"Says {code}."}}).encode()
     named = {key.replace("_", "-"): value for key, value in headers.items()}
     return web.Response(

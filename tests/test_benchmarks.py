@@ -1,6 +1,4 @@
-"""
-The benchmarks run and say what they should; how fast is not a test's business.
-"""
+"""The benchmarks run and say what they should; how fast is not a test's business."""
 
 from __future__ import annotations
 

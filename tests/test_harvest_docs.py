@@ -1,6 +1,4 @@
-"""
-Every command in the chapter on harvests runs, one after another, against the emulator.
-"""
+"""Every command in the chapter on harvests runs, one after another, against the emulator."""
 
 from __future__ import annotations
 

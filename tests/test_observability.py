@@ -1,6 +1,4 @@
-"""
-What a program sees of its calls: the standard library's logging, and aiohttp's traces.
-"""
+"""What a program sees of its calls: the standard library's logging, and aiohttp's traces."""
 
 from __future__ import annotations
 
@@ -39,9 +37,7 @@ def itwin_id(emulator: Emulator) -> str:
 
 
 def lines(caplog: pytest.LogCaptureFixture, level: int) -> list[str]:
-    """
-    Give what the package wrote at one level.
-    """
+    """Give what the package wrote at one level."""
     records = [record for record in caplog.records if record.name.startswith("itwin_async")]
     assert {record.levelno for record in records} <= {logging.DEBUG, logging.INFO}
     return [record.getMessage() for record in records if record.levelno == level]
@@ -77,9 +73,7 @@ async def test_every_attempt_is_one_debug_line(
 async def test_an_attempt_that_is_cancelled_has_its_line_too(
     platform: Emulator, caplog: pytest.LogCaptureFixture, observed: bool
 ) -> None:
-    """
-    An observer that raises then does not hide the cancellation.
-    """
+    """An observer that raises then does not hide the cancellation."""
     caplog.set_level(logging.DEBUG, "itwin_async")
     platform.fault(Fault(match=LIST, latency=0.3))
     events: list[Event] = []
@@ -178,9 +172,7 @@ SECRETS = {
 async def test_no_token_body_or_signed_address_is_logged(
     platform: Emulator, caplog: pytest.LogCaptureFixture, clock: FakeClock
 ) -> None:
-    """
-    Of the whole process, aiohttp's and asyncio's own loggers included.
-    """
+    """Of the whole process, aiohttp's and asyncio's own loggers included."""
     caplog.set_level(logging.DEBUG)
     asyncio.get_running_loop().set_debug(True)
     location = f"https://blobs.example/x?sig={SECRETS['location']}"
@@ -243,9 +235,7 @@ def without_query(url: URL) -> str:
 async def traced(
     emulator: Emulator, work: Callable[[Session], Awaitable[object]], **settings: Any
 ) -> list[Any]:
-    """
-    Run something in a session with OpenTelemetry's instrumentation, and read the spans.
-    """
+    """Run something in a session with OpenTelemetry's instrumentation, and read the spans."""
     instrumentation = pytest.importorskip("opentelemetry.instrumentation.aiohttp_client")
     pytest.importorskip("opentelemetry.sdk")
     from opentelemetry.sdk.trace import TracerProvider

@@ -1,6 +1,4 @@
-"""
-What is public is listed, documented and cheap to import.
-"""
+"""What is public is listed, documented and cheap to import."""
 
 from __future__ import annotations
 

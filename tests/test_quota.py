@@ -1,6 +1,4 @@
-"""
-Pacing against simulated servers, on a loop whose time passes only while everybody waits.
-"""
+"""Pacing against simulated servers, on a loop whose time passes only while everybody waits."""
 
 from __future__ import annotations
 
@@ -44,9 +42,7 @@ class Server(Protocol):
 
 @attrs.define
 class Window:
-    """
-    So many calls in each window; beyond it 429 until the next one.
-    """
+    """So many calls in each window; beyond it 429 until the next one."""
 
     calls: int
     seconds: float
@@ -65,9 +61,7 @@ class Window:
 
 @attrs.define
 class Bucket:
-    """
-    A bucket that fills steadily; an empty one answers 429 with whole seconds.
-    """
+    """A bucket that fills steadily; an empty one answers 429 with whole seconds."""
 
     rate: float
     burst: float
@@ -168,9 +162,7 @@ def test_an_unknown_quota_is_learned(server: Server, rate: float) -> None:
 
 @attrs.define
 class Strays:
-    """
-    A server that answers 429 now and then for reasons of its own.
-    """
+    """A server that answers 429 now and then for reasons of its own."""
 
     inner: Server | None
     share: float
@@ -183,9 +175,7 @@ class Strays:
 
 
 def minutes(server: Server, late: float, count: int = 5, tasks: int = 50) -> list[int]:
-    """
-    Count what is accepted in each minute, where every tenth 429 comes so many seconds late.
-    """
+    """Count what is accepted in each minute, where every tenth 429 comes so many seconds late."""
     accepted = [0] * count
     chance = random.Random(1)
 
@@ -251,9 +241,7 @@ async def go(pacer: Pacer) -> float:
 
 
 async def crowd(pacer: Pacer, calls: int) -> float:
-    """
-    Let many go at once, and tell how long the last one waited.
-    """
+    """Let many go at once, and tell how long the last one waited."""
     clock = asyncio.get_running_loop().time
     began = clock()
     await asyncio.gather(*(go(pacer) for _ in range(calls)))
@@ -300,9 +288,7 @@ def test_a_refusal_is_not_blamed_on_a_pace_that_was_not_used() -> None:
 
 @pytest.mark.parametrize("before", [0, 100, 600, 1200, 1430])
 def test_a_quota_is_found_whenever_the_first_refusal_comes(before: int) -> None:
-    """
-    A session that has been near the limit for minutes, and goes beyond it just now.
-    """
+    """A session that has been near the limit for minutes, and goes beyond it just now."""
     server = Window(500, 60)
     refused = 0
 

@@ -1,6 +1,4 @@
-"""
-Every Python snippet of the README runs, against the emulator.
-"""
+"""Every Python snippet of the README runs, against the emulator."""
 
 from __future__ import annotations
 

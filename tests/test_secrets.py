@@ -1,6 +1,4 @@
-"""
-Properties: whatever the token, the answer and the moment, no failing path shows a secret.
-"""
+"""Properties: whatever the token, the answer and the moment, no failing path shows a secret."""
 
 from __future__ import annotations
 
@@ -48,16 +46,12 @@ TOKENS = st.text(
 
 
 def spellings(secret: str) -> set[str]:
-    """
-    Write a secret in the ways in which a log, a repr or a JSON text may show it.
-    """
+    """Write a secret in the ways in which a log, a repr or a JSON text may show it."""
     return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
 
 
 class Watcher:
-    """
-    Collects everything that shows anywhere, and tells where a secret is in it.
-    """
+    """Collects everything that shows anywhere, and tells where a secret is in it."""
 
     def __init__(self, *secrets: str, frames: bool = True) -> None:
         self._forms = [form for secret in secrets for form in spellings(secret)]
@@ -110,9 +104,7 @@ class Watcher:
 
 @contextmanager
 def everything_logged(watcher: Watcher) -> Iterator[None]:
-    """
-    Hand every record of every logger to the watcher.
-    """
+    """Hand every record of every logger to the watcher."""
     root, handler = logging.getLogger(), logging.Handler()
     handler.emit = watcher.records.append  # type: ignore[method-assign]
     level = root.level
@@ -126,9 +118,7 @@ def everything_logged(watcher: Watcher) -> Iterator[None]:
 
 
 def run(watcher: Watcher, work: Callable[[], Awaitable[object]]) -> None:
-    """
-    Run in a loop of its own, whose complaints count too.
-    """
+    """Run in a loop of its own, whose complaints count too."""
 
     async def main() -> None:
         loop = asyncio.get_running_loop()
@@ -141,9 +131,7 @@ def run(watcher: Watcher, work: Callable[[], Awaitable[object]]) -> None:
 
 @attrs.frozen
 class Echo:
-    """
-    An answer that quotes the request's ``Authorization``, as proxies and debug pages do.
-    """
+    """An answer that quotes the request's ``Authorization``, as proxies and debug pages do."""
 
     status: int
     place: str
@@ -160,9 +148,7 @@ class Echo:
             exchange.close()
 
     def parts(self, header: str, token: str) -> tuple[bytes, list[str], int]:
-        """
-        Give body, headers, and how many bytes more are announced than come.
-        """
+        """Give body, headers, and how many bytes more are announced than come."""
         if self.place in HEADERS:
             return b"{}", [HEADERS[self.place].format(header=header, token=token)], 0
         if self.place in TEXTS:
@@ -255,9 +241,7 @@ OPERATIONS: dict[str, Callable[[Session], Awaitable[object]]] = {
 
 
 class Provider:
-    """
-    Keeps its token out of its own repr; what a frame of it holds is its own affair.
-    """
+    """Keeps its token out of its own repr; what a frame of it holds is its own affair."""
 
     def __init__(self, token: str) -> None:
         self._token = [token]
@@ -270,9 +254,7 @@ class Provider:
 
 
 def source(form: str, keep: list[str]) -> Any:
-    """
-    Make a token source of a form; no frame of the test holds the token itself.
-    """
+    """Make a token source of a form; no frame of the test holds the token itself."""
     if form == "callable":
 
         async def give() -> str:
@@ -283,18 +265,14 @@ def source(form: str, keep: list[str]) -> Any:
 
 
 class Kept(list[str]):
-    """
-    A list that does not show what it holds.
-    """
+    """A list that does not show what it holds."""
 
     def __repr__(self) -> str:
         return "Kept(...)"
 
 
 def make(form: str, kept: Kept, base_url: str, watcher: Watcher) -> Session:
-    """
-    Make a session, and a view if the form is ``view``.
-    """
+    """Make a session, and a view if the form is ``view``."""
     settings: dict[str, Any] = {
         "base_url": base_url,
         "retry": FAST,

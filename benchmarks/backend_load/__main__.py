@@ -1,6 +1,4 @@
-"""
-The command ``python -m benchmarks.backend_load``.
-"""
+"""The command ``python -m benchmarks.backend_load``."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from benchmarks.backend_load import run, views
 
 
 def main() -> None:
-    """
-    Put a backend under load, and say what was wrong.
-    """
+    """Put a backend under load, and say what was wrong."""
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.backend_load",
         description=(benchmarks.backend_load.__doc__ or "").strip(),

@@ -1,6 +1,4 @@
-"""
-Users of a backend: what they ask, and how they leave.
-"""
+"""Users of a backend: what they ask, and how they leave."""
 
 from __future__ import annotations
 
@@ -24,16 +22,12 @@ CALLS_PER_TOKEN = 25
 
 
 class WrongError(Exception):
-    """
-    Something came that must not.
-    """
+    """Something came that must not."""
 
 
 @attrs.define(eq=False)
 class Browser:
-    """
-    One user: what they ask, and how they leave.
-    """
+    """One user: what they ask, and how they leave."""
 
     number: int
     platform: Platform
@@ -64,9 +58,7 @@ class Browser:
         return await self.platform.token(self.name)
 
     async def whole(self) -> None:
-        """
-        Read the whole list, and go on where it breaks off for want of a good token.
-        """
+        """Read the whole list, and go on where it breaks off for want of a good token."""
         rows, cursor = list[str](), dict[str, str]()
         while True:
             last: dict[str, Any] = {}
@@ -88,9 +80,7 @@ class Browser:
             )
 
     async def leave(self) -> None:
-        """
-        Go away somewhere in the list.
-        """
+        """Go away somewhere in the list."""
         async with await self.ask("GET", f"/itwins/{self.itwin}/favorites") as answer:
             for _ in range(self.chance.randrange(SHARE)):
                 if not await answer.content.readline():
@@ -98,17 +88,13 @@ class Browser:
             answer.close()
 
     async def vanish(self) -> None:
-        """
-        Go away at any moment.
-        """
+        """Go away at any moment."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(self.chance.random() * 0.05):
                 await self.whole()
 
     async def write(self) -> None:
-        """
-        Make a favorite what is one already.
-        """
+        """Make a favorite what is one already."""
         for _ in range(2):
             path = f"/imodels/{self.chance.choice(self.mine)}/favorite"
             async with await self.ask("PUT", path) as answer:
@@ -140,9 +126,7 @@ async def settle_in(
     outcome: Outcome,
     seed: int,
 ) -> list[Browser]:
-    """
-    Give every user a part of all iModels as favorites.
-    """
+    """Give every user a part of all iModels as favorites."""
     async with Session(await platform.token("demo"), base_url=platform.url) as session:
         # Each user's favorites are of one iTwin, in the order of the world.
         ids = list[tuple[str, list[str]]]()

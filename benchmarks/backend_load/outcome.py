@@ -1,6 +1,4 @@
-"""
-What a load leaves behind, and what must not be there.
-"""
+"""What a load leaves behind, and what must not be there."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ OBJECTS, MEGABYTES = 0.03, 8.0  # how much more may be there at the end than aft
 
 @attrs.define
 class Lap:
-    """
-    What was there while everybody rested.
-    """
+    """What was there while everybody rested."""
 
     tasks: int
     busy: int
@@ -50,9 +46,7 @@ class Outcome:
 
 
 async def rest(connector: aiohttp.TCPConnector, idle: int, patience: float) -> Lap:
-    """
-    Wait until nothing is under way, and measure what is left.
-    """
+    """Wait until nothing is under way, and measure what is left."""
 
     def busy() -> int:
         return len(connector._acquired)  # noqa: SLF001 - aiohttp tells it nowhere else
@@ -65,9 +59,7 @@ async def rest(connector: aiohttp.TCPConnector, idle: int, patience: float) -> L
 
 
 def judge(outcome: Outcome, idle: int) -> None:
-    """
-    Note what was left that should not be.
-    """
+    """Note what was left that should not be."""
     for number, lap in enumerate(outcome.laps):
         if lap.tasks > idle:
             outcome.wrong.append(f"lap {number}: {lap.tasks - idle} tasks are left")
@@ -81,18 +73,14 @@ def judge(outcome: Outcome, idle: int) -> None:
 
 
 def megabytes() -> float:
-    """
-    Give this process's memory now; 0 where that is not known.
-    """
+    """Give this process's memory now; 0 where that is not known."""
     status = Path("/proc/self/statm")
     return int(status.read_text().split()[1]) * 4096 / 2**20 if status.exists() else 0.0
 
 
 @contextmanager
 def complaints(outcome: Outcome) -> Iterator[None]:
-    """
-    Take whatever is logged as a warning or worse for something wrong.
-    """
+    """Take whatever is logged as a warning or worse for something wrong."""
 
     def note(record: logging.LogRecord) -> None:
         outcome.wrong.append(f"{record.name}: {record.getMessage()} {record.exc_info}")

@@ -1,6 +1,4 @@
-"""
-One load from its beginning to its end.
-"""
+"""One load from its beginning to its end."""
 
 from __future__ import annotations
 

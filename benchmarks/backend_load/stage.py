@@ -1,6 +1,4 @@
-"""
-The emulator in a process of its own, and the example backends in this one.
-"""
+"""The emulator in a process of its own, and the example backends in this one."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ Credentials: TypeAlias = Callable[["Asking"], "str | SignIn"]
 
 
 class Asking(Protocol):
-    """
-    What the requests of both frameworks have in common.
-    """
+    """What the requests of both frameworks have in common."""
 
     @property
     def cookies(self) -> Mapping[str, str]: ...
@@ -38,9 +34,7 @@ class Asking(Protocol):
 
 
 class Platform:
-    """
-    The emulator in a process of its own, by its control address.
-    """
+    """The emulator in a process of its own, by its control address."""
 
     def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
         self.url = url
@@ -57,9 +51,7 @@ class Platform:
 
 
 class SignIn:
-    """
-    A user's sign-in as the backend keeps it.
-    """
+    """A user's sign-in as the backend keeps it."""
 
     def __init__(self, platform: Platform, user: str, renewals: Counter[str]) -> None:
         self._platform, self._user, self._renewals = platform, user, renewals
@@ -80,9 +72,7 @@ class SignIn:
 
 @contextmanager
 def emulator() -> Iterator[str]:
-    """
-    Run the platform in a process of its own.
-    """
+    """Run the platform in a process of its own."""
     command = [sys.executable, "-m", "itwin_async.emulator", f"--imodels={IMODELS}"]
     command.append(f"--itwins={2 * ITWINS}")
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as child:
@@ -97,9 +87,7 @@ def emulator() -> Iterator[str]:
 async def serve_aiohttp(
     make_session: Callable[[], Session], credentials: Credentials
 ) -> AsyncIterator[str]:
-    """
-    Run the aiohttp example.
-    """
+    """Run the aiohttp example."""
     known = cast("aiohttp_app.Credentials", credentials)
     app = aiohttp_app.create_app(make_session, credentials=known)
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
@@ -115,9 +103,7 @@ async def serve_aiohttp(
 async def serve_fastapi(
     make_session: Callable[[], Session], credentials: Credentials
 ) -> AsyncIterator[str]:
-    """
-    Run the FastAPI example.
-    """
+    """Run the FastAPI example."""
     import uvicorn  # noqa: PLC0415 - only where it is asked for
 
     from examples.fastapi_app import create_app  # noqa: PLC0415 - only where it is asked for

@@ -1,6 +1,4 @@
-"""
-What very many views of one session cost.
-"""
+"""What very many views of one session cost."""
 
 from __future__ import annotations
 
@@ -67,7 +65,5 @@ async def views(count: int = 10_000, *, used: int | None = None) -> Views:
 
 
 async def first_itwin(_: Session, view: Session) -> None:
-    """
-    Make one request as the user of a view.
-    """
+    """Make one request as the user of a view."""
     await view.request("GET", "/itwins/favorites?$top=1")

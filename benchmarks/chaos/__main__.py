@@ -1,6 +1,4 @@
-"""
-The command ``python -m benchmarks.chaos``.
-"""
+"""The command ``python -m benchmarks.chaos``."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from benchmarks.chaos import run
 
 
 def main() -> None:
-    """
-    Let storms pass until the time is up, and say what was wrong.
-    """
+    """Let storms pass until the time is up, and say what was wrong."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.chaos", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="how long in all")
     parser.add_argument("--seed", type=int, default=None, help="the first storm's; drawn if absent")

@@ -1,6 +1,4 @@
-"""
-What is done in the storm; each job holds what it got against the truth.
-"""
+"""What is done in the storm; each job holds what it got against the truth."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ _TRIES = 200
 
 
 class WrongError(Exception):
-    """
-    Something was got that is not true.
-    """
+    """Something was got that is not true."""
 
 
 @attrs.define
@@ -50,9 +46,7 @@ class Storm:
     writers: int = 0
 
     def reader(self, *, patient: bool = False) -> str:
-        """
-        Draw one of the users whose favorites stay as they are.
-        """
+        """Draw one of the users whose favorites stay as they are."""
         users = [user for user in self.views if user.startswith(PATIENT) == patient]
         return self.rng.choice(users)
 
@@ -62,9 +56,7 @@ Open = Callable[[str | None], Pager[Item]]
 
 
 def _a_list(storm: Storm, user: str) -> tuple[Open, Sequence[Item]]:
-    """
-    Draw a list, and say what must be in it.
-    """
+    """Draw a list, and say what must be in it."""
     rng, session, truth = storm.rng, storm.views[user], storm.truth
     full, size, prefetch = rng.random() < 0.5, rng.choice(_PAGE_SIZES), rng.choice((0, 1, 1, 3))
     if rng.random() < 0.3:
@@ -86,9 +78,7 @@ def _a_list(storm: Storm, user: str) -> tuple[Open, Sequence[Item]]:
 
 
 async def whole_list(storm: Storm) -> None:
-    """
-    Take every item; what came before an error must be the beginning of the list.
-    """
+    """Take every item; what came before an error must be the beginning of the list."""
     opener, expected = _a_list(storm, storm.reader())
     got: list[Item] = []
     try:
@@ -103,9 +93,7 @@ async def whole_list(storm: Storm) -> None:
 
 
 async def whole_pages(storm: Storm) -> None:
-    """
-    Take every page.
-    """
+    """Take every page."""
     opener, expected = _a_list(storm, storm.reader())
     got: list[Item] = []
     try:
@@ -118,9 +106,7 @@ async def whole_pages(storm: Storm) -> None:
 
 
 async def persistent_list(storm: Storm) -> None:
-    """
-    Go on behind each error until the list is whole.
-    """
+    """Go on behind each error until the list is whole."""
     opener, expected = _a_list(storm, storm.reader(patient=True))
     got: list[Item] = []
     cursor: str | None = None
@@ -142,9 +128,7 @@ async def persistent_list(storm: Storm) -> None:
 
 
 async def abandoned_list(storm: Storm) -> None:
-    """
-    Leave a list in the middle, by a break or by being cancelled.
-    """
+    """Leave a list in the middle, by a break or by being cancelled."""
     opener, expected = _a_list(storm, storm.reader())
     got: list[Item] = []
     enough = storm.rng.randrange(1, 60)
@@ -193,9 +177,7 @@ async def additions(storm: Storm) -> None:
 
 
 async def a_tag(storm: Storm) -> None:
-    """
-    Create a tag, which must never become two.
-    """
+    """Create a tag, which must never become two."""
     storm.tags += 1
     name = f"Tag {storm.tags}"
     itwin = storm.rng.choice(storm.truth.itwins)
@@ -212,9 +194,7 @@ async def a_tag(storm: Storm) -> None:
 
 
 async def a_harvest(storm: Storm) -> None:
-    """
-    Harvest everything, interrupted and begun again until it is complete.
-    """
+    """Harvest everything, interrupted and begun again until it is complete."""
     user = storm.reader(patient=True)
     session, rng, expected = storm.views[user], storm.rng, storm.truth
     source = harvest.favorite_imodels(expected.itwins, prefer="representation")

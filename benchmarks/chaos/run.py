@@ -1,6 +1,4 @@
-"""
-One storm from its seed to its end.
-"""
+"""One storm from its seed to its end."""
 
 from __future__ import annotations
 
@@ -78,9 +76,7 @@ async def run(seed: int, *, seconds: float, concurrency: int = 200) -> Outcome:
 
 
 def _session(emulator: EmulatorThread) -> Session:
-    """
-    Make a session whose waits run a hundred times as fast.
-    """
+    """Make a session whose waits run a hundred times as fast."""
 
     async def sleep(delay: float) -> None:
         await asyncio.sleep(delay / _SPEED)
@@ -100,9 +96,7 @@ def _session(emulator: EmulatorThread) -> Session:
 
 
 def _share_out(emulator: EmulatorThread, rng: random.Random) -> None:
-    """
-    Give each user favorites of their own.
-    """
+    """Give each user favorites of their own."""
     world = emulator.state
     for user in USERS:
         share = rng.uniform(0.5, 1.0)
@@ -142,9 +136,7 @@ async def _check_leaks(
 
 
 def _sockets() -> int:
-    """
-    Count the open sockets of this process; 0 where the system does not tell.
-    """
+    """Count the open sockets of this process; 0 where the system does not tell."""
     folder, found = Path("/proc/self/fd"), 0
     for entry in list(folder.iterdir()) if folder.is_dir() else ():
         try:

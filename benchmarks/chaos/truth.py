@@ -1,6 +1,4 @@
-"""
-What is true in the emulator, as models of the client.
-"""
+"""What is true in the emulator, as models of the client."""
 
 from __future__ import annotations
 
@@ -42,14 +40,10 @@ class Truth:
             )
 
     def favorite_imodels(self, user: str, itwin: str, *, full: bool) -> list[IModelSummary]:
-        """
-        Give a user's favorite iModels of an iTwin.
-        """
+        """Give a user's favorite iModels of an iTwin."""
         return list(self._full[user, itwin]) if full else self._minimal[user, itwin]
 
     def favorite_itwins(self, user: str, *, full: bool) -> list[ITwinSummary]:
-        """
-        Give a user's favorite iTwins that are not inactive.
-        """
+        """Give a user's favorite iTwins that are not inactive."""
         minimal, whole = self._itwins[user]
         return list(whole) if full else minimal

@@ -1,6 +1,4 @@
-"""
-The faults that fire, all drawn from one seed.
-"""
+"""The faults that fire, all drawn from one seed."""
 
 from __future__ import annotations
 

@@ -1,3 +1,1 @@
-"""
-What a harvest costs: python -m benchmarks.harvest.
-"""
+"""What a harvest costs: python -m benchmarks.harvest."""

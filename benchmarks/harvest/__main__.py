@@ -1,6 +1,4 @@
-"""
-The command ``python -m benchmarks.harvest``.
-"""
+"""The command ``python -m benchmarks.harvest``."""
 
 from __future__ import annotations
 

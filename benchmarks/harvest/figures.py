@@ -1,6 +1,4 @@
-"""
-What is measured, each as lines of a table.
-"""
+"""What is measured, each as lines of a table."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ Figures = Callable[[bool], Iterator[str]]
 
 
 def sinks(quick: bool) -> Iterator[str]:
-    """
-    Harvest into each kind of target, against streaming the same lists, in interleaved rounds.
-    """
+    """Harvest into each kind of target, against streaming the same lists, in interleaved rounds."""
     lists, rounds = (10, 2) if quick else (100, 7)
     names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
     walls: dict[str, list[float]] = {name: [] for name in ("stream", *names)}
@@ -47,9 +43,7 @@ def sinks(quick: bool) -> Iterator[str]:
 
 
 def latency(quick: bool) -> Iterator[str]:
-    """
-    Harvest lists of one page behind 50 ms, against the time that waiting alone takes.
-    """
+    """Harvest lists of one page behind 50 ms, against the time that waiting alone takes."""
     each = 4 if quick else 16
     plan = Plan("slow", "", "imodels", 20, page_size=20, latency=0.05)
     with _folder() as folder, serving(plan) as server:
@@ -64,9 +58,7 @@ def latency(quick: bool) -> Iterator[str]:
 
 
 def quota(quick: bool) -> Iterator[str]:
-    """
-    Harvest against a limit, with the quota known and unknown.
-    """
+    """Harvest against a limit, with the quota known and unknown."""
     calls, window = (30, 1.0) if quick else (100, 5.0)
     windows = 3 if quick else 5
     limit = RateLimit(calls, window)
@@ -99,9 +91,7 @@ async def _limited(emulator: EmulatorThread, target: Path, quota: Quota | None) 
 
 
 def memory(quick: bool) -> Iterator[str]:
-    """
-    Peak memory of a process that harvests many items, against one that harvests few.
-    """
+    """Peak memory of a process that harvests many items, against one that harvests few."""
     each, few, many = 100, 100, 500 if quick else 10_000
     names = ("out.db",) if quick else ("out.db", "out.ndjson", "out.parquet")
     names = tuple(name for name in names if name not in NEEDS or find_spec(NEEDS[name]))

@@ -1,6 +1,4 @@
-"""
-One harvest, and the same lists just streamed.
-"""
+"""One harvest, and the same lists just streamed."""
 
 from __future__ import annotations
 
@@ -20,16 +18,12 @@ NEEDS = {"out.ndjson.zst": "zstandard", "out.parquet": "pyarrow"}
 
 
 def keys(lists: int) -> list[str]:
-    """
-    Name as many lists as are wanted.
-    """
+    """Name as many lists as are wanted."""
     return [f"7d1b3d62-0c6f-4f2c-bb25-{number:012x}" for number in range(lists)]
 
 
 async def stream(url: str, lists: int, concurrency: int = 16) -> int:
-    """
-    Read all lists and keep nothing.
-    """
+    """Read all lists and keep nothing."""
     count = 0
     left = iter(keys(lists))
 
@@ -58,9 +52,7 @@ async def gather(
     each: int = PAGE,
     concurrency: int = 16,
 ) -> harvest.Report:
-    """
-    Harvest all lists, each of so many items.
-    """
+    """Harvest all lists, each of so many items."""
     source = harvest.favorite_imodels(keys(lists), prefer="representation")
     async with Session(TOKEN, base_url=url) as session:
         report = await harvest.run(session, source, target, concurrency=concurrency)
@@ -70,17 +62,13 @@ async def gather(
 
 
 def clear(folder: Path) -> None:
-    """
-    Remove what the last harvest left.
-    """
+    """Remove what the last harvest left."""
     for path in folder.iterdir():
         shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def main(url: str, lists: int, each: int, target: str) -> None:
-    """
-    Harvest in this process and print its peak memory in megabytes.
-    """
+    """Harvest in this process and print its peak memory in megabytes."""
     asyncio.run(gather(url, lists, Path(target), each=each))
     print(f"{peak():.2f}")
 

@@ -1,6 +1,4 @@
-"""
-Other clients that do the same work; each is imported only where it can be.
-"""
+"""Other clients that do the same work; each is imported only where it can be."""
 
 from __future__ import annotations
 

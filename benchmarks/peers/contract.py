@@ -1,6 +1,4 @@
-"""
-The operations that are measured, as OpenAPI, for generators.
-"""
+"""The operations that are measured, as OpenAPI, for generators."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The client that openapi-python-client makes of a description of the measured operations.
-"""
+"""The client that openapi-python-client makes of a description of the measured operations."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-httpx and pydantic: the usual pair for a typed client.
-"""
+"""httpx and pydantic: the usual pair for a typed client."""
 
 from __future__ import annotations
 
@@ -99,9 +97,7 @@ class ITwins(BaseModel):
 
 
 class HttpxPydantic:
-    """
-    One client, each page validated from its bytes.
-    """
+    """One client, each page validated from its bytes."""
 
     name = "httpx + pydantic"
     apart = False
@@ -152,7 +148,5 @@ def _shape(plan: Plan) -> type[IModels | IModelSummaries | ITwins]:
 
 
 def side() -> HttpxPydantic:
-    """
-    Make the side.
-    """
+    """Make the side."""
     return HttpxPydantic()

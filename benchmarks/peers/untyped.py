@@ -1,6 +1,4 @@
-"""
-aiohttp with the standard library's JSON, as its documentation shows it.
-"""
+"""aiohttp with the standard library's JSON, as its documentation shows it."""
 
 from __future__ import annotations
 
@@ -14,9 +12,7 @@ from benchmarks.sides import NotOffered
 
 
 class Untyped:
-    """
-    ``await response.json()`` and dicts.
-    """
+    """``await response.json()`` and dicts."""
 
     name = "aiohttp + json"
     apart = False
@@ -45,7 +41,5 @@ class Untyped:
 
 
 def side() -> Untyped:
-    """
-    Make the side.
-    """
+    """Make the side."""
     return Untyped()

@@ -1,6 +1,4 @@
-"""
-The command line ``itwin-async``; needs the extra ``cli``.
-"""
+"""The command line ``itwin-async``; needs the extra ``cli``."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ __all__ = ["main"]
 
 
 def main() -> NoReturn:
-    """
-    Run the command line.
-    """
+    """Run the command line."""
     if any(find_spec(name) is None for name in ("click", "dotenv", "rich")):
         print(  # noqa: T201 - there is no click to say it with
             "itwin-async: the command line needs an extra: pip install 'itwin-async[cli]'",

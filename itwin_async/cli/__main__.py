@@ -1,6 +1,4 @@
-"""
-Run the command line: ``python -m itwin_async.cli``.
-"""
+"""Run the command line: ``python -m itwin_async.cli``."""
 
 from __future__ import annotations
 

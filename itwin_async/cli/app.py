@@ -1,6 +1,4 @@
-"""
-All commands by name; each is imported when it is called.
-"""
+"""All commands by name; each is imported when it is called."""
 
 from __future__ import annotations
 
@@ -70,9 +68,7 @@ def app() -> None:
 
 
 def start() -> NoReturn:
-    """
-    Run the command line; wrong usage is one line on stderr, like every other error.
-    """
+    """Run the command line; wrong usage is one line on stderr, like every other error."""
     try:
         code = _invoke()
     except BaseException as problem:  # noqa: BLE001 - the last stop before the terminal

@@ -1,6 +1,4 @@
-"""
-How one value looks in a table.
-"""
+"""How one value looks in a table."""
 
 from __future__ import annotations
 

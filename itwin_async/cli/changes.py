@@ -1,6 +1,4 @@
-"""
-Commands that call one operation for each id they are given.
-"""
+"""Commands that call one operation for each id they are given."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The command ``itwin-async emulator``.
-"""
+"""The command ``itwin-async emulator``."""
 
 from __future__ import annotations
 
@@ -45,9 +43,7 @@ class _RateLimitType(click.ParamType):  # type: ignore[type-arg]
 
 @attrs.frozen
 class _Wishes:
-    """
-    What the command was asked for.
-    """
+    """What the command was asked for."""
 
     host: str
     port: int
@@ -123,9 +119,7 @@ def emulator(*, openapi: bool, **wishes: object) -> None:
 
 
 def _hosted(wishes: _Wishes) -> HostedInLoop:
-    """
-    Make what the wishes ask for.
-    """
+    """Make what the wishes ask for."""
     from itwin_async.emulator import Recorder, Replay
 
     if wishes.record is not None:

@@ -1,6 +1,4 @@
-"""
-How a failure looks to a person and to a script: one line on stderr and an exit code.
-"""
+"""How a failure looks to a person and to a script: one line on stderr and an exit code."""
 
 from __future__ import annotations
 

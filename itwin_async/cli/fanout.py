@@ -1,6 +1,4 @@
-"""
-Several lists at once, handed on in order.
-"""
+"""Several lists at once, handed on in order."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ _PAGES_AHEAD = 2
 
 @attrs.frozen
 class _Running(Generic[A, T]):
-    """
-    A list that is being fetched; its queue ends with ``None`` or an error.
-    """
+    """A list that is being fetched; its queue ends with ``None`` or an error."""
 
     outer: A
     pages: asyncio.Queue[Page[T] | ITwinError | None]
@@ -34,9 +30,7 @@ class _Running(Generic[A, T]):
 
 @attrs.frozen
 class _End:
-    """
-    There are no more outer items, or they could not be had.
-    """
+    """There are no more outer items, or they could not be had."""
 
     error: ITwinError | None = None
 

@@ -1,6 +1,4 @@
-"""
-The commands ``itwin-async favorites ...``.
-"""
+"""The commands ``itwin-async favorites ...``."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from itwin_async.cli.personal import listing_commands
 
 @click.group(help="Your favorite iTwins and iModels.")
 def favorites() -> None:
-    """
-    Group the commands.
-    """
+    """Group the commands."""
 
 
 listing_commands(favorites, "favorites")

@@ -1,6 +1,4 @@
-"""
-The commands ``itwin-async harvest``, ``export`` and ``map``.
-"""
+"""The commands ``itwin-async harvest``, ``export`` and ``map``."""
 
 from __future__ import annotations
 
@@ -136,9 +134,7 @@ def harvest(
 
 @contextmanager
 def _told(view: View, report: Path | None, source: dict[str, str]) -> Iterator[None]:
-    """
-    Leave a report of a harvest that ends too early, and say that it can go on.
-    """
+    """Leave a report of a harvest that ends too early, and say that it can go on."""
     try:
         yield
     except BaseException as problem:
@@ -156,9 +152,7 @@ def _write(file: Path | None, report: Report) -> None:
 @click.argument("target")
 @click.option("--json", "as_json", is_flag=True, help="JSON.")
 def status(*, target: str, as_json: bool) -> None:
-    """
-    Tell how far the harvest in TARGET is, also while it runs.
-    """
+    """Tell how far the harvest in TARGET is, also while it runs."""
 
     async def main() -> None:
         found = bulk.status(target)

@@ -1,6 +1,4 @@
-"""
-What a person sees of a harvest: a bar on a terminal, else a plain line every few seconds.
-"""
+"""What a person sees of a harvest: a bar on a terminal, else a plain line every few seconds."""
 
 from __future__ import annotations
 
@@ -100,9 +98,7 @@ class View:
         return Report(self._target, source, False, resumed, progress, found, error)  # noqa: FBT003
 
     def say_how_to_go_on(self) -> None:
-        """
-        Tell that what was harvested is kept.
-        """
+        """Tell that what was harvested is kept."""
         if self._progress is None or self._quiet:
             return
         self._stop()

@@ -1,6 +1,4 @@
-"""
-The commands ``itwin-async login``, ``logout`` and ``whoami``.
-"""
+"""The commands ``itwin-async login``, ``logout`` and ``whoami``."""
 
 from __future__ import annotations
 
@@ -80,9 +78,7 @@ def login(
 
 @click.command()
 def logout() -> None:
-    """
-    Forget the sign-in, and have the sign-in server take it back.
-    """
+    """Forget the sign-in, and have the sign-in server take it back."""
 
     async def main() -> int:
         load_environment()

@@ -1,6 +1,4 @@
-"""
-Rows on a terminal or in a pipe: a table, JSON, or NDJSON, each flowing as pages arrive.
-"""
+"""Rows on a terminal or in a pipe: a table, JSON, or NDJSON, each flowing as pages arrive."""
 
 from __future__ import annotations
 
@@ -78,16 +76,12 @@ class Output:
 
     @property
     def count(self) -> int:
-        """
-        How many rows were written.
-        """
+        """How many rows were written."""
         return self.progress.count
 
     @property
     def full(self) -> bool:
-        """
-        Whether no further row is wanted.
-        """
+        """Whether no further row is wanted."""
         return self._limit is not None and self.count >= self._limit
 
     def __enter__(self) -> Self:

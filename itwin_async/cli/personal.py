@@ -1,6 +1,4 @@
-"""
-What favorites and recents have in common: the calling user's lists of iTwins and of iModels.
-"""
+"""What favorites and recents have in common: the calling user's lists of iTwins and of iModels."""
 
 from __future__ import annotations
 
@@ -73,9 +71,7 @@ _full_option = click.option("--full", is_flag=True, help="All members, not just 
 
 @attrs.frozen
 class _Filters:
-    """
-    Which iTwins to list.
-    """
+    """Which iTwins to list."""
 
     sub_class: tuple[SubClass, ...]
     status: Status | None
@@ -171,9 +167,7 @@ async def _show_all(
     *,
     full: bool,
 ) -> int:
-    """
-    Show the iModels of all iTwins; one that the user may not see does not hide the others.
-    """
+    """Show the iModels of all iTwins; one that the user may not see does not hide the others."""
     failures: list[ITwinError] = []
 
     def passed_over(itwin: itwins.ITwinSummary, error: ITwinError) -> bool:

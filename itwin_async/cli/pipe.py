@@ -1,6 +1,4 @@
-"""
-Writing to stdout without stopping the event loop while nobody reads.
-"""
+"""Writing to stdout without stopping the event loop while nobody reads."""
 
 from __future__ import annotations
 

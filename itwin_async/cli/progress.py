@@ -1,6 +1,4 @@
-"""
-What a person sees on stderr while a command works; a script sees nothing.
-"""
+"""What a person sees on stderr while a command works; a script sees nothing."""
 
 from __future__ import annotations
 
@@ -47,16 +45,12 @@ class Progress:
 
     @property
     def shown(self) -> bool:
-        """
-        Whether stderr is a terminal that progress may be shown on.
-        """
+        """Whether stderr is a terminal that progress may be shown on."""
         return self._shown
 
     @property
     def seconds(self) -> float:
-        """
-        Time since the start.
-        """
+        """Time since the start."""
         return time.monotonic() - self._started
 
     def observe(self, event: Event) -> None:
@@ -74,9 +68,7 @@ class Progress:
         self._reason = event.reason
 
     def start(self) -> None:
-        """
-        Begin to show it.
-        """
+        """Begin to show it."""
         if not self._shown:
             return
         self._live = Live(
@@ -90,18 +82,14 @@ class Progress:
         self._live.start()
 
     def stop(self) -> None:
-        """
-        Remove it from the screen.
-        """
+        """Remove it from the screen."""
         if self._live is not None:
             self._live.stop()
             self._live = None
 
     @contextmanager
     def aside(self) -> Iterator[None]:
-        """
-        Take it off the screen while something else is written there.
-        """
+        """Take it off the screen while something else is written there."""
         running = self._live is not None
         self.stop()
         yield

@@ -1,6 +1,4 @@
-"""
-The commands ``itwin-async recents ...``.
-"""
+"""The commands ``itwin-async recents ...``."""
 
 from __future__ import annotations
 
@@ -13,9 +11,7 @@ from itwin_async.cli.personal import listing_commands
 
 @click.group(help="Your recently used iTwins and iModels; the platform keeps 25.")
 def recents() -> None:
-    """
-    Group the commands.
-    """
+    """Group the commands."""
 
 
 listing_commands(recents, "recents")

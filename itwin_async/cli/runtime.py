@@ -43,9 +43,7 @@ __all__ = [
 
 @attrs.frozen
 class Options:
-    """
-    What every command that talks to a platform takes.
-    """
+    """What every command that talks to a platform takes."""
 
     emulator: bool
     base_url: str | None
@@ -258,9 +256,7 @@ def _words(problem: BaseException) -> tuple[str, int]:
 
 
 def _silence() -> int:
-    """
-    End quietly, and as a success, because whoever read the output has seen enough.
-    """
+    """End quietly, and as a success, because whoever read the output has seen enough."""
     # Python would flush at exit and complain once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -1,6 +1,4 @@
-"""
-A table that is written while its rows arrive; the first rows decide how wide its columns are.
-"""
+"""A table that is written while its rows arrive; the first rows decide how wide its columns are."""
 
 from __future__ import annotations
 
@@ -58,9 +56,7 @@ class Table:
         return capture.get()
 
     def _fit(self, cells: list[list[str]]) -> None:
-        """
-        Choose the widths; the last columns are left out where they find no place.
-        """
+        """Choose the widths; the last columns are left out where they find no place."""
         titles = [cell_len(column.title) for column in self._columns]
         natural = [max(map(cell_len, column)) for column in zip(*cells, strict=True)] or titles
         natural = [max(pair) for pair in zip(natural, titles, strict=True)]
@@ -81,9 +77,7 @@ class Table:
         self._grow(wide)
 
     def _grow(self, wanted: Sequence[int]) -> None:
-        """
-        Share the room that is left among the columns that want it, the narrowest first.
-        """
+        """Share the room that is left among the columns that want it, the narrowest first."""
         for _ in range(self._spare(self._widths)):
             places = [n for n, width in enumerate(self._widths) if width < wanted[n]]
             if not places:

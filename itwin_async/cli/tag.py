@@ -1,6 +1,4 @@
-"""
-The commands ``itwin-async tag ...``.
-"""
+"""The commands ``itwin-async tag ...``."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ _imodel_option = click.option("--imodel", "imodel_id", metavar="ID", help="Of th
 
 @click.group(help="Tags, which organize saved views.")
 def tag() -> None:
-    """
-    Group the commands.
-    """
+    """Group the commands."""
 
 
 @tag.command("list")
@@ -36,9 +32,7 @@ def tag() -> None:
 @output_options
 @session_options
 def list_tags(*, options: Options, form: str, itwin_id: str | None, imodel_id: str | None) -> None:
-    """
-    List the tags of an iTwin or iModel.
-    """
+    """List the tags of an iTwin or iModel."""
 
     async def main() -> None:
         with Output(form, _COLUMNS, "tags", quiet=options.verbose) as output:
@@ -77,9 +71,7 @@ def create(
 @output_options
 @session_options
 def show(*, options: Options, form: str, tag_id: str) -> None:
-    """
-    Show a tag.
-    """
+    """Show a tag."""
     _one(options, form, lambda session: saved_views.get_tag(session, tag_id))
 
 
@@ -89,9 +81,7 @@ def show(*, options: Options, form: str, tag_id: str) -> None:
 @output_options
 @session_options
 def rename(*, options: Options, form: str, tag_id: str, name: str) -> None:
-    """
-    Rename a tag.
-    """
+    """Rename a tag."""
     _one(
         options,
         form,
@@ -103,9 +93,7 @@ def rename(*, options: Options, form: str, tag_id: str, name: str) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @session_options
 def delete(*, options: Options, ids: tuple[str, ...]) -> None:
-    """
-    Delete tags. An ID of - stands for ids on stdin, one a line.
-    """
+    """Delete tags. An ID of - stands for ids on stdin, one a line."""
     change_each(options, saved_views.delete_tag, "tag", ids, done="deleted")
 
 

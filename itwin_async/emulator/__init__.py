@@ -1,6 +1,4 @@
-"""
-A local iTwin Platform for tests and trials; it knows nothing of the client.
-"""
+"""A local iTwin Platform for tests and trials; it knows nothing of the client."""
 
 from itwin_async.emulator.cassette import Cassette, CassetteError
 from itwin_async.emulator.clock import EmulatorClock

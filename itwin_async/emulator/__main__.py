@@ -1,6 +1,4 @@
-"""
-Run the emulator: `python -m itwin_async.emulator`.
-"""
+"""Run the emulator: `python -m itwin_async.emulator`."""
 
 from __future__ import annotations
 

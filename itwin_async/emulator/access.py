@@ -1,6 +1,4 @@
-"""
-Whom a token denotes, and until when.
-"""
+"""Whom a token denotes, and until when."""
 
 from __future__ import annotations
 
@@ -48,9 +46,7 @@ class Grant:
 
 @attrs.frozen
 class Caller:
-    """
-    Who calls, and through which application.
-    """
+    """Who calls, and through which application."""
 
     user: UserRecord
     client: str
@@ -75,9 +71,7 @@ class Access:
         self.demo_token = self.token_for(DEMO_USER)
 
     def reset(self) -> None:
-        """
-        Make every token good again that was good in the beginning.
-        """
+        """Make every token good again that was good in the beginning."""
         self._grants = {
             digest: attrs.evolve(grant, revoked=False, calls=0)
             for digest, grant in self._grants.items()
@@ -86,9 +80,7 @@ class Access:
         self.calls_per_token = None
 
     def token_for(self, user: str, *, fresh: bool = False) -> str:
-        """
-        Return a token of a user: always the same one, or another one when `fresh`.
-        """
+        """Return a token of a user: always the same one, or another one when `fresh`."""
         suffix = ""
         if fresh:
             self._minted += 1
@@ -98,29 +90,21 @@ class Access:
         return token
 
     def register(self, token: str, grant: Grant) -> None:
-        """
-        Make a token of the sign-in server known.
-        """
+        """Make a token of the sign-in server known."""
         self._grants[_digest(token)] = grant
 
     def expire(self, token: str) -> None:
-        """
-        Refuse a token from now on.
-        """
+        """Refuse a token from now on."""
         self._grants.setdefault(_digest(token), Grant(_anybody(token))).revoked = True
 
     def revoke_family(self, family: str) -> None:
-        """
-        Refuse all tokens of a sign-in.
-        """
+        """Refuse all tokens of a sign-in."""
         for grant in self._grants.values():
             if grant.family == family:
                 grant.revoked = True
 
     def known(self, token: str) -> Grant | None:
-        """
-        Return what is known of a token.
-        """
+        """Return what is known of a token."""
         return self._grants.get(_digest(token))
 
     def check(self, header: str | None, world: World) -> Caller | Answer:
@@ -153,9 +137,7 @@ class Access:
         return Caller(world.user(grant.user), grant.client or grant.user)
 
     def limit_calls(self, calls: int | None) -> None:
-        """
-        Let every token expire after so many calls, counted from now.
-        """
+        """Let every token expire after so many calls, counted from now."""
         self.calls_per_token = calls
         for grant in self._grants.values():
             grant.calls = 0

@@ -1,6 +1,4 @@
-"""
-Checks of request bodies that the APIs share.
-"""
+"""Checks of request bodies that the APIs share."""
 
 from __future__ import annotations
 
@@ -18,16 +16,12 @@ MAX_TEXT = 255
 
 
 def missing(name: str) -> Detail:
-    """
-    Return the detail for a member that must be there.
-    """
+    """Return the detail for a member that must be there."""
     return Detail("MissingRequiredProperty", "Required property is missing.", name)
 
 
 def invalid(name: str, value: Json) -> Detail:
-    """
-    Return the detail for a member with a value that it cannot have.
-    """
+    """Return the detail for a member with a value that it cannot have."""
     shown = value if isinstance(value, str) else str(value).lower()
     return Detail("InvalidValue", f"'{shown}' is not a valid '{name}' value.", name)
 
@@ -35,9 +29,7 @@ def invalid(name: str, value: Json) -> Detail:
 def check_text(
     content: JsonObject, name: str, *, required: bool = False, nullable: bool = True
 ) -> list[Detail]:
-    """
-    Check a member that is a text of at most 255 characters.
-    """
+    """Check a member that is a text of at most 255 characters."""
     if name not in content:
         return [missing(name)] if required else []
     value = content[name]
@@ -66,17 +58,13 @@ def read_extent(value: Json) -> Extent | None:
 
 
 def text_or_none(content: Mapping[str, Json], name: str) -> str | None:
-    """
-    Return a member that was checked to be a text.
-    """
+    """Return a member that was checked to be a text."""
     value = content.get(name)
     return value if isinstance(value, str) else None
 
 
 def number_or_none(content: Mapping[str, Json], name: str) -> float | None:
-    """
-    Return a member that was checked to be a number.
-    """
+    """Return a member that was checked to be a number."""
     value = content.get(name)
     return value if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 

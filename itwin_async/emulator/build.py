@@ -1,6 +1,4 @@
-"""
-Building a world by hand: one iTwin, iModel or favorite at a time.
-"""
+"""Building a world by hand: one iTwin, iModel or favorite at a time."""
 
 from __future__ import annotations
 
@@ -27,17 +25,13 @@ if TYPE_CHECKING:
 
 
 class WorldBuilding:
-    """
-    The part of an emulator that builds its world.
-    """
+    """The part of an emulator that builds its world."""
 
     _engine: Engine
 
     @property
     def state(self) -> World:
-        """
-        What the platform remembers.
-        """
+        """What the platform remembers."""
         return self._engine.world
 
     def add_user(self, name: str, *, id: str | None = None, email: str | None = None) -> UserRecord:  # noqa: A002 - the record's own word
@@ -167,52 +161,38 @@ class WorldBuilding:
             return record
 
     def remove_itwin(self, itwin: str | ITwinRecord) -> None:
-        """
-        Take an iTwin and its iModels away.
-        """
+        """Take an iTwin and its iModels away."""
         with self._engine.lock:
             self._engine.world.drop_itwin(_id(itwin))
 
     def remove_imodel(self, imodel: str | IModelRecord) -> None:
-        """
-        Take an iModel away.
-        """
+        """Take an iModel away."""
         with self._engine.lock:
             self._engine.world.drop_imodel(_id(imodel))
 
     def favorite(self, user: User, *entities: Entity) -> None:
-        """
-        Make iTwins and iModels favorites of a user.
-        """
+        """Make iTwins and iModels favorites of a user."""
         self._favorite(user, entities, on=True)
 
     def unfavorite(self, user: User, *entities: Entity) -> None:
-        """
-        Make iTwins and iModels no longer favorites of a user.
-        """
+        """Make iTwins and iModels no longer favorites of a user."""
         self._favorite(user, entities, on=False)
 
     def recent(self, user: User, *entities: Entity) -> None:
-        """
-        Let a user use iTwins and iModels, one after another; the last one is the newest.
-        """
+        """Let a user use iTwins and iModels, one after another; the last one is the newest."""
         with self._engine.lock:
             name = self._user(user)
             for entity in entities:
                 self._engine.world.recent(name, _id(entity))
 
     def deny(self, user: User, *entities: Entity) -> None:
-        """
-        Hide iTwins and iModels from a user, as if they were no member.
-        """
+        """Hide iTwins and iModels from a user, as if they were no member."""
         with self._engine.lock:
             lists = self._engine.world.lists_of(self._user(user))
             lists.denied.update(_id(entity) for entity in entities)
 
     def allow(self, user: User, *entities: Entity) -> None:
-        """
-        Take back what `deny` did.
-        """
+        """Take back what `deny` did."""
         with self._engine.lock:
             lists = self._engine.world.lists_of(self._user(user))
             lists.denied.difference_update(_id(entity) for entity in entities)
@@ -234,9 +214,7 @@ def new_itwin(
     display_name: str | None = None,
     itwin_id: str | None = None,
 ) -> ITwinRecord:
-    """
-    Return an iTwin that is not in the world yet.
-    """
+    """Return an iTwin that is not in the world yet."""
     new_id = _new_id(world, itwin_id)
     account = world.mint.guid(ACCOUNT, 0)
     return ITwinRecord(

@@ -1,6 +1,4 @@
-"""
-A cassette: requests and answers of a real platform, without its secrets.
-"""
+"""A cassette: requests and answers of a real platform, without its secrets."""
 
 from __future__ import annotations
 
@@ -42,9 +40,7 @@ _KEPT_PREFIX = "itwinplatform-"
 
 
 class CassetteError(ValueError):
-    """
-    A file that is no cassette.
-    """
+    """A file that is no cassette."""
 
 
 @attrs.frozen(kw_only=True)
@@ -77,17 +73,13 @@ class Interaction:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """
-        What a request must share with this one to get the same answer.
-        """
+        """What a request must share with this one to get the same answer."""
         path = self.path.lower().rstrip("/")
         query = tuple(sorted(parse_qsl(self.query, keep_blank_values=True)))
         return self.method, path, query, self.prefer, self.authorized
 
     def json(self) -> JsonObject:
-        """
-        Return the interaction as a cassette holds it.
-        """
+        """Return the interaction as a cassette holds it."""
         found: JsonObject = {}
         for name in ("method", "path", "query", "prefer", "accept", "authorized"):
             found[name] = getattr(self, name)
@@ -129,9 +121,7 @@ class Cassette:
             raise CassetteError(f"{path} is no cassette") from None
 
     def write(self, path: str | os.PathLike[str]) -> None:
-        """
-        Write the cassette; an older file is replaced when this one is complete.
-        """
+        """Write the cassette; an older file is replaced when this one is complete."""
         content = {
             "version": _VERSION,
             "interactions": [interaction.json() for interaction in self.interactions],
@@ -160,9 +150,7 @@ def scrub_body(body: bytes, secrets: tuple[str, ...]) -> bytes:
 
 
 def scrub_text(text: str, secrets: tuple[str, ...]) -> str:
-    """
-    Return a text without secrets.
-    """
+    """Return a text without secrets."""
     for secret in secrets:
         if secret:
             text = text.replace(secret, _HIDDEN)
@@ -170,9 +158,7 @@ def scrub_text(text: str, secrets: tuple[str, ...]) -> str:
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """
-    Return the headers of an answer that a replay needs.
-    """
+    """Return the headers of an answer that a replay needs."""
     return {
         name: value
         for name, value in headers.items()

@@ -1,6 +1,4 @@
-"""
-The emulator's own time, which a test may move.
-"""
+"""The emulator's own time, which a test may move."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ class EmulatorClock:
         self._origin = time.monotonic()
 
     def now(self) -> float:
-        """
-        Seconds since the epoch.
-        """
+        """Seconds since the epoch."""
         if self._frozen:
             return self._base
         return self._base + time.monotonic() - self._origin
@@ -77,16 +73,12 @@ class EmulatorClock:
         return self.now()
 
     def freeze(self) -> None:
-        """
-        Stop the clock where it is.
-        """
+        """Stop the clock where it is."""
         self._base = self.now()
         self._frozen = True
 
     def utcnow(self) -> datetime:
-        """
-        Return the time as an aware datetime.
-        """
+        """Return the time as an aware datetime."""
         return datetime.fromtimestamp(self.now(), UTC)
 
     def stamp(self, digits: int = 7) -> str:

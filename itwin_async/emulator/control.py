@@ -1,6 +1,4 @@
-"""
-The control interface: what a test in another language asks of the emulator over HTTP.
-"""
+"""The control interface: what a test in another language asks of the emulator over HTTP."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ PREFIX = "/_emulator"
 
 
 class ControlError(ValueError):
-    """
-    A control request that makes no sense.
-    """
+    """A control request that makes no sense."""
 
 
 @attrs.frozen
@@ -79,9 +75,7 @@ class Control:
         }
 
     def answer(self, request: Request) -> Answer:
-        """
-        Do what a control request asks.
-        """
+        """Do what a control request asks."""
         path = request.path[len(PREFIX) :].rstrip("/") or "/"
         action = self._actions.get(f"{request.method} {path}")
         if action is None:

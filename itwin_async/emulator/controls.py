@@ -1,6 +1,4 @@
-"""
-What a test can do with an emulator, from any thread.
-"""
+"""What a test can do with an emulator, from any thread."""
 
 from __future__ import annotations
 
@@ -41,22 +39,16 @@ class Snapshot:
 
     @property
     def world(self) -> World:
-        """
-        A copy that changes on its own.
-        """
+        """A copy that changes on its own."""
         return self._world.copy()
 
 
 class EmulatorControls(WorldBuilding, SignInControls):
-    """
-    World, tokens, faults, time and evidence of an emulator.
-    """
+    """World, tokens, faults, time and evidence of an emulator."""
 
     @property
     def token(self) -> str:
-        """
-        A token of the demo user, who has favorites and recents in a generated world.
-        """
+        """A token of the demo user, who has favorites and recents in a generated world."""
         return self._engine.access.demo_token
 
     def token_for(self, user: str | UserRecord, *, fresh: bool = False) -> str:
@@ -72,31 +64,23 @@ class EmulatorControls(WorldBuilding, SignInControls):
             return self._engine.access.token_for(self._user(user), fresh=fresh)
 
     def expire(self, token: str) -> None:
-        """
-        Answer 401 to this token from now on.
-        """
+        """Answer 401 to this token from now on."""
         with self._engine.lock:
             self._engine.access.expire(token)
 
     def expire_tokens_after(self, calls: int | None) -> None:
-        """
-        Let every token be good for so many more calls and no more; `None` takes it back.
-        """
+        """Let every token be good for so many more calls and no more; `None` takes it back."""
         with self._engine.lock:
             self._engine.access.limit_calls(calls)
 
     @property
     def clock(self) -> EmulatorClock:
-        """
-        The emulator's time: rate windows and the expiry of tokens follow it.
-        """
+        """The emulator's time: rate windows and the expiry of tokens follow it."""
         return self._engine.clock
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """
-        How many calls are allowed; setting it starts the count anew.
-        """
+        """How many calls are allowed; setting it starts the count anew."""
         return self._engine.limiter.limit
 
     @rate_limit.setter
@@ -153,43 +137,31 @@ class EmulatorControls(WorldBuilding, SignInControls):
 
     @property
     def faults(self) -> list[SetFault]:
-        """
-        The faults that are set, the used up ones too.
-        """
+        """The faults that are set, the used up ones too."""
         return list(self._engine.faults.entries)
 
     def clear_faults(self) -> None:
-        """
-        Take all faults back.
-        """
+        """Take all faults back."""
         with self._engine.lock:
             self._engine.faults.clear()
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """
-        What was asked of the platform, the oldest first.
-        """
+        """What was asked of the platform, the oldest first."""
         return self._engine.requests
 
     @property
     def request_count(self) -> int:
-        """
-        How many requests came in all; `requests` forgets the oldest of very many.
-        """
+        """How many requests came in all; `requests` forgets the oldest of very many."""
         return self._engine.request_count
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """
-        How often each operation was called, as `GET /imodels/favorites`.
-        """
+        """How often each operation was called, as `GET /imodels/favorites`."""
         return self._engine.counts
 
     def clear_requests(self) -> None:
-        """
-        Forget what was asked.
-        """
+        """Forget what was asked."""
         with self._engine.lock:
             self._engine.requests.clear()
             self._engine.counts.clear()
@@ -197,9 +169,7 @@ class EmulatorControls(WorldBuilding, SignInControls):
 
     @property
     def violations(self) -> list[str]:
-        """
-        In strict mode: requests that the platform would have refused from anybody.
-        """
+        """In strict mode: requests that the platform would have refused from anybody."""
         return self._engine.violations
 
     def calls(
@@ -271,16 +241,12 @@ class EmulatorControls(WorldBuilding, SignInControls):
         self._engine.reset(world)
 
     def snapshot(self) -> Snapshot:
-        """
-        Return the world as it is now, for `restore`.
-        """
+        """Return the world as it is now, for `restore`."""
         with self._engine.lock:
             return Snapshot(self._engine.world.copy())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """
-        Make the world as it was.
-        """
+        """Make the world as it was."""
         with self._engine.lock:
             self._engine.world = snapshot.world
 
@@ -308,14 +274,10 @@ class EmulatorControls(WorldBuilding, SignInControls):
                 raise
 
     def openapi(self) -> JsonObject:
-        """
-        Return an OpenAPI 3.0.3 document of all operations.
-        """
+        """Return an OpenAPI 3.0.3 document of all operations."""
         return openapi()
 
     def export(self) -> JsonObject:
-        """
-        Return the world as a mapping that `load` takes.
-        """
+        """Return the world as a mapping that `load` takes."""
         with self._engine.lock:
             return export_world(self._engine.world)

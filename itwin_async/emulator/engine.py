@@ -1,6 +1,4 @@
-"""
-The platform itself: one request in, one answer out, without a network.
-"""
+"""The platform itself: one request in, one answer out, without a network."""
 
 from __future__ import annotations
 
@@ -51,23 +49,17 @@ class Request:
 
     @property
     def path(self) -> str:
-        """
-        The path as it was sent.
-        """
+        """The path as it was sent."""
         return self.target.partition("?")[0]
 
     @property
     def query(self) -> str:
-        """
-        The query as it was sent.
-        """
+        """The query as it was sent."""
         return self.target.partition("?")[2]
 
 
 class OutdatedError(Exception):
-    """
-    The emulator was reset while a request waited; what it wanted is of a world that is gone.
-    """
+    """The emulator was reset while a request waited; what it wanted is of a world that is gone."""
 
 
 class Engine:

@@ -1,6 +1,4 @@
-"""
-The error bodies of the platform, word for word.
-"""
+"""The error bodies of the platform, word for word."""
 
 from __future__ import annotations
 
@@ -18,18 +16,14 @@ if TYPE_CHECKING:
 
 @attrs.frozen
 class Detail:
-    """
-    One of several things that are wrong with a request.
-    """
+    """One of several things that are wrong with a request."""
 
     code: str
     message: str
     target: str | None = None
 
     def json(self) -> JsonObject:
-        """
-        Return the detail as the platform writes it.
-        """
+        """Return the detail as the platform writes it."""
         found: JsonObject = {"code": self.code, "message": self.message}
         if self.target is not None:
             found["target"] = self.target
@@ -68,40 +62,30 @@ def error(
 
 
 def header_not_found() -> Answer:
-    """
-    401 for a request without a token.
-    """
+    """401 for a request without a token."""
     message = "Header Authorization was not found in the request. Access denied."
     return error(401, "HeaderNotFound", message, refused=True)
 
 
 def invalid_scheme(scheme: str) -> Answer:
-    """
-    401 for an authorization scheme other than Bearer.
-    """
+    """401 for an authorization scheme other than Bearer."""
     message = f"Authorization scheme '{scheme}' is not valid."
     return error(401, "InvalidAuthorizationScheme", message, refused=True)
 
 
 def unauthorized() -> Answer:
-    """
-    401 for a token that is no longer, or was never, good.
-    """
+    """401 for a token that is no longer, or was never, good."""
     return error(401, "Unauthorized", "Access token is not valid or has expired.")
 
 
 def insufficient_permissions() -> Answer:
-    """
-    403 of the Saved Views API.
-    """
+    """403 of the Saved Views API."""
     message = "The user has insufficient permissions for the requested operation."
     return error(403, "InsufficientPermissions", message)
 
 
 def resource_not_found() -> Answer:
-    """
-    404 of the gateway: a wrong address or a wrong version in `Accept`.
-    """
+    """404 of the gateway: a wrong address or a wrong version in `Accept`."""
     message = "The requested resource was not found. Verify the API URL and the Accept header."
     return error(404, "ResourceNotFound", message, refused=True)
 
@@ -119,39 +103,29 @@ def not_found(what: str) -> Answer:
 
 
 def exists(what: str, target: str) -> Answer:
-    """
-    409 for a thing whose name is taken.
-    """
+    """409 for a thing whose name is taken."""
     message = f"{what} already exists."
     detail = Detail("InvalidValue", f"The {target} is already in use.", target)
     return error(409, f"{what}Exists", message, [detail])
 
 
 def invalid_imodels(message: str, details: Sequence[Detail]) -> Answer:
-    """
-    422 of the iModels API.
-    """
+    """422 of the iModels API."""
     return error(422, "InvalidiModelsRequest", message, details, refused=True)
 
 
 def invalid_itwins(message: str, details: Sequence[Detail]) -> Answer:
-    """
-    422 of the iTwins API.
-    """
+    """422 of the iTwins API."""
     return error(422, "InvalidiTwinsRequest", message, details, refused=True)
 
 
 def invalid_savedviews(message: str, details: Sequence[Detail]) -> Answer:
-    """
-    422 of the Saved Views API.
-    """
+    """422 of the Saved Views API."""
     return error(422, "InvalidSavedviewsRequest", message, details, refused=True)
 
 
 def too_many_requests(path: str, headers: Mapping[str, str]) -> Answer:
-    """
-    429 in the words of the API that a path belongs to.
-    """
+    """429 in the words of the API that a path belongs to."""
     if path.lower().startswith("/imodels"):
         code = "RateLimitExceeded"
         message = (
@@ -165,16 +139,12 @@ def too_many_requests(path: str, headers: Mapping[str, str]) -> Answer:
 
 
 def too_large() -> Answer:
-    """
-    Return the 413 for a body that no operation needs.
-    """
+    """Return the 413 for a body that no operation needs."""
     return error(413, "RequestTooLarge", "The request body is too large.", refused=True)
 
 
 def unparsable() -> Detail:
-    """
-    Return the detail for a body that is no JSON object.
-    """
+    """Return the detail for a body that is no JSON object."""
     message = "Failed to parse request body. Make sure it is a valid JSON."
     return Detail("InvalidRequestBody", message)
 

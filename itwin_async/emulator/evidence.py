@@ -1,6 +1,4 @@
-"""
-What was asked of the emulator, and ways to assert on it.
-"""
+"""What was asked of the emulator, and ways to assert on it."""
 
 from __future__ import annotations
 
@@ -56,9 +54,7 @@ class RecordedRequest:
         return f"{self.method} {self.path}{query} -> {status}"
 
     def json(self) -> JsonObject:
-        """
-        Return the request as the control interface shows it.
-        """
+        """Return the request as the control interface shows it."""
         return {
             "method": self.method,
             "path": self.path,
@@ -72,9 +68,7 @@ class RecordedRequest:
 
 
 def scrub(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """
-    Return a copy of headers in which secrets are cut down to their scheme.
-    """
+    """Return a copy of headers in which secrets are cut down to their scheme."""
     found = CIMultiDict(headers)
     for name in _SECRET:
         if name in found:
@@ -106,9 +100,7 @@ class Wanted:
         return " ".join(words)
 
     def among(self, requests: Sequence[RecordedRequest]) -> list[RecordedRequest]:
-        """
-        Return the requests that are meant.
-        """
+        """Return the requests that are meant."""
         probe = SetFault(Fault(match=self.match, times=None))
         found = [row for row in requests if probe.due(row.method, row.path, None)]
         if self.user is not None:
@@ -147,7 +139,5 @@ def explain(requests: Sequence[RecordedRequest], wanted: Wanted, expected: str) 
 
 
 def times_in_words(count: int) -> str:
-    """
-    Return a number of calls as a word.
-    """
+    """Return a number of calls as a word."""
     return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")

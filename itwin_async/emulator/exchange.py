@@ -1,6 +1,4 @@
-"""
-A request as the operations see it, and the answer they give.
-"""
+"""A request as the operations see it, and the answer they give."""
 
 from __future__ import annotations
 
@@ -103,9 +101,7 @@ class Call:
     clock: EmulatorClock
 
     def json(self) -> JsonObject | None:
-        """
-        Return the body as a JSON object, or nothing when it is none.
-        """
+        """Return the body as a JSON object, or nothing when it is none."""
         try:
             return msgspec.json.decode(self.body, type=dict[str, object])  # type: ignore[return-value]
         except (msgspec.DecodeError, UnicodeDecodeError):
@@ -113,16 +109,12 @@ class Call:
 
 
 def json_answer(status: int, content: Json, headers: Mapping[str, str] | None = None) -> Answer:
-    """
-    Return an answer with a JSON body.
-    """
+    """Return an answer with a JSON body."""
     return Answer(
         status, msgspec.json.encode(content), {"Content-Type": JSON_TYPE, **(headers or {})}
     )
 
 
 def no_content() -> Answer:
-    """
-    Return the answer of an operation that has nothing to say.
-    """
+    """Return the answer of an operation that has nothing to say."""
     return Answer(204)

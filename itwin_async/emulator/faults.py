@@ -1,6 +1,4 @@
-"""
-Faults: what shall go wrong, when, and how often.
-"""
+"""Faults: what shall go wrong, when, and how often."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ _METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "*"}
 
 
 class FaultError(ValueError):
-    """
-    A fault that makes no sense.
-    """
+    """A fault that makes no sense."""
 
 
 def check_seconds(name: str, seconds: float) -> None:
@@ -135,9 +131,7 @@ class Fault:
     churn: Churn | Callable[[], None] | None = None
 
     def __attrs_post_init__(self) -> None:
-        """
-        Refuse words that mean nothing.
-        """
+        """Refuse words that mean nothing."""
         for name, words in (("drop", Drop), ("next", Next)):
             value = getattr(self, name)
             if value is not None and value not in get_args(words):
@@ -182,9 +176,7 @@ class Fault:
         return cls(**values)  # type: ignore[arg-type]
 
     def describe(self) -> str:
-        """
-        Return the fault in a few words.
-        """
+        """Return the fault in a few words."""
         words = [self.match]
         for field in attrs.fields(type(self)):
             value = getattr(self, field.name)
@@ -223,9 +215,7 @@ class SetFault:
         self._pattern = None if fault.match == "*" else _pattern(path)
 
     def due(self, method: str, path: str, user: str | None) -> bool:
-        """
-        Count a request, and say whether the fault shall apply to it.
-        """
+        """Count a request, and say whether the fault shall apply to it."""
         fault = self.fault
         if self._pattern is not None:
             if self._method.upper() not in {"*", method}:
@@ -243,18 +233,14 @@ class SetFault:
         return fault.probability >= 1 or self._random.random() < fault.probability
 
     def wait(self) -> float:
-        """
-        Seconds to wait before the work.
-        """
+        """Seconds to wait before the work."""
         latency = self.fault.latency
         if isinstance(latency, tuple):
             return self._random.uniform(*latency)
         return float(latency)
 
     def json(self) -> JsonObject:
-        """
-        Return the fault as the control interface shows it.
-        """
+        """Return the fault as the control interface shows it."""
         return {
             "fault": self.fault.describe(),
             "match": self.fault.match,
@@ -265,32 +251,24 @@ class SetFault:
 
     @property
     def done(self) -> bool:
-        """
-        Whether it will never apply again.
-        """
+        """Whether it will never apply again."""
         return self.fault.times is not None and self.applied >= self.fault.times
 
 
 class FaultBook:
-    """
-    The faults that are set.
-    """
+    """The faults that are set."""
 
     def __init__(self) -> None:
         self.entries: list[SetFault] = []
 
     def add(self, fault: Fault) -> SetFault:
-        """
-        Set a fault.
-        """
+        """Set a fault."""
         entry = SetFault(fault)
         self.entries.append(entry)
         return entry
 
     def clear(self) -> None:
-        """
-        Take all faults back.
-        """
+        """Take all faults back."""
         self.entries.clear()
 
     def pick(

@@ -1,6 +1,4 @@
-"""
-Between the network and the platform: reads requests, sends answers, breaks connections.
-"""
+"""Between the network and the platform: reads requests, sends answers, breaks connections."""
 
 from __future__ import annotations
 
@@ -52,9 +50,7 @@ class Gate:
         self._control = Control(emulator, engine.lock)
 
     async def handle(self, incoming: BaseRequest) -> web.StreamResponse:
-        """
-        Answer a request.
-        """
+        """Answer a request."""
         epoch = self._engine.epoch
         try:
             body = await incoming.read() if incoming.can_read_body else b""

@@ -1,6 +1,4 @@
-"""
-A world from a seed: the same names, numbers and dates on every machine.
-"""
+"""A world from a seed: the same names, numbers and dates on every machine."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Listening on a port: in the caller's loop, or in a thread of its own.
-"""
+"""Listening on a port: in the caller's loop, or in a thread of its own."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ _LONGEST_LINE = 1 << 16
 
 
 class Hosted:
-    """
-    Something that answers requests on a port.
-    """
+    """Something that answers requests on a port."""
 
     _host: str = "127.0.0.1"
     _port: int = 0
@@ -71,14 +67,10 @@ class Hosted:
 
 
 class HostedInLoop(Hosted):
-    """
-    Listens while an `async with` block runs.
-    """
+    """Listens while an `async with` block runs."""
 
     async def __aenter__(self) -> Self:
-        """
-        Start to listen.
-        """
+        """Start to listen."""
         await self._open()
         return self
 
@@ -88,25 +80,19 @@ class HostedInLoop(Hosted):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """
-        Stop, and drop what is open.
-        """
+        """Stop, and drop what is open."""
         await self._close()
 
 
 class HostedInThread(Hosted):
-    """
-    Listens in a thread with an event loop of its own while a `with` block runs.
-    """
+    """Listens in a thread with an event loop of its own while a `with` block runs."""
 
     _thread: threading.Thread | None = None
     _loop: asyncio.AbstractEventLoop | None = None
     _ending: asyncio.Event
 
     def start(self) -> Self:
-        """
-        Start the thread and wait until it listens.
-        """
+        """Start the thread and wait until it listens."""
         if self._thread is not None:
             raise RuntimeError("the emulator runs already")
         ready = threading.Event()
@@ -123,9 +109,7 @@ class HostedInThread(Hosted):
         return self
 
     def stop(self) -> None:
-        """
-        Stop the thread and wait for its end.
-        """
+        """Stop the thread and wait for its end."""
         if self._thread is None or self._loop is None:
             return
         self._loop.call_soon_threadsafe(self._ending.set)
@@ -133,9 +117,7 @@ class HostedInThread(Hosted):
         self._thread = None
 
     def __enter__(self) -> Self:
-        """
-        Start.
-        """
+        """Start."""
         return self.start()
 
     def __exit__(
@@ -144,9 +126,7 @@ class HostedInThread(Hosted):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """
-        Stop.
-        """
+        """Stop."""
         self.stop()
 
     def _run(self, ready: threading.Event, failure: list[BaseException]) -> None:

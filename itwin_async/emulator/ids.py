@@ -1,6 +1,4 @@
-"""
-Identifiers made from a seed: reversible, so that a world of a million rows needs no index.
-"""
+"""Identifiers made from a seed: reversible, so that a world of a million rows needs no index."""
 
 from __future__ import annotations
 
@@ -22,24 +20,18 @@ _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 def is_guid(text: str) -> bool:
-    """
-    Whether a text is a GUID in the usual form with hyphens.
-    """
+    """Whether a text is a GUID in the usual form with hyphens."""
     return _GUID.fullmatch(text) is not None
 
 
 def guid_of(text: str) -> str:
-    """
-    Return a GUID that always belongs to the same text.
-    """
+    """Return a GUID that always belongs to the same text."""
     digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
     return str(uuid.UUID(bytes=digest[:16], version=4))
 
 
 def opaque_of(text: str) -> str:
-    """
-    Return an identifier of 66 characters as the Saved Views API uses them.
-    """
+    """Return an identifier of 66 characters as the Saved Views API uses them."""
     digest = hashlib.sha512(text.encode()).digest()
     return "A" + base64.urlsafe_b64encode(digest).decode().rstrip("=")[:65]
 
@@ -59,9 +51,7 @@ class GuidMint:
         self._check = source.getrandbits(64)
 
     def number(self, kind: int, shelf: int, row: int) -> int:
-        """
-        Return a number of 64 bits that looks random and belongs to this thing alone.
-        """
+        """Return a number of 64 bits that looks random and belongs to this thing alone."""
         value = (kind << (_SHELF_BITS + _ROW_BITS)) | (shelf << _ROW_BITS) | row
         value = ((value ^ self._key) * _FIRST) & _MASK
         value ^= value >> 32
@@ -81,9 +71,7 @@ class GuidMint:
         return self.spell(self.number(kind, shelf, row))
 
     def spell(self, number: int) -> str:
-        """
-        Write a number that `number` made as a GUID.
-        """
+        """Write a number that `number` made as a GUID."""
         check = ((number ^ self._check) * _THIRD) & _MASK
         check ^= check >> 29
         high = f"{number:016x}"

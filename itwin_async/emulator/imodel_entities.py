@@ -1,6 +1,4 @@
-"""
-The iModels API: create, get, update and delete an iModel.
-"""
+"""The iModels API: create, get, update and delete an iModel."""
 
 from __future__ import annotations
 
@@ -25,17 +23,13 @@ _CREATION_MODES = ["empty", "fromiModelVersion", "fromBaseline"]
 
 
 def get_imodel(call: Call) -> Answer:
-    """
-    Get an iModel; always the full one.
-    """
+    """Get an iModel; always the full one."""
     record = find(call)
     return errors.not_found("iModel") if record is None else _answer(call, 200, record)
 
 
 def create_imodel(call: Call) -> Answer:
-    """
-    Create an iModel that is empty and ready at once.
-    """
+    """Create an iModel that is empty and ready at once."""
     content = call.json()
     if content is None:
         details = [missing("iTwinId"), missing("name"), errors.unparsable()]
@@ -72,9 +66,7 @@ def create_imodel(call: Call) -> Answer:
 
 
 def update_imodel(call: Call) -> Answer:
-    """
-    Change the name, description or extent of an iModel.
-    """
+    """Change the name, description or extent of an iModel."""
     record = find(call)
     if record is None:
         return errors.not_found("iModel")
@@ -104,9 +96,7 @@ def update_imodel(call: Call) -> Answer:
 
 
 def delete_imodel(call: Call) -> Answer:
-    """
-    Delete an iModel.
-    """
+    """Delete an iModel."""
     record = find(call)
     if record is None:
         return errors.not_found("iModel")

@@ -1,6 +1,4 @@
-"""
-The iModels API: favorites, recents and the iModels themselves.
-"""
+"""The iModels API: favorites, recents and the iModels themselves."""
 
 from __future__ import annotations
 
@@ -35,9 +33,7 @@ _TOKEN = "$continuationToken"  # noqa: S105 - the name of a parameter
 
 
 def list_favorites(call: Call) -> Answer:
-    """
-    Get my favorite iModels.
-    """
+    """Get my favorite iModels."""
     refusal = _check_list(call)
     if refusal is not None:
         return refusal
@@ -48,9 +44,7 @@ def list_favorites(call: Call) -> Answer:
 
 
 def list_imodels(call: Call) -> Answer:
-    """
-    Get the iModels of an iTwin.
-    """
+    """Get the iModels of an iTwin."""
     refusal = _check_list(call)
     if refusal is not None:
         return refusal
@@ -60,9 +54,7 @@ def list_imodels(call: Call) -> Answer:
 
 
 def list_recents(call: Call) -> Answer:
-    """
-    Get my recently used iModels.
-    """
+    """Get my recently used iModels."""
     refusal = _check_list(call)
     if refusal is not None:
         return refusal
@@ -74,30 +66,22 @@ def list_recents(call: Call) -> Answer:
 
 
 def add_favorite(call: Call) -> Answer:
-    """
-    Add an iModel to my favorites.
-    """
+    """Add an iModel to my favorites."""
     return _mark(call, lambda item: call.world.favorite(call.user.name, item))
 
 
 def remove_favorite(call: Call) -> Answer:
-    """
-    Remove an iModel from my favorites.
-    """
+    """Remove an iModel from my favorites."""
     return _mark(call, lambda item: call.world.favorite(call.user.name, item, on=False))
 
 
 def add_recent(call: Call) -> Answer:
-    """
-    Add an iModel to my recently used ones.
-    """
+    """Add an iModel to my recently used ones."""
     return _mark(call, lambda item: call.world.recent(call.user.name, item))
 
 
 def remove_recent(call: Call) -> Answer:
-    """
-    Remove an iModel from my recently used ones.
-    """
+    """Remove an iModel from my recently used ones."""
 
     def remove(item: str) -> None:
         recents = call.world.lists_of(call.user.name).recent_imodels
@@ -109,9 +93,7 @@ def remove_recent(call: Call) -> Answer:
 
 
 def find(call: Call) -> IModelRecord | None:
-    """
-    Return the iModel that a path names, when the caller may see it.
-    """
+    """Return the iModel that a path names, when the caller may see it."""
     record = call.world.imodel(call.params["id"].lower())
     if record is None or not call.world.may_see(call.user.name, record.id, record.itwin_id):
         return None

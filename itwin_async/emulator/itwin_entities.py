@@ -1,6 +1,4 @@
-"""
-The iTwins API: create, get, update and delete an iTwin, and its account.
-"""
+"""The iTwins API: create, get, update and delete an iTwin, and its account."""
 
 from __future__ import annotations
 
@@ -36,9 +34,7 @@ _NEVER_NULL = {"number", "displayName", "dataCenterLocation", "status"}
 
 
 def get_itwin(call: Call) -> Answer:
-    """
-    Get an iTwin.
-    """
+    """Get an iTwin."""
     record = find(call)
     if record is None:
         return errors.not_found("iTwin")
@@ -46,9 +42,7 @@ def get_itwin(call: Call) -> Answer:
 
 
 def create_itwin(call: Call) -> Answer:
-    """
-    Create an iTwin.
-    """
+    """Create an iTwin."""
     content = call.json()
     if content is None:
         return errors.invalid_itwins("Cannot create iTwin.", [errors.unparsable()])
@@ -84,9 +78,7 @@ def create_itwin(call: Call) -> Answer:
 
 
 def update_itwin(call: Call) -> Answer:
-    """
-    Change members of an iTwin.
-    """
+    """Change members of an iTwin."""
     record = find(call)
     if record is None:
         return errors.not_found("iTwin")
@@ -108,9 +100,7 @@ def update_itwin(call: Call) -> Answer:
 
 
 def delete_itwin(call: Call) -> Answer:
-    """
-    Delete an iTwin and its iModels.
-    """
+    """Delete an iTwin and its iModels."""
     record = find(call)
     if record is None:
         return errors.not_found("iTwin")
@@ -119,16 +109,12 @@ def delete_itwin(call: Call) -> Answer:
 
 
 def get_primary_account(call: Call) -> Answer:
-    """
-    Get the account that the caller belongs to.
-    """
+    """Get the account that the caller belongs to."""
     return _answer(call, 200, _account(call))
 
 
 def get_account(call: Call) -> Answer:
-    """
-    Get the account that an iTwin belongs to.
-    """
+    """Get the account that an iTwin belongs to."""
     if find(call) is None:
         return errors.not_found("iTwin")
     return _answer(call, 200, _account(call))

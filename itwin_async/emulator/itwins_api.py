@@ -1,6 +1,4 @@
-"""
-The iTwins API: favorites, recents and the list of one's iTwins.
-"""
+"""The iTwins API: favorites, recents and the list of one's iTwins."""
 
 from __future__ import annotations
 
@@ -35,27 +33,21 @@ _FILTERS = (
 
 
 def list_favorites(call: Call) -> Answer:
-    """
-    Get my favorite iTwins.
-    """
+    """Get my favorite iTwins."""
     wanted = call.world.lists_of(call.user.name).favorite_itwins
     rows = (row for row in call.world.itwins.values() if row.id in wanted)
     return _list(call, "/iTwins/favorites", rows)
 
 
 def list_recents(call: Call) -> Answer:
-    """
-    Get my recently used iTwins.
-    """
+    """Get my recently used iTwins."""
     ids = call.world.lists_of(call.user.name).recent_itwins
     rows = (call.world.itwins[item] for item in ids if item in call.world.itwins)
     return _list(call, "/itwins/recents", rows)
 
 
 def list_itwins(call: Call) -> Answer:
-    """
-    Get my iTwins, not more in all than `X-Max-Return` allows.
-    """
+    """Get my iTwins, not more in all than `X-Max-Return` allows."""
     text = call.headers.get("X-Max-Return", str(DEFAULT_REACH))
     reach = (
         int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_REACH)) else 0
@@ -68,30 +60,22 @@ def list_itwins(call: Call) -> Answer:
 
 
 def add_favorite(call: Call) -> Answer:
-    """
-    Add an iTwin to my favorites.
-    """
+    """Add an iTwin to my favorites."""
     return _mark(call, lambda item: call.world.favorite(call.user.name, item))
 
 
 def remove_favorite(call: Call) -> Answer:
-    """
-    Remove an iTwin from my favorites.
-    """
+    """Remove an iTwin from my favorites."""
     return _mark(call, lambda item: call.world.favorite(call.user.name, item, on=False))
 
 
 def add_recent(call: Call) -> Answer:
-    """
-    Add an iTwin to my recently used ones.
-    """
+    """Add an iTwin to my recently used ones."""
     return _mark(call, lambda item: call.world.recent(call.user.name, item))
 
 
 def find(call: Call) -> ITwinRecord | None:
-    """
-    Return the iTwin that a path names, when the caller may see it.
-    """
+    """Return the iTwin that a path names, when the caller may see it."""
     record = call.world.itwins.get(call.params["id"].lower())
     if record is None or not call.world.may_see(call.user.name, record.id):
         return None

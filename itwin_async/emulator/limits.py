@@ -1,6 +1,4 @@
-"""
-Rate limits: a fixed window, or a bucket that fills.
-"""
+"""Rate limits: a fixed window, or a bucket that fills."""
 
 from __future__ import annotations
 
@@ -76,9 +74,7 @@ class Limiter:
         self._buckets: dict[str, _Bucket] = {}
 
     def reset(self) -> None:
-        """
-        Forget all calls.
-        """
+        """Forget all calls."""
         self._windows.clear()
         self._buckets.clear()
 
@@ -101,9 +97,7 @@ class Limiter:
         return self._bucket(limit, key) if limit.kind == "bucket" else self._window(limit, key)
 
     def headers(self, wait: float, remaining: int) -> dict[str, str]:
-        """
-        Return the headers that go with an answer.
-        """
+        """Return the headers that go with an answer."""
         found: dict[str, str] = {}
         if self.limit is None:
             return found

@@ -1,6 +1,4 @@
-"""
-What the web page and the control interface show of a running emulator.
-"""
+"""What the web page and the control interface show of a running emulator."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ _SHOWN_REQUESTS = 60
 
 
 def overview(emulator: EmulatorControls) -> JsonObject:
-    """
-    Return what the web page shows.
-    """
+    """Return what the web page shows."""
     world = emulator.state
     itwins: list[Json] = []
     for itwin in list(world.itwins.values())[:_SHOWN_ITWINS]:

@@ -1,6 +1,4 @@
-"""
-What the sign-in server knows: applications, codes and refresh tokens.
-"""
+"""What the sign-in server knows: applications, codes and refresh tokens."""
 
 from __future__ import annotations
 
@@ -43,9 +41,7 @@ class OAuthError(Exception):
         self.status = status
 
     def answer(self) -> Answer:
-        """
-        Return the answer of the token endpoint.
-        """
+        """Return the answer of the token endpoint."""
         content: JsonObject = {"error": self.code, "error_description": self.description}
         headers = dict(_NO_STORE)
         if self.status == 401:  # noqa: PLR2004 - the status is the name
@@ -73,9 +69,7 @@ class OAuthClient:
 
     @property
     def service_user(self) -> str:
-        """
-        The name of the user that a service is.
-        """
+        """The name of the user that a service is."""
         return f"{self.client_id}@apps.imsoidc.bentley.com"
 
 
@@ -102,9 +96,7 @@ class TokenRequest:
 
 @attrs.frozen
 class Code:
-    """
-    An authorization code that was handed out.
-    """
+    """An authorization code that was handed out."""
 
     client_id: str
     user: str
@@ -117,9 +109,7 @@ class Code:
 
 @attrs.define
 class Refresh:
-    """
-    A refresh token that was handed out; good for one use.
-    """
+    """A refresh token that was handed out; good for one use."""
 
     client_id: str
     user: str
@@ -130,9 +120,7 @@ class Refresh:
 
 
 def default_clients() -> dict[str, OAuthClient]:
-    """
-    Return the applications that every emulator knows.
-    """
+    """Return the applications that every emulator knows."""
     callbacks = tuple(f"http://localhost:{port}/signin-callback" for port in (3000, 3301))
     clients = (
         OAuthClient("demo-service", "demo-secret", scopes=(PLATFORM_SCOPE,)),
@@ -142,9 +130,7 @@ def default_clients() -> dict[str, OAuthClient]:
 
 
 def token_answer(content: JsonObject) -> Answer:
-    """
-    Return a successful answer of the token endpoint.
-    """
+    """Return a successful answer of the token endpoint."""
     return json_answer(200, content, _NO_STORE)
 
 
@@ -170,9 +156,7 @@ def basic_credentials(header: str) -> tuple[str, str]:
 
 
 def challenge_of(verifier: str) -> str:
-    """
-    Return the S256 challenge of a PKCE verifier.
-    """
+    """Return the S256 challenge of a PKCE verifier."""
     digest = hashlib.sha256(verifier.encode("ascii", "replace")).digest()
     return base64.urlsafe_b64encode(digest).decode().rstrip("=")
 
@@ -195,9 +179,7 @@ def read_scopes(text: str | None, client: OAuthClient) -> tuple[str, ...]:
 
 
 def write_jwt(claims: Mapping[str, object]) -> str:
-    """
-    Return a token that looks like a signed one; its signature means nothing.
-    """
+    """Return a token that looks like a signed one; its signature means nothing."""
     header = {"alg": "RS256", "kid": "emulator", "typ": "JWT"}
     parts = [_part(json.dumps(part).encode()) for part in (header, claims)]
     signature = _part(hashlib.sha512(".".join(parts).encode()).digest() * 4)
@@ -205,9 +187,7 @@ def write_jwt(claims: Mapping[str, object]) -> str:
 
 
 def secret_text(kind: str, number: int) -> str:
-    """
-    Return a text that stands for a code or refresh token.
-    """
+    """Return a text that stands for a code or refresh token."""
     return _part(hashlib.sha256(f"{kind}:{number}:{guid_of(kind)}".encode()).digest())
 
 

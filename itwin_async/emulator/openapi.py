@@ -1,6 +1,4 @@
-"""
-The operations as an OpenAPI document.
-"""
+"""The operations as an OpenAPI document."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The web page at the emulator's root.
-"""
+"""The web page at the emulator's root."""
 
 from __future__ import annotations
 
@@ -17,9 +15,7 @@ _POLICY = (
 
 @cache
 def page() -> Answer:
-    """
-    Return the page, which needs nothing from elsewhere.
-    """
+    """Return the page, which needs nothing from elsewhere."""
     body = resources.files(__package__ or "").joinpath("page.html").read_bytes()
     headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": _POLICY}
     return Answer(200, body, headers)

@@ -1,6 +1,4 @@
-"""
-Pages, links and continuation tokens.
-"""
+"""Pages, links and continuation tokens."""
 
 from __future__ import annotations
 
@@ -99,9 +97,7 @@ def read_token(token: str, style: LinkStyle) -> str | None:
 
 
 def link(href: str | None) -> JsonObject | None:
-    """
-    Return a link object.
-    """
+    """Return a link object."""
     return None if href is None else {"href": href}
 
 
@@ -120,8 +116,6 @@ def page_body(key: str, rows: list[Json], links: JsonObject, style: LinkStyle) -
 
 
 def encode(content: Json, style: LinkStyle) -> bytes:
-    """
-    Write JSON the way the platform does.
-    """
+    """Write JSON the way the platform does."""
     body = msgspec.json.encode(content)
     return body.replace(b"&", b"\\u0026") if style.escape_ampersand else body

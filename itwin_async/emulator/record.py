@@ -1,6 +1,4 @@
-"""
-Recording a platform, and playing the recording back.
-"""
+"""Recording a platform, and playing the recording back."""
 
 from __future__ import annotations
 
@@ -73,9 +71,7 @@ class Recorder(HostedInLoop):
         self.cassette = Cassette()
 
     async def __aenter__(self) -> Self:
-        """
-        Start to listen.
-        """
+        """Start to listen."""
         self._http = aiohttp.ClientSession(
             cookie_jar=aiohttp.DummyCookieJar(), timeout=self._timeout
         )
@@ -91,9 +87,7 @@ class Recorder(HostedInLoop):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """
-        Stop, and write the cassette.
-        """
+        """Stop, and write the cassette."""
         await super().__aexit__(kind, error, traceback)
         if self._http is not None:
             await self._http.close()
@@ -204,9 +198,7 @@ class Replay(HostedInLoop):
 
     @property
     def played(self) -> list[str]:
-        """
-        What was asked, as `GET /itwins/favorites?$top=2`, the oldest first.
-        """
+        """What was asked, as `GET /itwins/favorites?$top=2`, the oldest first."""
         return self._player.played
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
@@ -214,9 +206,7 @@ class Replay(HostedInLoop):
 
 
 class ReplayThread(HostedInThread):
-    """
-    Plays a cassette in a thread of its own; it takes what `Replay` takes.
-    """
+    """Plays a cassette in a thread of its own; it takes what `Replay` takes."""
 
     def __init__(
         self,
@@ -231,9 +221,7 @@ class ReplayThread(HostedInThread):
 
     @property
     def played(self) -> list[str]:
-        """
-        What was asked, as `GET /itwins/favorites?$top=2`, the oldest first.
-        """
+        """What was asked, as `GET /itwins/favorites?$top=2`, the oldest first."""
         return self._player.played
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:

@@ -1,6 +1,4 @@
-"""
-What the world is made of, and how each thing looks on the wire.
-"""
+"""What the world is made of, and how each thing looks on the wire."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ class UserRecord:
 
 @attrs.frozen
 class Extent:
-    """
-    A rectangle on the Earth, in degrees.
-    """
+    """A rectangle on the Earth, in degrees."""
 
     south: float
     west: float
@@ -41,9 +37,7 @@ class Extent:
     east: float
 
     def json(self) -> JsonObject:
-        """
-        Return the extent as the iModels API writes it.
-        """
+        """Return the extent as the iModels API writes it."""
         return {
             "southWest": {"latitude": self.south, "longitude": self.west},
             "northEast": {"latitude": self.north, "longitude": self.east},
@@ -52,9 +46,7 @@ class Extent:
 
 @attrs.frozen(kw_only=True)
 class ITwinRecord:
-    """
-    An iTwin.
-    """
+    """An iTwin."""
 
     id: str
     display_name: str
@@ -78,9 +70,7 @@ class ITwinRecord:
     modified_by: str | None = None
 
     def minimal(self) -> JsonObject:
-        """
-        Return the six members of the summary.
-        """
+        """Return the six members of the summary."""
         return {
             "id": self.id,
             "class": self.class_,
@@ -91,9 +81,7 @@ class ITwinRecord:
         }
 
     def full(self) -> JsonObject:
-        """
-        Return the full representation.
-        """
+        """Return the full representation."""
         return {
             **self.minimal(),
             "geographicLocation": self.geographic_location,
@@ -115,9 +103,7 @@ class ITwinRecord:
 
 @attrs.frozen(kw_only=True)
 class IModelRecord:
-    """
-    An iModel.
-    """
+    """An iModel."""
 
     id: str
     itwin_id: str
@@ -134,15 +120,11 @@ class IModelRecord:
 
     @property
     def display_name(self) -> str:
-        """
-        The display name, which equals the name.
-        """
+        """The display name, which equals the name."""
         return self.name
 
     def minimal(self) -> JsonObject:
-        """
-        Return the three members of the summary.
-        """
+        """Return the three members of the summary."""
         return {
             "id": self.id,
             "displayName": self.name,
@@ -181,9 +163,7 @@ class IModelRecord:
 
 @attrs.frozen(kw_only=True)
 class TagRecord:
-    """
-    A tag for saved views.
-    """
+    """A tag for saved views."""
 
     id: str
     display_name: str

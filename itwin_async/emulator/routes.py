@@ -1,6 +1,4 @@
-"""
-Which operation a method and path mean.
-"""
+"""Which operation a method and path mean."""
 
 from __future__ import annotations
 
@@ -48,16 +46,12 @@ class Route:
 
     @property
     def api(self) -> str:
-        """
-        The first segment of the path.
-        """
+        """The first segment of the path."""
         return self.pattern.split("/")[1]
 
     @property
     def media_type(self) -> str:
-        """
-        What `Accept` has to say.
-        """
+        """What `Accept` has to say."""
         return _ACCEPT.format(_VERSIONS[self.api])
 
 
@@ -114,9 +108,7 @@ ROUTES: Sequence[Route] = (
 
 
 def split_path(path: str) -> list[str]:
-    """
-    Return the segments of a path as it was sent, without a trailing slash.
-    """
+    """Return the segments of a path as it was sent, without a trailing slash."""
     return path.removeprefix("/").removesuffix("/").split("/")
 
 
@@ -146,9 +138,7 @@ def find_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
 
 
 def accepts(header: str | None, route: Route) -> bool:
-    """
-    Whether an `Accept` header allows what an operation answers.
-    """
+    """Whether an `Accept` header allows what an operation answers."""
     if header is None or not header.strip():
         return True
     kinds = {re.split(r"\s*;", kind.strip(), maxsplit=1)[0].lower() for kind in header.split(",")}

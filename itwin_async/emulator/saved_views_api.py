@@ -1,6 +1,4 @@
-"""
-The Saved Views API: tags.
-"""
+"""The Saved Views API: tags."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ FORBIDDEN = "<>&\"'."
 
 
 def create_tag(call: Call) -> Answer:
-    """
-    Create a tag.
-    """
+    """Create a tag."""
     content = call.json()
     if content is None:
         return errors.invalid_savedviews("Cannot create tag.", [errors.unparsable()])
@@ -51,9 +47,7 @@ def create_tag(call: Call) -> Answer:
 
 
 def list_tags(call: Call) -> Answer:
-    """
-    Get all tags of an iTwin or iModel.
-    """
+    """Get all tags of an iTwin or iModel."""
     query = call.query
     itwin_id, imodel_id = (query.get(name, "").lower() or None for name in ("iTwinId", "iModelId"))
     if not _may_use(call, itwin_id, imodel_id):
@@ -73,17 +67,13 @@ def list_tags(call: Call) -> Answer:
 
 
 def get_tag(call: Call) -> Answer:
-    """
-    Get a tag.
-    """
+    """Get a tag."""
     record = _find(call)
     return errors.not_found("Tag") if record is None else _answer(call, 200, record)
 
 
 def update_tag(call: Call) -> Answer:
-    """
-    Rename a tag.
-    """
+    """Rename a tag."""
     record = _find(call)
     if record is None:
         return errors.not_found("Tag")
@@ -102,9 +92,7 @@ def update_tag(call: Call) -> Answer:
 
 
 def delete_tag(call: Call) -> Answer:
-    """
-    Delete a tag.
-    """
+    """Delete a tag."""
     record = _find(call)
     if record is None:
         return errors.not_found("Tag")

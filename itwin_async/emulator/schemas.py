@@ -1,6 +1,4 @@
-"""
-The shapes of what goes over the wire, as JSON schemas of OpenAPI 3.0.
-"""
+"""The shapes of what goes over the wire, as JSON schemas of OpenAPI 3.0."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ _FLAG: JsonObject = {"type": "boolean"}
 
 
 def ref(name: str) -> JsonObject:
-    """
-    Return a reference to a shape.
-    """
+    """Return a reference to a shape."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 

@@ -1,6 +1,4 @@
-"""
-The emulator as a program.
-"""
+"""The emulator as a program."""
 
 from __future__ import annotations
 
@@ -68,9 +66,7 @@ def rate_limit(text: str) -> RateLimit:
 
 
 def parser() -> argparse.ArgumentParser:
-    """
-    Return the parser of the command line.
-    """
+    """Return the parser of the command line."""
     found = argparse.ArgumentParser(
         prog="python -m itwin_async.emulator",
         description="A local iTwin Platform. Prints its base URL and a token, serves until "

@@ -1,6 +1,4 @@
-"""
-The emulator as a server: in the caller's loop, or in a thread of its own.
-"""
+"""The emulator as a server: in the caller's loop, or in a thread of its own."""
 
 from __future__ import annotations
 

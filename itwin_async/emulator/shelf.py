@@ -1,6 +1,4 @@
-"""
-The iModels of one iTwin: made when looked at, kept only when changed.
-"""
+"""The iModels of one iTwin: made when looked at, kept only when changed."""
 
 from __future__ import annotations
 
@@ -38,23 +36,17 @@ class Shelf:
         return map(self.at, self.positions())
 
     def at(self, position: int) -> IModelRecord:
-        """
-        Return the row of a position that exists.
-        """
+        """Return the row of a position that exists."""
         return self.kept.get(position) or self.make(position)
 
     def has(self, position: int) -> bool:
-        """
-        Whether a row is at a position.
-        """
+        """Whether a row is at a position."""
         if position in self.removed:
             return False
         return 0 <= position < self.generated or position in self.kept
 
     def positions(self) -> Sequence[int]:
-        """
-        All positions that hold a row, ascending.
-        """
+        """All positions that hold a row, ascending."""
         if self._positions is None:
             if not self.kept and not self.removed:
                 self._positions = range(self.generated)
@@ -81,22 +73,16 @@ class Shelf:
         return position
 
     def replace(self, position: int, record: IModelRecord) -> None:
-        """
-        Put a changed row where it was.
-        """
+        """Put a changed row where it was."""
         self.kept[position] = record
 
     def remove(self, position: int) -> None:
-        """
-        Take a row away for good; its position is not used again.
-        """
+        """Take a row away for good; its position is not used again."""
         self.removed.add(position)
         self._positions = None
 
     def copy(self) -> Shelf:
-        """
-        Return a copy that changes on its own.
-        """
+        """Return a copy that changes on its own."""
         return Shelf(self.make, self.generated, dict(self.kept), set(self.removed))
 
 
@@ -117,18 +103,14 @@ class Marks:
     _gone: int = 0
 
     def add(self, position: int) -> None:
-        """
-        Mark a position.
-        """
+        """Mark a position."""
         self._sorted = None
         self.removed.discard(position)
         if position not in self.base:
             self.added.add(position)
 
     def discard(self, position: int) -> None:
-        """
-        Take a mark away.
-        """
+        """Take a mark away."""
         self._sorted = None
         self.added.discard(position)
         if position in self.base:
@@ -138,9 +120,7 @@ class Marks:
         return position in self.added or (position in self.base and position not in self.removed)
 
     def positions(self, shelf: Shelf) -> Sequence[int]:
-        """
-        Return the marked positions that hold a row, ascending.
-        """
+        """Return the marked positions that hold a row, ascending."""
         if not self.added and not self.removed and not shelf.removed:
             return self.base
         if self._sorted is None or self._gone != len(shelf.removed):
@@ -150,7 +130,5 @@ class Marks:
         return self._sorted
 
     def copy(self) -> Marks:
-        """
-        Return a copy that changes on its own.
-        """
+        """Return a copy that changes on its own."""
         return Marks(self.base, set(self.added), set(self.removed))

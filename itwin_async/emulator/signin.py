@@ -1,6 +1,4 @@
-"""
-The sign-in server: discovery, token endpoint, authorize page and revocation.
-"""
+"""The sign-in server: discovery, token endpoint, authorize page and revocation."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ _REFRESH_SECONDS = 30 * 24 * 3600.0
 
 
 def is_sign_in(path: str) -> bool:
-    """
-    Whether a path belongs to the sign-in server.
-    """
+    """Whether a path belongs to the sign-in server."""
     path = path.lower()
     return path.startswith(("/connect/", DISCOVERY))
 
@@ -75,9 +71,7 @@ class SignIn:
         self._made = 0
 
     def reset(self) -> None:
-        """
-        Go back to the beginning.
-        """
+        """Go back to the beginning."""
         self.clients = default_clients()
         self.token_requests.clear()
         self.lifetime = 3600.0
@@ -86,9 +80,7 @@ class SignIn:
         self._refreshes.clear()
 
     def answer(self, request: Request, world: World) -> Answer:
-        """
-        Answer a request.
-        """
+        """Answer a request."""
         path = request.path.lower().rstrip("/")
         actions: Mapping[str, Callable[[], Answer]] = {
             f"GET {DISCOVERY}": lambda: json_answer(200, _discovery(request.origin)),

@@ -1,6 +1,4 @@
-"""
-What a test can do with the sign-in server.
-"""
+"""What a test can do with the sign-in server."""
 
 from __future__ import annotations
 
@@ -18,17 +16,13 @@ if TYPE_CHECKING:
 
 
 class SignInControls:
-    """
-    The part of an emulator that concerns its sign-in server.
-    """
+    """The part of an emulator that concerns its sign-in server."""
 
     _engine: Engine
 
     @property
     def clients(self) -> Mapping[str, OAuthClient]:
-        """
-        The applications that the sign-in server knows, by their ids.
-        """
+        """The applications that the sign-in server knows, by their ids."""
         return self._engine.sign_in.clients
 
     def add_client(
@@ -58,16 +52,12 @@ class SignInControls:
 
     @property
     def token_requests(self) -> list[TokenRequest]:
-        """
-        What was asked of the token endpoint, the oldest first.
-        """
+        """What was asked of the token endpoint, the oldest first."""
         return self._engine.sign_in.token_requests
 
     @property
     def token_lifetime(self) -> float:
-        """
-        Seconds that new tokens of the sign-in server are good for.
-        """
+        """Seconds that new tokens of the sign-in server are good for."""
         return self._engine.sign_in.lifetime
 
     @token_lifetime.setter

@@ -1,6 +1,4 @@
-"""
-The pages that a person sees while signing in.
-"""
+"""The pages that a person sees while signing in."""
 
 from __future__ import annotations
 
@@ -57,16 +55,12 @@ def choose_user(target: str, client_id: str, users: Sequence[UserRecord]) -> Ans
 
 
 def refusal(words: str) -> Answer:
-    """
-    Return the page for a request that cannot be sent back.
-    """
+    """Return the page for a request that cannot be sent back."""
     return _page(400, "This cannot be done", f"<p>{escape(words)}</p>")
 
 
 def signed_out() -> Answer:
-    """
-    Return the page after signing out.
-    """
+    """Return the page after signing out."""
     return _page(200, "Signed out", "<p>You may close this window.</p>")
 
 

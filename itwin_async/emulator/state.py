@@ -1,6 +1,4 @@
-"""
-The world: all that the emulated platform remembers.
-"""
+"""The world: all that the emulated platform remembers."""
 
 from __future__ import annotations
 
@@ -23,9 +21,7 @@ RECENTS_KEPT = 25
 
 @attrs.frozen
 class UserMarks:
-    """
-    The ids that a user has in a list.
-    """
+    """The ids that a user has in a list."""
 
     itwins: list[str]
     imodels: list[str]
@@ -33,9 +29,7 @@ class UserMarks:
 
 @attrs.define
 class UserLists:
-    """
-    What the world keeps for one user.
-    """
+    """What the world keeps for one user."""
 
     favorite_itwins: set[str] = attrs.Factory(set[str])
     favorite_imodels: dict[str, Marks] = attrs.Factory(dict[str, Marks])
@@ -44,9 +38,7 @@ class UserLists:
     denied: set[str] = attrs.Factory(set[str])
 
     def copy(self) -> UserLists:
-        """
-        Return a copy that changes on its own.
-        """
+        """Return a copy that changes on its own."""
         return UserLists(
             set(self.favorite_itwins),
             {key: marks.copy() for key, marks in self.favorite_imodels.items()},
@@ -106,29 +98,21 @@ class World:
 
     @property
     def imodels(self) -> Mapping[str, IModelRecord]:
-        """
-        All iModels by id, in the order of the iTwins and of the iModels in each.
-        """
+        """All iModels by id, in the order of the iTwins and of the iModels in each."""
         return _IModels(self)
 
     @property
     def favorites(self) -> Mapping[str, UserMarks]:
-        """
-        By user name, the ids of the favorites.
-        """
+        """By user name, the ids of the favorites."""
         return _Lists(self, favorites=True)
 
     @property
     def recents(self) -> Mapping[str, UserMarks]:
-        """
-        By user name, the ids of the recently used ones, the newest first.
-        """
+        """By user name, the ids of the recently used ones, the newest first."""
         return _Lists(self, favorites=False)
 
     def copy(self) -> World:
-        """
-        Return a copy that changes on its own.
-        """
+        """Return a copy that changes on its own."""
         other = World(self.seed)
         other.version, other.made = self.version, self.made
         other.users, other.itwins, other.tags = dict(self.users), dict(self.itwins), dict(self.tags)
@@ -147,17 +131,13 @@ class World:
         return self.users[name]
 
     def lists_of(self, name: str) -> UserLists:
-        """
-        Return the lists of a user, empty when new.
-        """
+        """Return the lists of a user, empty when new."""
         if name not in self.lists:
             self.lists[name] = UserLists()
         return self.lists[name]
 
     def put_itwin(self, record: ITwinRecord, *, front: bool = False) -> None:
-        """
-        Put an iTwin into the world, or a changed one where it was.
-        """
+        """Put an iTwin into the world, or a changed one where it was."""
         self.version += 1
         if record.id not in self.shelves:
             self.shelves[record.id] = Shelf(_nothing)
@@ -167,17 +147,13 @@ class World:
             self.itwins[record.id] = record
 
     def drop_itwin(self, itwin_id: str) -> None:
-        """
-        Take an iTwin and its iModels away.
-        """
+        """Take an iTwin and its iModels away."""
         self.version += 1
         del self.itwins[itwin_id]
         del self.shelves[itwin_id]
 
     def put_imodel(self, record: IModelRecord, *, front: bool = False) -> None:
-        """
-        Put an iModel into its iTwin, or a changed one where it was.
-        """
+        """Put an iModel into its iTwin, or a changed one where it was."""
         self.version += 1
         place = self.place_of(record.id)
         if place is not None:
@@ -187,9 +163,7 @@ class World:
         self._places[record.id] = (record.itwin_id, position)
 
     def drop_imodel(self, imodel_id: str) -> None:
-        """
-        Take an iModel away.
-        """
+        """Take an iModel away."""
         place = self.place_of(imodel_id)
         if place is None:
             raise KeyError(imodel_id)
@@ -215,32 +189,24 @@ class World:
         return place if gone or self.shelves[place[0]].has(place[1]) else None
 
     def imodel(self, imodel_id: str) -> IModelRecord | None:
-        """
-        Return the iModel of an id.
-        """
+        """Return the iModel of an id."""
         place = self.place_of(imodel_id)
         return None if place is None else self.shelves[place[0]].at(place[1])
 
     def may_see(self, user: str, *ids: str | None) -> bool:
-        """
-        Whether nothing of this was denied to a user.
-        """
+        """Whether nothing of this was denied to a user."""
         lists = self.lists.get(user)
         return lists is None or lists.denied.isdisjoint(ids)
 
     def marks_of(self, user: str, itwin_id: str) -> Marks:
-        """
-        Return the favorite iModels of a user in an iTwin.
-        """
+        """Return the favorite iModels of a user in an iTwin."""
         marks = self.lists_of(user).favorite_imodels
         if itwin_id not in marks:
             marks[itwin_id] = Marks()
         return marks[itwin_id]
 
     def favorite_imodels(self, user: str) -> Iterator[str]:
-        """
-        Yield the ids of a user's favorite iModels, one after another.
-        """
+        """Yield the ids of a user's favorite iModels, one after another."""
         marks = self.lists_of(user).favorite_imodels
         for itwin_id in self.itwins:
             if itwin_id in marks:
@@ -249,9 +215,7 @@ class World:
                     yield shelf.at(position).id
 
     def favorite(self, user: str, entity_id: str, *, on: bool = True) -> None:
-        """
-        Make an iTwin or iModel a favorite of a user, or no longer one.
-        """
+        """Make an iTwin or iModel a favorite of a user, or no longer one."""
         lists = self.lists_of(user)
         self.version += 1
         if entity_id in self.itwins:
@@ -264,9 +228,7 @@ class World:
         (marks.add if on else marks.discard)(place[1])
 
     def recent(self, user: str, entity_id: str) -> None:
-        """
-        Put an iTwin or iModel in front of what a user used recently.
-        """
+        """Put an iTwin or iModel in front of what a user used recently."""
         lists = self.lists_of(user)
         self.version += 1
         is_itwin = entity_id in self.itwins
@@ -279,16 +241,12 @@ class World:
         del ids[RECENTS_KEPT:]
 
     def next_number(self) -> int:
-        """
-        Return a number that this world did not give before.
-        """
+        """Return a number that this world did not give before."""
         self.made += 1
         return self.made
 
     def new_id(self) -> str:
-        """
-        Return a GUID that this world did not give before.
-        """
+        """Return a GUID that this world did not give before."""
         return self.mint.guid(MADE, 0, self.next_number())
 
 

@@ -1,6 +1,4 @@
-"""
-What a fault does to an answer and to the world.
-"""
+"""What a fault does to an answer and to the world."""
 
 from __future__ import annotations
 
@@ -27,9 +25,7 @@ _TOKEN = "$continuationToken"  # noqa: S105 - the name of a parameter
 def tamper(
     answer: Answer, fault: Fault, engine: Engine, request: Request, user: str | None
 ) -> Answer:
-    """
-    Return the answer after a fault.
-    """
+    """Return the answer after a fault."""
     if fault.next is not None and answer.status == 200:  # noqa: PLR2004 - a page
         answer = _spoil_next(answer, fault, engine, request)
     if fault.churn is not None:
@@ -52,9 +48,7 @@ def tamper(
 
 
 def refuse_token(request: Request) -> Answer | None:
-    """
-    Return the 422 for a continuation token that has expired; nothing when there is no token.
-    """
+    """Return the 422 for a continuation token that has expired; nothing when there is no token."""
     token = Query(request.query).get(_TOKEN)
     if not token:
         return None

@@ -1,6 +1,4 @@
-"""
-A world as JSON: what `load` reads and `export` writes.
-"""
+"""A world as JSON: what `load` reads and `export` writes."""
 
 from __future__ import annotations
 
@@ -102,9 +100,7 @@ def _add(add: Callable[..., T], fields: Mapping[str, object], where: str) -> T:
 
 
 def export_world(world: World) -> JsonObject:
-    """
-    Return a world as a mapping that `load_world` takes.
-    """
+    """Return a world as a mapping that `load_world` takes."""
     itwins: list[Json] = []
     for itwin in world.itwins.values():
         imodels: list[Json] = []

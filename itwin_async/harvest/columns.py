@@ -1,6 +1,4 @@
-"""
-Typed columns of an attrs class: flat ones for tables, nested ones for Parquet.
-"""
+"""Typed columns of an attrs class: flat ones for tables, nested ones for Parquet."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What can be wrong with a harvest's target.
-"""
+"""What can be wrong with a harvest's target."""
 
 from __future__ import annotations
 
@@ -12,9 +10,7 @@ _FULL = {28, 122}  # ENOSPC, EDQUOT
 
 
 class TargetError(ConfigurationError):
-    """
-    The target cannot be used: foreign, locked, damaged, not writable, or its disk is full.
-    """
+    """The target cannot be used: foreign, locked, damaged, not writable, or its disk is full."""
 
 
 def explain(problem: Exception, target: str, what: str = "written") -> TargetError:

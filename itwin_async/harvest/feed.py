@@ -1,6 +1,4 @@
-"""
-Which list comes next: read from the target a few at a time, as lists are found.
-"""
+"""Which list comes next: read from the target a few at a time, as lists are found."""
 
 from __future__ import annotations
 
@@ -35,9 +33,7 @@ class Feed:
         self.all_known = False
 
     def tell(self) -> None:
-        """
-        Say that there may be further lists now.
-        """
+        """Say that there may be further lists now."""
         self._news.set()
 
     async def next(self) -> Entry | None:

@@ -1,6 +1,4 @@
-"""
-Harvested iTwins and iModels on the map, as GeoJSON.
-"""
+"""Harvested iTwins and iModels on the map, as GeoJSON."""
 
 from __future__ import annotations
 

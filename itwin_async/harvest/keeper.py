@@ -1,6 +1,4 @@
-"""
-A target while it is written: rows, cursors and counts become durable together.
-"""
+"""A target while it is written: rows, cursors and counts become durable together."""
 
 from __future__ import annotations
 
@@ -85,16 +83,12 @@ class Keeper:
             raise
 
     def outer(self) -> tuple[str | None, bool]:
-        """
-        Tell where the outer list goes on, and whether it is finished.
-        """
+        """Tell where the outer list goes on, and whether it is finished."""
         state = self._opened
         return state.get("outer_cursor") or None, state.get("outer_done") is not None
 
     def open_lists(self, after: int, count: int) -> list[Entry]:
-        """
-        Read the next lists that are not finished.
-        """
+        """Read the next lists that are not finished."""
         return self._opened.open_lists(after, count)
 
     def take(self, messages: Sequence[Message]) -> None:
@@ -116,15 +110,11 @@ class Keeper:
 
     @property
     def unsaved(self) -> bool:
-        """
-        Whether something was told that is not durable yet.
-        """
+        """Whether something was told that is not durable yet."""
         return self._state is not None and self._state.connection.in_transaction
 
     def commit(self) -> None:
-        """
-        Make everything durable.
-        """
+        """Make everything durable."""
         state = self._state
         if state is None or not state.connection.in_transaction:
             return
@@ -133,15 +123,11 @@ class Keeper:
         state.connection.execute("COMMIT")
 
     def failures(self, limit: int) -> list[tuple[str, str | None, str, str]]:
-        """
-        Read lists that failed: key, title, kind and error.
-        """
+        """Read lists that failed: key, title, kind and error."""
         return list(self._opened.failures(limit))
 
     def close(self) -> None:
-        """
-        Let go of the target; what is not durable is dropped.
-        """
+        """Let go of the target; what is not durable is dropped."""
         state, self._state = self._state, None
         try:
             if self._sink is not None:
@@ -211,9 +197,7 @@ class Keeper:
 def _once(
     items: Sequence[object], texts: Sequence[bytes]
 ) -> tuple[Sequence[object], Sequence[bytes]]:
-    """
-    Leave out what a page has already.
-    """
+    """Leave out what a page has already."""
     first: dict[str, int] = {}
     for index, item in enumerate(items):
         first.setdefault(str(getattr(item, "id", "")), index)

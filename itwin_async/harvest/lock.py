@@ -1,6 +1,4 @@
-"""
-One process per target.
-"""
+"""One process per target."""
 
 from __future__ import annotations
 

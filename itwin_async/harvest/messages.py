@@ -1,6 +1,4 @@
-"""
-What tasks tell the keeper of the target, in the order in which it must become durable.
-"""
+"""What tasks tell the keeper of the target, in the order in which it must become durable."""
 
 from __future__ import annotations
 
@@ -31,9 +29,7 @@ class Entry:
 
 @attrs.frozen
 class Found:
-    """
-    A page of the outer list: keys with titles, and the place behind it.
-    """
+    """A page of the outer list: keys with titles, and the place behind it."""
 
     keys: Sequence[tuple[str, str | None]]
     cursor: str | None
@@ -64,18 +60,14 @@ class Rows:
 
 @attrs.frozen
 class Ended:
-    """
-    A list had nothing more.
-    """
+    """A list had nothing more."""
 
     entry: Entry
 
 
 @attrs.frozen
 class Failed:
-    """
-    A list could not be read on.
-    """
+    """A list could not be read on."""
 
     entry: Entry
     kind: str
@@ -84,9 +76,7 @@ class Failed:
 
 @attrs.frozen
 class Restarted:
-    """
-    A list begins again from its start; what is there already must not come twice.
-    """
+    """A list begins again from its start; what is there already must not come twice."""
 
     entry: Entry
 

@@ -1,6 +1,4 @@
-"""
-Counts the calls of a harvest.
-"""
+"""Counts the calls of a harvest."""
 
 from __future__ import annotations
 
@@ -14,9 +12,7 @@ _REFUSED = 429
 
 
 class Meter:
-    """
-    Counts what a session does while it is watched.
-    """
+    """Counts what a session does while it is watched."""
 
     def __init__(self, session: Session) -> None:
         self._core = session._core  # noqa: SLF001 - the house's own
@@ -25,16 +21,12 @@ class Meter:
 
     @property
     def waiting(self) -> int:
-        """
-        Calls that wait for the quota at this moment.
-        """
+        """Calls that wait for the quota at this moment."""
         return self._core.pacer.waiting
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """
-        Count for a while.
-        """
+        """Count for a while."""
         self._core.observers = (*self._core.observers, self._observe)
         try:
             yield

@@ -1,6 +1,4 @@
-"""
-Where a harvest's files lie.
-"""
+"""Where a harvest's files lie."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Harvested iTwins and iModels as a picture.
-"""
+"""Harvested iTwins and iModels as a picture."""
 
 from __future__ import annotations
 

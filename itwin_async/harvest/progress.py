@@ -1,6 +1,4 @@
-"""
-How far a harvest is, and what came of it.
-"""
+"""How far a harvest is, and what came of it."""
 
 from __future__ import annotations
 
@@ -87,9 +85,7 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """
-        Whether everything is there and no list failed.
-        """
+        """Whether everything is there and no list failed."""
         return self.finished and not self.progress.lists_failed
 
     def to_json(self) -> str:

@@ -1,6 +1,4 @@
-"""
-Reading a target back as models.
-"""
+"""Reading a target back as models."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The harvest: fixed workers walk lists, one thread writes, nothing is lost or doubled.
-"""
+"""The harvest: fixed workers walk lists, one thread writes, nothing is lost or doubled."""
 
 from __future__ import annotations
 
@@ -105,9 +103,7 @@ def _target(target: str | os.PathLike[str] | Sink) -> tuple[Keeper, str, Lock]:
 
 
 class _Harvest(Generic[T]):
-    """
-    One run.
-    """
+    """One run."""
 
     def __init__(
         self,
@@ -133,9 +129,7 @@ class _Harvest(Generic[T]):
         self._outages = self._patience = 0
 
     async def run(self, concurrency: int, *, fail_fast: bool) -> Report:
-        """
-        Walk all lists and report.
-        """
+        """Walk all lists and report."""
         self._fail_fast = fail_fast
         self._patience = 2 * concurrency
         source, keeper = self._source, self._keeper
@@ -163,9 +157,7 @@ class _Harvest(Generic[T]):
                 watch.cancel()
 
     async def _discover(self) -> None:
-        """
-        Walk the outer list; its keys and its cursor become durable together.
-        """
+        """Walk the outer list; its keys and its cursor become durable together."""
         outer = self._source.outer
         cursor, done = await self._desk.ask(self._keeper.outer)
         restarts = 0
@@ -261,9 +253,7 @@ class _Harvest(Generic[T]):
 
 
 def _is_stale(error: ITwinError) -> bool:
-    """
-    Tell whether a walk may succeed from its start where it cannot go on.
-    """
+    """Tell whether a walk may succeed from its start where it cannot go on."""
     if isinstance(error, ArgumentError):
         return error.argument == "cursor"
     if isinstance(error, ApiError) and error.status == _GONE:

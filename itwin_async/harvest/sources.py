@@ -1,6 +1,4 @@
-"""
-What can be harvested: a list of lists, described as data.
-"""
+"""What can be harvested: a list of lists, described as data."""
 
 from __future__ import annotations
 
@@ -25,41 +23,29 @@ Ids: TypeAlias = Iterable[str] | str | Path
 
 
 class Named(Protocol):
-    """
-    What an outer item must have: an id, which the inner list is asked for.
-    """
+    """What an outer item must have: an id, which the inner list is asked for."""
 
     @property
     def id(self) -> str:
-        """
-        The id.
-        """
+        """The id."""
         ...
 
 
 class Outer(Protocol):
-    """
-    Makes the list whose items each have an inner list.
-    """
+    """Makes the list whose items each have an inner list."""
 
     def __call__(self, session: Session, /, *, page_size: int, cursor: str | None) -> Pager[Named]:
-        """
-        Make the pager.
-        """
+        """Make the pager."""
         ...
 
 
 class Inner(Protocol[T_co]):
-    """
-    Makes the list of one outer item.
-    """
+    """Makes the list of one outer item."""
 
     def __call__(
         self, session: Session, key: str, /, *, page_size: int, cursor: str | None
     ) -> Pager[T_co]:
-        """
-        Make the pager.
-        """
+        """Make the pager."""
         ...
 
 
@@ -92,9 +78,7 @@ class Source(Generic[T_co]):
 
     @property
     def identity(self) -> dict[str, str]:
-        """
-        What a target remembers of the source.
-        """
+        """What a target remembers of the source."""
         known = {"source": self.name, "item": self.item.__name__, **self.parameters}
         if self.outer is None and self.keys != ("",):
             given = digest(self.keys)

@@ -1,6 +1,4 @@
-"""
-How far a harvest is: lists, cursors and counts, in SQLite.
-"""
+"""How far a harvest is: lists, cursors and counts, in SQLite."""
 
 from __future__ import annotations
 
@@ -41,9 +39,7 @@ CREATE TABLE IF NOT EXISTS harvest_seen (
 
 @attrs.define
 class Totals:
-    """
-    Counts over the whole target.
-    """
+    """Counts over the whole target."""
 
     lists: int
     done: int
@@ -99,30 +95,22 @@ class State:
             raise TargetError(f"{path} has format {found}; this version reads format {FORMAT}")
 
     def get(self, name: str) -> str | None:
-        """
-        Read a remembered value.
-        """
+        """Read a remembered value."""
         rows = self._all("SELECT value FROM harvest_meta WHERE name = ?", name)
         return str(rows[0][0]) if rows else None
 
     def set(self, name: str, value: str) -> None:
-        """
-        Remember a value.
-        """
+        """Remember a value."""
         self.connection.execute("REPLACE INTO harvest_meta VALUES (?, ?)", (name, value))
 
     @property
     def identity(self) -> dict[str, str]:
-        """
-        What the target is a harvest of; empty if it is new.
-        """
+        """What the target is a harvest of; empty if it is new."""
         text = self.get("identity")
         return {} if text is None else {str(k): str(v) for k, v in json.loads(text).items()}
 
     def begin(self, identity: Mapping[str, str], table: str, keys: Iterable[str]) -> None:
-        """
-        Note what a new target is a harvest of, and the lists that are known from the start.
-        """
+        """Note what a new target is a harvest of, and the lists that are known from the start."""
         with self.connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             self.set("format", FORMAT)
@@ -131,18 +119,14 @@ class State:
             self._add((key, None) for key in keys)
 
     def reopen(self) -> None:
-        """
-        Give lists that failed another chance.
-        """
+        """Give lists that failed another chance."""
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'open', kind = NULL, error = NULL"
             " WHERE state = 'failed'"
         )
 
     def open_lists(self, after: int, count: int) -> list[Entry]:
-        """
-        Read the next lists that are not finished.
-        """
+        """Read the next lists that are not finished."""
         rows = self._all(
             "SELECT number, key, cursor FROM harvest_lists"
             " WHERE state = 'open' AND number > ? ORDER BY number LIMIT ?",
@@ -152,9 +136,7 @@ class State:
         return [Entry(number, key, cursor) for number, key, cursor in rows]
 
     def found(self, message: Found) -> int:
-        """
-        Note a page of the outer list, and count the keys that are new.
-        """
+        """Note a page of the outer list, and count the keys that are new."""
         new = self._add(message.keys)
         self.set("outer_cursor", message.cursor or "")
         if message.done:
@@ -162,9 +144,7 @@ class State:
         return new
 
     def advance(self, message: Rows, written: int) -> None:
-        """
-        Note a page of a list.
-        """
+        """Note a page of a list."""
         self.connection.execute(
             "UPDATE harvest_lists SET cursor = ?, items = items + ?, pages = pages + 1,"
             " state = ? WHERE number = ?",
@@ -174,27 +154,21 @@ class State:
             self._forget(message.entry)
 
     def end(self, message: Ended) -> None:
-        """
-        Note that a list is finished.
-        """
+        """Note that a list is finished."""
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'done' WHERE number = ?", (message.entry.number,)
         )
         self._forget(message.entry)
 
     def fail(self, message: Failed) -> None:
-        """
-        Note why a list could not be read on.
-        """
+        """Note why a list could not be read on."""
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'failed', kind = ?, error = ? WHERE number = ?",
             (message.kind, message.error, message.entry.number),
         )
 
     def restart(self, message: Restarted, ids: Iterable[str]) -> None:
-        """
-        Let a list begin again, past what it has already.
-        """
+        """Let a list begin again, past what it has already."""
         number = message.entry.number
         self.connection.execute(
             "UPDATE harvest_lists SET cursor = NULL, checked = 1 WHERE number = ?", (number,)
@@ -204,25 +178,19 @@ class State:
         )
 
     def is_checked(self, number: int) -> bool:
-        """
-        Tell whether a list began again at some time.
-        """
+        """Tell whether a list began again at some time."""
         rows = self._all("SELECT checked FROM harvest_lists WHERE number = ?", number)
         return bool(rows and rows[0][0])
 
     def is_new(self, number: int, item: str) -> bool:
-        """
-        Tell whether an item comes for the first time, and note that it came.
-        """
+        """Tell whether an item comes for the first time, and note that it came."""
         done = self.connection.execute(
             "INSERT OR IGNORE INTO harvest_seen VALUES (?, ?)", (number, item)
         )
         return done.rowcount == 1
 
     def totals(self) -> Totals:
-        """
-        Count.
-        """
+        """Count."""
         rows = self._all(
             "SELECT count(*), total(state = 'done'), total(state = 'failed'),"
             " total(items), total(pages) FROM harvest_lists"
@@ -230,9 +198,7 @@ class State:
         return Totals(*(int(value) for value in rows[0]))
 
     def failures(self, limit: int) -> Iterator[tuple[str, str | None, str, str]]:
-        """
-        Read lists that failed: key, title, kind and error.
-        """
+        """Read lists that failed: key, title, kind and error."""
         yield from self._all(
             "SELECT key, title, kind, error FROM harvest_lists WHERE state = 'failed'"
             " ORDER BY number LIMIT ?",
@@ -240,9 +206,7 @@ class State:
         )
 
     def close(self) -> None:
-        """
-        Close the database; what is not durable is dropped.
-        """
+        """Close the database; what is not durable is dropped."""
         if self._writes and not self.connection.in_transaction:
             # One plain file again, that can be read where nothing may be written beside it.
             with suppress(sqlite3.Error):  # somebody reads it, or the disk is full

@@ -1,6 +1,4 @@
-"""
-Looking at a target from outside, also while a harvest writes it.
-"""
+"""Looking at a target from outside, also while a harvest writes it."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ class Status:
 
     @property
     def finished(self) -> bool:
-        """
-        Whether everything is there, except for lists that failed.
-        """
+        """Whether everything is there, except for lists that failed."""
         return self.all_known and self.lists_done + self.lists_failed == self.lists_known
 
 

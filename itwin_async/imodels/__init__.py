@@ -1,6 +1,4 @@
-"""
-The iModels API: favorites and recently used iModels of the calling user.
-"""
+"""The iModels API: favorites and recently used iModels of the calling user."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The calling user's favorite iModels.
-"""
+"""The calling user's favorite iModels."""
 
 from __future__ import annotations
 

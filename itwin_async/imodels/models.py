@@ -1,6 +1,4 @@
-"""
-What the iModels API tells about an iModel.
-"""
+"""What the iModels API tells about an iModel."""
 
 from __future__ import annotations
 
@@ -13,35 +11,27 @@ from itwin_async.links import Link
 
 @attrs.frozen
 class Point:
-    """
-    A point on the Earth, in degrees (WGS 84).
-    """
+    """A point on the Earth, in degrees (WGS 84)."""
 
     latitude: float
     longitude: float
 
     @property
     def __geo_interface__(self) -> dict[str, object]:
-        """
-        The point as GeoJSON geometry.
-        """
+        """The point as GeoJSON geometry."""
         return {"type": "Point", "coordinates": (self.longitude, self.latitude)}
 
 
 @attrs.frozen
 class Extent:
-    """
-    The rectangle on the Earth that encloses an iModel.
-    """
+    """The rectangle on the Earth that encloses an iModel."""
 
     south_west: Point
     north_east: Point
 
     @property
     def __geo_interface__(self) -> dict[str, object]:
-        """
-        The rectangle as GeoJSON geometry; one that crosses the antimeridian becomes two.
-        """
+        """The rectangle as GeoJSON geometry; one that crosses the antimeridian becomes two."""
         south, north = self.south_west.latitude, self.north_east.latitude
         west, east = self.south_west.longitude, self.north_east.longitude
         if west <= east:
@@ -52,9 +42,7 @@ class Extent:
 
 @attrs.frozen
 class IModelLinks:
-    """
-    Addresses of what belongs to an iModel; the platform may leave out any of them.
-    """
+    """Addresses of what belongs to an iModel; the platform may leave out any of them."""
 
     creator: Link | None = None
     changesets: Link | None = None

@@ -1,6 +1,4 @@
-"""
-The calling user's recently used iModels.
-"""
+"""The calling user's recently used iModels."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The iTwins API: favorites and recently used iTwins of the calling user.
-"""
+"""The iTwins API: favorites and recently used iTwins of the calling user."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What all operations of the iTwins API have in common.
-"""
+"""What all operations of the iTwins API have in common."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The calling user's favorite iTwins.
-"""
+"""The calling user's favorite iTwins."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What the iTwins API tells about an iTwin.
-"""
+"""What the iTwins API tells about an iTwin."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The calling user's recently used iTwins.
-"""
+"""The calling user's recently used iTwins."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Sign-in: tokens for services and for people, and where they are kept.
-"""
+"""Sign-in: tokens for services and for people, and where they are kept."""
 
 from __future__ import annotations
 

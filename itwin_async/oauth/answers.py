@@ -1,6 +1,4 @@
-"""
-What a sign-in server answers: tokens, or a refusal put into words that hold no secret.
-"""
+"""What a sign-in server answers: tokens, or a refusal put into words that hold no secret."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What providers are given, checked before anything is sent.
-"""
+"""What providers are given, checked before anything is sent."""
 
 from __future__ import annotations
 

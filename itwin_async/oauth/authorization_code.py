@@ -1,6 +1,4 @@
-"""
-Tokens for people: the authorization code grant with PKCE, and what follows from it.
-"""
+"""Tokens for people: the authorization code grant with PKCE, and what follows from it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What an access token says about itself; a hint, never a proof.
-"""
+"""What an access token says about itself; a hint, never a proof."""
 
 from __future__ import annotations
 

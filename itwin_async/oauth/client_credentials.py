@@ -1,6 +1,4 @@
-"""
-Tokens for services: the client credentials grant.
-"""
+"""Tokens for services: the client credentials grant."""
 
 from __future__ import annotations
 

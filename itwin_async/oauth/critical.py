@@ -1,6 +1,4 @@
-"""
-Work that a cancellation must not break in the middle.
-"""
+"""Work that a cancellation must not break in the middle."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What the environment says: which platform, which sign-in server, and whose tokens.
-"""
+"""What the environment says: which platform, which sign-in server, and whose tokens."""
 
 from __future__ import annotations
 

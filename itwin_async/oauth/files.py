@@ -1,6 +1,4 @@
-"""
-Sign-ins in files that only their owner can read, and the lock that processes share.
-"""
+"""Sign-ins in files that only their owner can read, and the lock that processes share."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The sign-in server's address, and what it says about itself.
-"""
+"""The sign-in server's address, and what it says about itself."""
 
 from __future__ import annotations
 

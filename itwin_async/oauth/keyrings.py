@@ -1,6 +1,4 @@
-"""
-Sign-ins in the system's keyring, where there is one.
-"""
+"""Sign-ins in the system's keyring, where there is one."""
 
 from __future__ import annotations
 
@@ -26,9 +24,7 @@ class _Backend(Protocol):
 
 
 class KeyringStore:
-    """
-    Keeps each sign-in as one entry of the system's keyring.
-    """
+    """Keeps each sign-in as one entry of the system's keyring."""
 
     def load(self, issuer: str) -> StoredSignIn | None:
         """
@@ -89,9 +85,7 @@ class KeyringStore:
 
 
 def _usable() -> _Backend | str:
-    """
-    Find the keyring, or say why there is none.
-    """
+    """Find the keyring, or say why there is none."""
     try:
         import keyring  # noqa: PLC0415 - of an extra
         from keyring.backends import null  # noqa: PLC0415 - of an extra

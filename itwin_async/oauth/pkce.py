@@ -32,9 +32,7 @@ class Proof:
 
     @property
     def challenge(self) -> str:
-        """
-        What the sign-in server is told of the verifier (S256).
-        """
+        """What the sign-in server is told of the verifier (S256)."""
         digest = hashlib.sha256(self.verifier.reveal().encode("ascii")).digest()
         return base64.urlsafe_b64encode(digest).decode("ascii").rstrip("=")
 

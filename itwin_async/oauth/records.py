@@ -1,6 +1,4 @@
-"""
-What is kept of a person's sign-in, and its form as text.
-"""
+"""What is kept of a person's sign-in, and its form as text."""
 
 from __future__ import annotations
 
@@ -46,9 +44,7 @@ class StoredSignIn:
 
 
 class SignInStore(Protocol):
-    """
-    A place for sign-ins; its methods may block and are called in threads.
-    """
+    """A place for sign-ins; its methods may block and are called in threads."""
 
     def load(self, issuer: str) -> StoredSignIn | None:
         """

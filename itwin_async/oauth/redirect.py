@@ -1,6 +1,4 @@
-"""
-The loopback address to which the browser comes back.
-"""
+"""The loopback address to which the browser comes back."""
 
 from __future__ import annotations
 

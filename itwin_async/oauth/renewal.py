@@ -1,6 +1,4 @@
-"""
-One token for many tasks: renewed once, ahead of its end, by whoever needs it.
-"""
+"""One token for many tasks: renewed once, ahead of its end, by whoever needs it."""
 
 from __future__ import annotations
 
@@ -128,9 +126,7 @@ class Renewal:
         self._held = token
 
     def clear(self) -> None:
-        """
-        Forget the token.
-        """
+        """Forget the token."""
         self._held = None
 
     def _mutex(self) -> asyncio.Lock:

@@ -1,6 +1,4 @@
-"""
-The choice of where sign-ins are kept.
-"""
+"""The choice of where sign-ins are kept."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The Saved Views API: tags.
-"""
+"""The Saved Views API: tags."""
 
 from __future__ import annotations
 

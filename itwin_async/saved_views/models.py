@@ -1,6 +1,4 @@
-"""
-What the Saved Views API tells about a tag.
-"""
+"""What the Saved Views API tells about a tag."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Tags, which organize saved views.
-"""
+"""Tags, which organize saved views."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Assertions on what was asked of an emulator, with messages that show the difference.
-"""
+"""Assertions on what was asked of an emulator, with messages that show the difference."""
 
 from __future__ import annotations
 
@@ -100,9 +98,7 @@ def assert_calls(
 
 
 def _trim(request: RecordedRequest, expected: str) -> str:
-    """
-    Write a call with as much detail as the line that it is compared with.
-    """
+    """Write a call with as much detail as the line that it is compared with."""
     method, _, rest = expected.partition(" ")
     target, arrow, _ = rest.partition(" -> ")
     path, mark, _ = target.partition("?")

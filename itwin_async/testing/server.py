@@ -1,6 +1,4 @@
-"""
-What the fixtures do: one server for the process, as new for each test.
-"""
+"""What the fixtures do: one server for the process, as new for each test."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ class SharedEmulator:
         self._begun = self._emulator.snapshot()
 
     def begin(self, item: pytest.Item) -> EmulatorThread:
-        """
-        Make the world and set the faults that a test's marks ask for.
-        """
+        """Make the world and set the faults that a test's marks ask for."""
         emulator = self._emulator
         mark = item.get_closest_marker("itwin_world")
         if mark is not None:
@@ -46,15 +42,11 @@ class SharedEmulator:
         return emulator
 
     def end(self) -> None:
-        """
-        Forget what a test did.
-        """
+        """Forget what a test did."""
         self._emulator.reset(self._begun.world)
 
     def __enter__(self) -> Self:
-        """
-        Give the server, which runs already.
-        """
+        """Give the server, which runs already."""
         return self
 
     def __exit__(
@@ -63,16 +55,12 @@ class SharedEmulator:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """
-        Stop the server.
-        """
+        """Stop the server."""
         self._emulator.stop()
 
 
 def start(options: Mapping[str, object]) -> EmulatorThread:
-    """
-    Start an emulator that collects what strict mode asks about.
-    """
+    """Start an emulator that collects what strict mode asks about."""
     options = {"strict": True, **options}
     return EmulatorThread(**options).start()  # type: ignore[arg-type]
 
@@ -80,9 +68,7 @@ def start(options: Mapping[str, object]) -> EmulatorThread:
 def session_on(
     emulator: EmulatorThread, virtual_time: VirtualTime, options: Mapping[str, object]
 ) -> Session:
-    """
-    Make a session of the demo user, in which waiting takes no time.
-    """
+    """Make a session of the demo user, in which waiting takes no time."""
     settings: dict[str, object] = {
         "token": emulator.token,
         "base_url": emulator.base_url,

@@ -1,6 +1,4 @@
-"""
-Time in which waiting takes no time.
-"""
+"""Time in which waiting takes no time."""
 
 from __future__ import annotations
 
@@ -36,29 +34,21 @@ class VirtualTime:
         self._wake_ups: list[float] = []
 
     def monotonic(self) -> float:
-        """
-        Seconds that never run back.
-        """
+        """Seconds that never run back."""
         return time.monotonic() + self._ahead
 
     def now(self) -> float:
-        """
-        Seconds since the epoch, by the emulator's clock where there is one.
-        """
+        """Seconds since the epoch, by the emulator's clock where there is one."""
         return time.time() + self._ahead if self._clock is None else self._clock.now()
 
     def advance(self, seconds: float) -> None:
-        """
-        Let time pass.
-        """
+        """Let time pass."""
         self._ahead += seconds
         if self._clock is not None:
             self._clock.advance(seconds)
 
     async def sleep(self, seconds: float) -> None:
-        """
-        Wait for a moment only; ``slept`` remembers for how long it would have been.
-        """
+        """Wait for a moment only; ``slept`` remembers for how long it would have been."""
         until = self.monotonic() + seconds
         self.slept.append(seconds)
         self._wake_ups.append(until)
@@ -72,7 +62,5 @@ class VirtualTime:
             self._wake_ups.remove(until)
 
     def policy(self) -> RetryPolicy:
-        """
-        Return the usual retries in this time.
-        """
+        """Return the usual retries in this time."""
         return RetryPolicy(clock=self.monotonic, sleep=self.sleep, now=self.now)

@@ -1,6 +1,4 @@
-"""
-A browser without a window: opens an address and follows its redirects.
-"""
+"""A browser without a window: opens an address and follows its redirects."""
 
 from __future__ import annotations
 
@@ -13,18 +11,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 
 def free_port() -> int:
-    """
-    A port on which nobody listens.
-    """
+    """A port on which nobody listens."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
 
 
 def visit(url: str) -> tuple[int, str]:
-    """
-    Fetch a page, redirects followed.
-    """
+    """Fetch a page, redirects followed."""
     try:
         with urllib.request.urlopen(url, timeout=20) as answer:
             return answer.status, answer.read().decode()
@@ -34,9 +28,7 @@ def visit(url: str) -> tuple[int, str]:
 
 
 class Browser:
-    """
-    Signs a user in and remembers what it saw.
-    """
+    """Signs a user in and remembers what it saw."""
 
     def __init__(self, user: str = "demo", *, more: str = "") -> None:
         self.more = more or f"&user={user}"
@@ -49,9 +41,7 @@ class Browser:
         return True
 
     def query(self) -> dict[str, str]:
-        """
-        What the sign-in page was asked.
-        """
+        """What the sign-in page was asked."""
         found = parse_qs(urlsplit(self.urls[-1]).query)
         return {name: values[0] for name, values in found.items()}
 

@@ -19,9 +19,7 @@ from .browser import free_port
 
 @pytest.fixture(autouse=True)
 def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """
-    An environment without credentials, a folder for settings, and no keyring.
-    """
+    """An environment without credentials, a folder for settings, and no keyring."""
     for name in list(os.environ):
         if name.startswith(("ITWIN_", "ITP_", "IMJS_")):
             monkeypatch.delenv(name)
@@ -35,9 +33,7 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
-    """
-    An emulator that honours only tokens that its sign-in server handed out.
-    """
+    """An emulator that honours only tokens that its sign-in server handed out."""
     async with Emulator(itwins=3, imodels=3, any_token=False) as served:
         yield served
 
@@ -49,9 +45,7 @@ def policy(clock: FakeClock) -> RetryPolicy:
 
 @pytest.fixture
 def redirect(emulator: Emulator) -> str:
-    """
-    A free redirect address, registered for the application ``native``.
-    """
+    """A free redirect address, registered for the application ``native``."""
     uri = f"http://127.0.0.1:{free_port()}/signin-callback"
     emulator.add_client("native", redirect_uris=[uri])
     return uri
@@ -61,9 +55,7 @@ def redirect(emulator: Emulator) -> str:
 def person(
     emulator: Emulator, redirect: str, settings: Path, policy: RetryPolicy
 ) -> AuthorizationCode:
-    """
-    A provider of the application ``native``; nobody is signed in yet.
-    """
+    """A provider of the application ``native``; nobody is signed in yet."""
     return AuthorizationCode(
         "native",
         issuer=emulator.base_url,

@@ -38,9 +38,7 @@ def grants(emulator: Emulator) -> list[str]:
 
 @pytest.fixture
 def again(person: AuthorizationCode, settings: Path, policy: RetryPolicy) -> AuthorizationCode:
-    """
-    The same sign-in as another program sees it.
-    """
+    """The same sign-in as another program sees it."""
     return AuthorizationCode(
         "native",
         issuer=person._issuer,
@@ -347,9 +345,7 @@ async def test_a_sign_in_without_refresh_token_ends_with_its_token(
 
 
 async def slow_answer(emulator: Emulator, person: AuthorizationCode) -> asyncio.Task[str]:
-    """
-    Begin a refresh whose answer is on its way: the old refresh token is used up.
-    """
+    """Begin a refresh whose answer is on its way: the old refresh token is used up."""
     emulator.fault(Fault(match=TOKEN, times=1, trickle=100, tick=0.02))
     task = asyncio.create_task(person.get_token())
     await until(lambda: "refresh_token" in grants(emulator))
@@ -419,9 +415,7 @@ async def test_the_sign_in_of_another_application_is_not_used(
 
 
 class _Full:
-    """
-    A store that does not take anything.
-    """
+    """A store that does not take anything."""
 
     def __init__(self, store: FileStore) -> None:
         self.load: Callable[[str], StoredSignIn | None] = store.load

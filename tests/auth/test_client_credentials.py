@@ -32,9 +32,7 @@ DISCOVERY = "GET /.well-known/openid-configuration"
 
 @pytest.fixture
 def asked(emulator: Emulator) -> Callable[[str], int]:
-    """
-    How often something was asked of the sign-in server, failures included.
-    """
+    """How often something was asked of the sign-in server, failures included."""
     counters = {
         match: emulator.fault(Fault(match=match, times=None, after=10**9, status=500))
         for match in (TOKEN, DISCOVERY)
@@ -333,9 +331,7 @@ def test_a_provider_shows_and_pickles_no_secret() -> None:
 
 
 class Strange:
-    """
-    A sign-in server with an answer of the test's choice.
-    """
+    """A sign-in server with an answer of the test's choice."""
 
     def __init__(self, answer: object, **document: object) -> None:
         self.answer = answer

@@ -1,6 +1,4 @@
-"""
-The commands as a person runs them: in processes of their own.
-"""
+"""The commands as a person runs them: in processes of their own."""
 
 from __future__ import annotations
 
@@ -34,9 +32,7 @@ class Done:
 
 
 class Commands:
-    """
-    Runs ``itwin-async`` with a clean environment of its own.
-    """
+    """Runs ``itwin-async`` with a clean environment of its own."""
 
     def __init__(self, emulator: Emulator, redirect: str, folder: Path) -> None:
         self.folder = folder

@@ -1,6 +1,4 @@
-"""
-Every Python snippet of docs/authentication.md runs, and its commands exist.
-"""
+"""Every Python snippet of docs/authentication.md runs, and its commands exist."""
 
 from __future__ import annotations
 

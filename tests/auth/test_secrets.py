@@ -50,9 +50,7 @@ SECRETS = {
 
 
 def forms(secret: str) -> list[str]:
-    """
-    How a secret may look in bytes that were sent, quoted or logged.
-    """
+    """How a secret may look in bytes that were sent, quoted or logged."""
     pair = f"me:{quote_plus(secret)}"
     return [
         secret,
@@ -215,9 +213,7 @@ HANDLERS = [
 
 @asynccontextmanager
 async def hostile(handler: Callable[[Exchange], Awaitable[None]]) -> AsyncIterator[str]:
-    """
-    A sign-in server that is honest about its addresses only.
-    """
+    """A sign-in server that is honest about its addresses only."""
 
     async def answer(exchange: Exchange) -> None:
         if exchange.target.startswith(b"/.well-known"):
@@ -334,9 +330,7 @@ async def test_a_cancelled_request_shows_no_secret(caplog: pytest.LogCaptureFixt
 
 
 class Chatty(keyring.backend.KeyringBackend):
-    """
-    A keyring whose errors quote what it was given.
-    """
+    """A keyring whose errors quote what it was given."""
 
     priority = 5  # type: ignore[assignment]
 

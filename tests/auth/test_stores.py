@@ -51,9 +51,7 @@ def plain(record: StoredSignIn | None) -> dict[str, object]:
 
 
 class Memory(keyring.backend.KeyringBackend):
-    """
-    A keyring that takes texts up to a length, and refuses when it is locked.
-    """
+    """A keyring that takes texts up to a length, and refuses when it is locked."""
 
     priority = 5  # type: ignore[assignment]
 

@@ -18,9 +18,7 @@ async def test_everything_is_true_or_a_typed_error(seed: int) -> None:
 
 
 async def test_a_storm_that_lies_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
-    """
-    A list cut short without a trace is what no client can see; the comparison has to.
-    """
+    """A list cut short without a trace is what no client can see; the comparison has to."""
     lie = Fault(match="GET /**", times=None, next="missing")
     monkeypatch.setitem(run.__globals__, "faults", lambda seed, users: [lie])
     outcome = await run(3, seconds=0.5, concurrency=10)
@@ -29,9 +27,7 @@ async def test_a_storm_that_lies_is_found_out(monkeypatch: pytest.MonkeyPatch) -
 
 @pytest.mark.parametrize("page_size", [1, 4])
 async def test_a_link_back_to_the_first_page_is_a_loop(page_size: int) -> None:
-    """
-    The platform's own address of the first page differs from the one that was asked for.
-    """
+    """The platform's own address of the first page differs from the one that was asked for."""
     async with (
         Emulator() as emulator,
         Session(emulator.token, base_url=emulator.base_url) as session,

@@ -15,8 +15,6 @@ def running_emulator() -> Iterator[EmulatorThread]:
 
 @pytest.fixture
 def emulator(running_emulator: EmulatorThread) -> EmulatorThread:
-    """
-    A platform as it was at first: no faults, no changes, no requests.
-    """
+    """A platform as it was at first: no faults, no changes, no requests."""
     running_emulator.reset()
     return running_emulator

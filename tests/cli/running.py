@@ -1,6 +1,4 @@
-"""
-The command line in a process of its own, against a server in this one.
-"""
+"""The command line in a process of its own, against a server in this one."""
 
 from __future__ import annotations
 
@@ -40,9 +38,7 @@ _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 def environment(emulator: EmulatorThread, **further: str) -> dict[str, str]:
-    """
-    The environment of a user of the emulator, with nothing of the person who runs the tests.
-    """
+    """The environment of a user of the emulator, with nothing of the person who runs the tests."""
     ours = ("ITWIN_", "IMJS_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return {
@@ -57,9 +53,7 @@ def environment(emulator: EmulatorThread, **further: str) -> dict[str, str]:
 
 @attrs.frozen
 class Done:
-    """
-    What came of a command.
-    """
+    """What came of a command."""
 
     returncode: int
     stdout: str
@@ -73,9 +67,7 @@ def run(
     stdin: str = "",
     **further: str,
 ) -> Done:
-    """
-    Run a command to its end, for the sake of speed in this process.
-    """
+    """Run a command to its end, for the sake of speed in this process."""
     with (
         pytest.MonkeyPatch.context() as patch,
         contextlib.chdir(cwd or Path.cwd()),
@@ -101,9 +93,7 @@ def run(
 
 
 def rows(emulator: EmulatorThread, *arguments: str, **further: str) -> list[dict[str, object]]:
-    """
-    What a command that must succeed writes as NDJSON.
-    """
+    """What a command that must succeed writes as NDJSON."""
     done = run(emulator, *arguments, "--ndjson", **further)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
@@ -113,9 +103,7 @@ def rows(emulator: EmulatorThread, *arguments: str, **further: str) -> list[dict
 def started(
     emulator: EmulatorThread, *arguments: str, **further: str
 ) -> Iterator[subprocess.Popen[str]]:
-    """
-    Run a command that is ended from outside.
-    """
+    """Run a command that is ended from outside."""
     with subprocess.Popen(
         [*COMMAND, *arguments],
         env=environment(emulator, **further),
@@ -131,9 +119,7 @@ def started(
 
 
 def until(condition: Callable[[], object]) -> None:
-    """
-    Wait for another process.
-    """
+    """Wait for another process."""
     deadline = time.monotonic() + 30
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
@@ -141,9 +127,7 @@ def until(condition: Callable[[], object]) -> None:
 
 
 class Terminal:
-    """
-    A command on a pseudo terminal: stdin, stdout and stderr.
-    """
+    """A command on a pseudo terminal: stdin, stdout and stderr."""
 
     def __init__(
         self,
@@ -167,15 +151,11 @@ class Terminal:
         self.raw = ""
 
     def type(self, keys: bytes) -> None:
-        """
-        Press keys.
-        """
+        """Press keys."""
         os.write(self._ours, keys)
 
     def read_until(self, text: str) -> None:
-        """
-        Read until a text was shown.
-        """
+        """Read until a text was shown."""
         deadline = time.monotonic() + 30
         while text not in self.raw:
             assert time.monotonic() < deadline, self.raw
@@ -183,9 +163,7 @@ class Terminal:
                 raise AssertionError(self.raw)
 
     def finish(self) -> int:
-        """
-        Read to the end and give the exit code.
-        """
+        """Read to the end and give the exit code."""
         while self._read():
             pass
         os.close(self._ours)
@@ -193,9 +171,7 @@ class Terminal:
 
     @property
     def lines(self) -> list[str]:
-        """
-        What was shown, without colours; each state of the progress line is a line of its own.
-        """
+        """What was shown, without colours; each state of the progress line is a line of its own."""
         found = re.split(r"[\r\n]+", _CODES.sub("", self.raw))
         return [line for line in found if line.strip()]
 

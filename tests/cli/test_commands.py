@@ -1,6 +1,4 @@
-"""
-What the commands do, as scripts use them.
-"""
+"""What the commands do, as scripts use them."""
 
 from __future__ import annotations
 

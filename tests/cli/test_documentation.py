@@ -1,6 +1,4 @@
-"""
-What ``docs/cli.md`` shows is what the commands say.
-"""
+"""What ``docs/cli.md`` shows is what the commands say."""
 
 from __future__ import annotations
 
@@ -19,9 +17,7 @@ _FENCE = "=" * 30
 
 
 def _shown() -> list[tuple[str, str]]:
-    """
-    All commands of the document and the output below each.
-    """
+    """All commands of the document and the output below each."""
     found: list[tuple[str, str]] = []
     for block in re.findall(r"```console\n(.*?)```", _FILE.read_text(encoding="utf-8"), re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:

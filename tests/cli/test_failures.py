@@ -1,6 +1,4 @@
-"""
-Whatever goes wrong is one line on stderr and an exit code, never a traceback.
-"""
+"""Whatever goes wrong is one line on stderr and an exit code, never a traceback."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The commands harvest, export and map.
-"""
+"""The commands harvest, export and map."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Output that flows, is cut off, or goes nowhere.
-"""
+"""Output that flows, is cut off, or goes nowhere."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ from itwin_async.emulator import EmulatorThread, Fault
 
 @pytest.fixture(scope="module")
 def long() -> Iterator[EmulatorThread]:
-    """
-    A platform with a list of two pages.
-    """
+    """A platform with a list of two pages."""
     with EmulatorThread(seed=0, itwins=1, imodels=1500) as running:
         yield running
 

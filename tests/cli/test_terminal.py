@@ -1,6 +1,4 @@
-"""
-What a person sees on a terminal.
-"""
+"""What a person sees on a terminal."""
 
 from __future__ import annotations
 

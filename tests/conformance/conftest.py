@@ -14,9 +14,7 @@ REQUIRED = os.environ.get("CONFORMANCE") == "required"
 
 
 def unavailable(reason: str) -> None:
-    """
-    Skip, or fail where these tests have to run.
-    """
+    """Skip, or fail where these tests have to run."""
     message = f"the official clients cannot drive the emulator: {reason}"
     if REQUIRED:
         pytest.fail(message, pytrace=False)
@@ -25,9 +23,7 @@ def unavailable(reason: str) -> None:
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """
-    The official clients, installed as the lock file says, outside of the working tree.
-    """
+    """The official clients, installed as the lock file says, outside of the working tree."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
         unavailable("Node.js with npm is not installed")

@@ -35,9 +35,7 @@ class Drive:
 
 @pytest.fixture(scope="module")
 def drive(node_modules: Path) -> Iterator[Drive]:
-    """
-    One run of all steps.
-    """
+    """One run of all steps."""
     node = shutil.which("node")
     with EmulatorThread(itwins=12, imodels=30, strict=True) as emulator:
         arguments = [emulator.base_url, emulator.token, emulator.token_for("ana")]

@@ -66,9 +66,7 @@ def _faults(document: dict[str, Any], schema: str, body: object) -> list[str]:
 
 
 def _faithful(sample: object, ours: object, place: str = "$") -> Iterator[str]:
-    """
-    Name what a model lost or changed.
-    """
+    """Name what a model lost or changed."""
     if isinstance(sample, dict) and isinstance(ours, dict):
         for key, value in sample.items():
             if key not in ours:

@@ -50,9 +50,7 @@ def ok(body: bytes, *headers: str, length: int | None = None) -> bytes:
 
 
 async def outcome(start: Start, data: bytes, **options: object) -> ITwinError:
-    """
-    Ask a server that says this for one page, and give the error.
-    """
+    """Ask a server that says this for one page, and give the error."""
     server = await start(says(data))
     settings = {"retry": ONCE, "timeout": Timeout(total=5, attempt=2), **options}
     async with Session("t", base_url=server.base_url, **settings) as session:  # type: ignore[arg-type]

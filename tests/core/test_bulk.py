@@ -1,6 +1,4 @@
-"""
-One operation for many items: nothing is lost, and every failure is told.
-"""
+"""One operation for many items: nothing is lost, and every failure is told."""
 
 from __future__ import annotations
 
@@ -182,9 +180,7 @@ async def test_strange_concurrency(session: Session, concurrency: int) -> None:
 async def test_a_task_that_had_a_failed_group_is_not_taken_for_cancelled(
     canned: CannedServer,
 ) -> None:
-    """
-    Older task groups leave a mark on the task that opened them.
-    """
+    """Older task groups leave a mark on the task that opened them."""
     hanging = asyncio.Event()
 
     async def answer(seen: Seen) -> Answer:

@@ -42,9 +42,7 @@ API = {
 
 
 class OwnError(NotFoundError):
-    """
-    A caller's subclass.
-    """
+    """A caller's subclass."""
 
 
 API_ERRORS: list[type[ApiError]] = [

@@ -360,9 +360,7 @@ async def test_a_cancellation_in_the_same_instant_as_the_timeout_wins(
 
 
 class Steps:
-    """
-    Drives a coroutine and throws a cancellation at its n-th pause.
-    """
+    """Drives a coroutine and throws a cancellation at its n-th pause."""
 
     def __init__(self, work: Coroutine[object, object, object], at: int) -> None:
         self.work, self.at, self.count, self.hit = work, at, 0, False

@@ -1,6 +1,4 @@
-"""
-What a session makes of the platform's word on how many calls remain.
-"""
+"""What a session makes of the platform's word on how many calls remain."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ from tests.doubles import FakeClock
 
 
 async def refusals(*, header: bool) -> int:
-    """
-    Count the 429s that 200 calls of 50 tasks meet at a limit of 40 in each minute.
-    """
+    """Count the 429s that 200 calls of 50 tasks meet at a limit of 40 in each minute."""
     time = FakeClock()
     wall = EmulatorClock(start=1_000_000.0, frozen=True)
 

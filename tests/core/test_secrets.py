@@ -39,9 +39,7 @@ def token() -> str:
 
 
 def leaks(error: BaseException) -> list[str]:
-    """
-    Say where a token shows: texts, arguments, members, causes, tracebacks with their locals.
-    """
+    """Say where a token shows: texts, arguments, members, causes, tracebacks with their locals."""
     found: list[str] = []
     chain: list[BaseException] = [error]
     seen: set[int] = set()

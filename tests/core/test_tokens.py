@@ -19,9 +19,7 @@ Source = Callable[[], object]
 
 
 class Provider:
-    """
-    Hands out token-1, token-2, ...; a new one only after the current one was refused.
-    """
+    """Hands out token-1, token-2, ...; a new one only after the current one was refused."""
 
     def __init__(self) -> None:
         self.asked = 0

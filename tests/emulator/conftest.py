@@ -23,9 +23,7 @@ class Reply:
 
 
 class Caller:
-    """
-    A user with a plain HTTP client; links are asked for as the server wrote them.
-    """
+    """A user with a plain HTTP client; links are asked for as the server wrote them."""
 
     def __init__(self, session: aiohttp.ClientSession, base_url: str, token: str | None) -> None:
         self.session = session

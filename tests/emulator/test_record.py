@@ -19,9 +19,7 @@ LIST = "/itwins/favorites"
 
 
 async def conversation(call: Caller) -> list[Any]:
-    """
-    What a client may say; the answers with the own host taken out.
-    """
+    """What a client may say; the answers with the own host taken out."""
     told: list[Any] = []
 
     async def say(method: str, target: str, **options: Any) -> Reply:

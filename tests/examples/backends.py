@@ -1,6 +1,4 @@
-"""
-The example backends, really listening, and browsers that ask them.
-"""
+"""The example backends, really listening, and browsers that ask them."""
 
 from __future__ import annotations
 
@@ -25,9 +23,7 @@ SMALL = 4096  # bytes of a socket's buffers, so that a browser that does not rea
 
 @attrs.define(eq=False)
 class Backend:
-    """
-    A backend that listens.
-    """
+    """A backend that listens."""
 
     url: str
     session: Session
@@ -36,9 +32,7 @@ class Backend:
 
     @property
     def busy(self) -> int:
-        """
-        Connections to the platform that are in use.
-        """
+        """Connections to the platform that are in use."""
         return len(self.connector._acquired)
 
     def get(self, path: str, token: str, **params: str) -> Any:
@@ -53,9 +47,7 @@ class Backend:
 
 
 def connections(emulator: EmulatorThread) -> int:
-    """
-    Count the connections that the emulator has open.
-    """
+    """Count the connections that the emulator has open."""
     assert emulator._runner is not None
     assert emulator._runner.server is not None
     known = emulator._runner.server.connections  # with those whose handler still sleeps
@@ -72,9 +64,7 @@ async def running(
     credentials: Callable[[Any], str | TokenProvider] | None = None,
     grace: float = 0.2,
 ) -> AsyncIterator[Backend]:
-    """
-    Run an example backend on a free port.
-    """
+    """Run an example backend on a free port."""
     if framework == "fastapi":
         pytest.importorskip("fastapi")
         pytest.importorskip("uvicorn")

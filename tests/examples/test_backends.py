@@ -47,9 +47,7 @@ def path_of(emulator: EmulatorThread) -> str:
 
 
 def add_user(emulator: EmulatorThread, name: str, share: slice) -> tuple[str, list[str]]:
-    """
-    Make a user whose favorites are a part of all iModels.
-    """
+    """Make a user whose favorites are a part of all iModels."""
     mine = list(emulator.state.imodels.values())[share]
     emulator.add_user(name)
     emulator.favorite(name, *mine)
@@ -280,9 +278,7 @@ async def test_itwins_and_writes(framework: str, platform: EmulatorThread) -> No
 
 
 class Desk:
-    """
-    A user's sign-in as a backend keeps it: hands out tokens that the platform soon refuses.
-    """
+    """A user's sign-in as a backend keeps it: hands out tokens that the platform soon refuses."""
 
     def __init__(self, emulator: EmulatorThread, user: str) -> None:
         self.emulator, self.user, self.renewals = emulator, user, 0

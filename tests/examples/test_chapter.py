@@ -1,6 +1,4 @@
-"""
-The chapter on web backends, taken at its word.
-"""
+"""The chapter on web backends, taken at its word."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Every Python snippet of the chapter on harvests runs, one after another.
-"""
+"""Every Python snippet of the chapter on harvests runs, one after another."""
 
 from __future__ import annotations
 

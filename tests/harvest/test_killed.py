@@ -44,9 +44,7 @@ def start(emulator: EmulatorThread, target: Path, page_size: int = 5) -> subproc
 
 @pytest.fixture(scope="module")
 def storm() -> Iterator[EmulatorThread]:
-    """
-    A platform that is slow, loses connections, fails, refuses, and forgets its own tokens.
-    """
+    """A platform that is slow, loses connections, fails, refuses, and forgets its own tokens."""
     lists = "GET /imodels/favorites"
     with EmulatorThread(itwins=24, imodels=60, seed=6, latency=0.015) as emulator:
         emulator.rate_limit = RateLimit(150, 0.5, retry_after=False)
@@ -175,9 +173,7 @@ def _items(target: Path) -> int:
 
 @pytest.mark.parametrize("name", ["out.db", "out.ndjson"])
 def test_a_file_that_may_not_grow(emulator: EmulatorThread, tmp_path: Path, name: str) -> None:
-    """
-    A limit on the size of files is as near to a full disk as an ordinary user can come.
-    """
+    """A limit on the size of files is as near to a full disk as an ordinary user can come."""
     code = (
         "import resource, runpy, signal, sys;"
         "signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"

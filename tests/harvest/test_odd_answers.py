@@ -1,6 +1,4 @@
-"""
-Answers that no platform should give, and targets that somebody touched.
-"""
+"""Answers that no platform should give, and targets that somebody touched."""
 
 from __future__ import annotations
 

@@ -31,9 +31,7 @@ SOURCE = harvest.favorite_imodels()
 
 
 class Memory:
-    """
-    A sink of one's own, that can be slow or full.
-    """
+    """A sink of one's own, that can be slow or full."""
 
     def __init__(self, path: Path) -> None:
         self.state = path / "memory.state"
@@ -406,9 +404,7 @@ async def test_a_quota_is_kept(emulator: Emulator, tmp_path: Path) -> None:
 async def test_nobody_is_told_of_a_list_that_is_not_there(
     emulator: Emulator, session: Session, tmp_path: Path
 ) -> None:
-    """
-    An outer list in many small pages, whose last lists are found at the last moment.
-    """
+    """An outer list in many small pages, whose last lists are found at the last moment."""
     for number in range(5):
         report = await harvest.run(
             session, SOURCE, tmp_path / f"{number}.db", page_size=1, concurrency=40

@@ -1,6 +1,4 @@
-"""
-Sources of the caller's own, and values that no column can hold.
-"""
+"""Sources of the caller's own, and values that no column can hold."""
 
 from __future__ import annotations
 

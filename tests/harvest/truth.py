@@ -1,6 +1,4 @@
-"""
-What a target must hold, and what it holds.
-"""
+"""What a target must hold, and what it holds."""
 
 from __future__ import annotations
 
@@ -21,9 +19,7 @@ Pairs = list[tuple[str, str]]
 
 
 def expected(emulator: Emulator | EmulatorThread, user: str = "demo") -> Pairs:
-    """
-    iTwin and iModel of every favorite iModel of every favorite iTwin.
-    """
+    """iTwin and iModel of every favorite iModel of every favorite iTwin."""
     state = emulator.state
     wanted = set(state.favorites[user].itwins)
     models = (state.imodels[key] for key in state.favorites[user].imodels)
@@ -31,16 +27,12 @@ def expected(emulator: Emulator | EmulatorThread, user: str = "demo") -> Pairs:
 
 
 def found(target: Path) -> Pairs:
-    """
-    The same of a target, as the package reads it.
-    """
+    """The same of a target, as the package reads it."""
     return sorted((key, item.id) for key, item in harvest.read(target))  # type: ignore[attr-defined]
 
 
 def lines(target: Path) -> Iterator[dict[str, object]]:
-    """
-    The same of a file, as a stranger reads it: lists and whole items.
-    """
+    """The same of a file, as a stranger reads it: lists and whole items."""
     if target.suffix == ".parquet":
         import pyarrow.dataset as ds
 

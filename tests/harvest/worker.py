@@ -1,6 +1,4 @@
-"""
-A harvest in a process of its own: target, base URL, token and page size are its arguments.
-"""
+"""A harvest in a process of its own: target, base URL, token and page size are its arguments."""
 
 from __future__ import annotations
 

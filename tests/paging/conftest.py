@@ -46,18 +46,14 @@ def ids(things: list[Thing]) -> list[int]:
 
 
 async def take(walk: AsyncIterable[T], found: list[T]) -> None:
-    """
-    Walk to the end, keeping what came also where an error ends it.
-    """
+    """Walk to the end, keeping what came also where an error ends it."""
     async for item in walk:
         found.append(item)  # noqa: PERF401 - a comprehension keeps nothing
 
 
 @attrs.define
 class Desk:
-    """
-    A server, a session on it, and a pager of things.
-    """
+    """A server, a session on it, and a pager of things."""
 
     server: Server
     session: Session

@@ -1,6 +1,4 @@
-"""
-How the two kinds of lists answer.
-"""
+"""How the two kinds of lists answer."""
 
 from __future__ import annotations
 
@@ -8,9 +6,7 @@ from .server import Reply, Respond, Seen, next_link, refusal, thing_page
 
 
 class SkipList:
-    """
-    A list paged by ``$top`` and ``$skip``, which may change between two requests.
-    """
+    """A list paged by ``$top`` and ``$skip``, which may change between two requests."""
 
     def __init__(self, length: int, *, cap: int = 1000, extra_next: bool = False) -> None:
         self.rows = list(range(length))
@@ -29,9 +25,7 @@ class SkipList:
 
 
 def token_list(length: int) -> Respond:
-    """
-    A list paged by tokens, which are made only if asked for by an empty one.
-    """
+    """A list paged by tokens, which are made only if asked for by an empty one."""
 
     def respond(seen: Seen) -> Reply:
         top, token = int(seen.query("$top") or 100), seen.query("$continuationToken")

@@ -1,6 +1,4 @@
-"""
-A server that does exactly what a test says, byte for byte, and remembers what it was asked.
-"""
+"""A server that does exactly what a test says, byte for byte, and remembers what it was asked."""
 
 from __future__ import annotations
 
@@ -15,9 +13,7 @@ import attrs
 
 @attrs.frozen
 class Seen:
-    """
-    A request as it came over the wire.
-    """
+    """A request as it came over the wire."""
 
     method: str
     target: str
@@ -54,9 +50,7 @@ def refusal(status: int) -> Reply:
 
 
 class Server:
-    """
-    An HTTP server on a free port of loopback; every reply comes from one function.
-    """
+    """An HTTP server on a free port of loopback; every reply comes from one function."""
 
     def __init__(self, respond: Respond) -> None:
         self.respond = respond
@@ -124,8 +118,6 @@ class Server:
 
 
 def strays() -> list[asyncio.Task[Any]]:
-    """
-    List the tasks that neither the test nor the server runs.
-    """
+    """List the tasks that neither the test nor the server runs."""
     mine = asyncio.current_task()
     return [t for t in asyncio.all_tasks() if t is not mine and t.get_name() != "server"]

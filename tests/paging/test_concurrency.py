@@ -1,6 +1,4 @@
-"""
-Several pages of a ``$skip`` list under way at once.
-"""
+"""Several pages of a ``$skip`` list under way at once."""
 
 from __future__ import annotations
 

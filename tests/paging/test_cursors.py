@@ -1,6 +1,4 @@
-"""
-Going on from where a walk stood: exactly the rest, in any process, at any host.
-"""
+"""Going on from where a walk stood: exactly the rest, in any process, at any host."""
 
 from __future__ import annotations
 
@@ -28,9 +26,7 @@ GUID = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
 
 
 class Flaky:
-    """
-    A list whose n-th request fails.
-    """
+    """A list whose n-th request fails."""
 
     def __init__(self, inner: Respond, fails: int | None = None) -> None:
         self.inner, self.fails, self.count = inner, fails, 0
@@ -124,9 +120,7 @@ async def flat(pager: Pager[Thing]) -> AsyncIterator[Thing]:
 async def test_an_error_of_collect_leads_back_to_where_it_began(
     open_desk: OpenDesk, begin: int
 ) -> None:
-    """
-    Nothing of what was fetched before is handed out.
-    """
+    """Nothing of what was fetched before is handed out."""
     rows = Flaky(token_list(10))
     desk = await open_desk(rows)
     cursor = None

@@ -1,6 +1,4 @@
-"""
-A loop that is left in any way leaves no task, no connection and no warning.
-"""
+"""A loop that is left in any way leaves no task, no connection and no warning."""
 
 from __future__ import annotations
 
@@ -24,9 +22,7 @@ from .server import Reply, Seen, strays
 
 
 class Stuck:
-    """
-    A list whose pages from one on do not come until they are let go.
-    """
+    """A list whose pages from one on do not come until they are let go."""
 
     def __init__(self, inner: Any, start: int) -> None:
         self.inner, self.start, self.count = inner, start, 0

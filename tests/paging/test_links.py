@@ -1,6 +1,4 @@
-"""
-Which links are followed, and that not a byte of them changes.
-"""
+"""Which links are followed, and that not a byte of them changes."""
 
 from __future__ import annotations
 

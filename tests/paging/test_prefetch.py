@@ -1,6 +1,4 @@
-"""
-Pages that are on their way while the caller works.
-"""
+"""Pages that are on their way while the caller works."""
 
 from __future__ import annotations
 

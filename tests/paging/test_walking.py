@@ -1,6 +1,4 @@
-"""
-What a walk asks for, and where it ends.
-"""
+"""What a walk asks for, and where it ends."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-A headless Chromium, driven over its debugging protocol.
-"""
+"""A headless Chromium, driven over its debugging protocol."""
 
 from __future__ import annotations
 
@@ -23,16 +21,12 @@ _OPTIONS = (
 
 
 def find() -> str | None:
-    """
-    Find the browser's program.
-    """
+    """Find the browser's program."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 class Tab:
-    """
-    A page of the browser.
-    """
+    """A page of the browser."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse) -> None:
         self.events: list[dict[str, Any]] = []
@@ -69,9 +63,7 @@ class Tab:
 
 @asynccontextmanager
 async def tab(program: str, folder: Path) -> AsyncIterator[Tab]:
-    """
-    Start the browser and give its first page.
-    """
+    """Start the browser and give its first page."""
     process = await asyncio.create_subprocess_exec(
         program, *_OPTIONS, f"--user-data-dir={folder}", "about:blank",
         stdout=asyncio.subprocess.DEVNULL, stderr=asyncio.subprocess.PIPE,

@@ -16,9 +16,7 @@ _ASYNCIO = "asyncio_mode = {}\nasyncio_default_fixture_loop_scope = function\n"
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """
-    Runs a test file in a process of its own; ``mode`` is pytest-asyncio's, absent without it.
-    """
+    """Runs a test file in a process of its own; ``mode`` is pytest-asyncio's, absent without it."""
 
     def run(
         source: str, *args: str, mode: str | None = "auto", ini: str = "", plugins: str = ""

@@ -9,9 +9,7 @@ from itwin_async.testing import assert_called, assert_calls
 
 @pytest.fixture
 async def calls() -> Emulator:
-    """
-    An emulator that was called: two lists, one favorite and one tag.
-    """
+    """An emulator that was called: two lists, one favorite and one tag."""
     async with (
         Emulator(itwins=2, imodels=2) as emulator,
         Session(emulator.token, base_url=emulator.base_url) as session,

@@ -1,6 +1,4 @@
-"""
-The testing chapter, taken at its word.
-"""
+"""The testing chapter, taken at its word."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Calls as users write them; read by type checkers, never run.
-"""
+"""Calls as users write them; read by type checkers, never run."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-Types are tested like behaviour.
-"""
+"""Types are tested like behaviour."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What is refused before any request, and in which words.
-"""
+"""What is refused before any request, and in which words."""
 
 from __future__ import annotations
 

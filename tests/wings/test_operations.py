@@ -1,6 +1,4 @@
-"""
-Each operation, once through, against the emulator.
-"""
+"""Each operation, once through, against the emulator."""
 
 from __future__ import annotations
 

@@ -8,15 +8,11 @@ from itwin_async.wire import Codec
 
 
 class Mark:
-    """
-    A class that no body holds; a hook for it touches nothing.
-    """
+    """A class that no body holds; a hook for it touches nothing."""
 
 
 def slow_codec() -> Codec:
-    """
-    A codec that leaves everything to the converter.
-    """
+    """A codec that leaves everything to the converter."""
     converter = Converter()
     converter.is_touched = lambda cls: True  # type: ignore[method-assign]
     return Codec(converter)
@@ -30,9 +26,7 @@ def envelope(*items: Any, key: str = "items") -> bytes:
 
 
 def verdict(codec: Codec, body: bytes, cls: type, key: str = "items") -> object:
-    """
-    What comes of a body: the objects and their exact classes, or the words of the refusal.
-    """
+    """What comes of a body: the objects and their exact classes, or the words of the refusal."""
     try:
         items, links = codec.page(body, cls, key)
     except DecodeError as error:

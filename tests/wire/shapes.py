@@ -1,6 +1,4 @@
-"""
-Models of callers, simple and odd; the odd ones mean what only the converter understands.
-"""
+"""Models of callers, simple and odd; the odd ones mean what only the converter understands."""
 
 from __future__ import annotations
 
@@ -50,9 +48,7 @@ class Wider(imodels.IModel):
 
 
 class PlainChild(imodels.IModelSummary):
-    """
-    A subclass that attrs knows nothing of.
-    """
+    """A subclass that attrs knows nothing of."""
 
     @property
     def shout(self) -> str:

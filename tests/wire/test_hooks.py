@@ -1,6 +1,4 @@
-"""
-A caller's hook wins over everything, whenever it is registered.
-"""
+"""A caller's hook wins over everything, whenever it is registered."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-What the models hold, and how they behave as values.
-"""
+"""What the models hold, and how they behave as values."""
 
 from __future__ import annotations
 

@@ -1,6 +1,4 @@
-"""
-The fast path and the converter give equal objects, and refuse the same in the same words.
-"""
+"""The fast path and the converter give equal objects, and refuse the same in the same words."""
 
 from __future__ import annotations
 

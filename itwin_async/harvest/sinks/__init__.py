@@ -1,6 +1,4 @@
-"""
-Where harvested rows go: SQLite, NDJSON, Parquet, or a sink of the caller's own.
-"""
+"""Where harvested rows go: SQLite, NDJSON, Parquet, or a sink of the caller's own."""
 
 from __future__ import annotations
 

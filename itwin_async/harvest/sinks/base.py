@@ -1,6 +1,4 @@
-"""
-What a sink must be able to do.
-"""
+"""What a sink must be able to do."""
 
 from __future__ import annotations
 
@@ -51,9 +49,7 @@ class Sink(Protocol):
 
     @property
     def waiting(self) -> bool:
-        """
-        Whether so much is written that it should become durable now.
-        """
+        """Whether so much is written that it should become durable now."""
         ...
 
     def commit(self) -> str:
@@ -67,13 +63,9 @@ class Sink(Protocol):
         ...
 
     def ids(self, key: str) -> Iterable[str]:
-        """
-        Read the ids of all rows of a list, those not yet durable included.
-        """
+        """Read the ids of all rows of a list, those not yet durable included."""
         ...
 
     def close(self) -> None:
-        """
-        Let go of everything; what was not committed may be lost.
-        """
+        """Let go of everything; what was not committed may be lost."""
         ...

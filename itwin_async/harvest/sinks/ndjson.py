@@ -1,6 +1,4 @@
-"""
-One JSON object a line, plain or compressed; each commit ends a part that can be read alone.
-"""
+"""One JSON object a line, plain or compressed; each commit ends a part that can be read alone."""
 
 from __future__ import annotations
 
@@ -65,9 +63,7 @@ class NdjsonSink:
         self._file.seek(durable)
 
     def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
-        """
-        Take rows.
-        """
+        """Take rows."""
         del items
         head = b'{"list":' + msgspec.json.encode(key) + b',"item":'
         for text in texts:
@@ -78,9 +74,7 @@ class NdjsonSink:
 
     @property
     def waiting(self) -> bool:
-        """
-        Whether so much is written that it should become durable now.
-        """
+        """Whether so much is written that it should become durable now."""
         return self._size >= _ENOUGH
 
     def commit(self) -> str:
@@ -109,18 +103,14 @@ class NdjsonSink:
         return str(file.tell())
 
     def ids(self, key: str) -> Iterator[str]:
-        """
-        Read the ids of a list.
-        """
+        """Read the ids of a list."""
         self.commit()
         for found, text in lines_of(self._path):
             if found == key:
                 yield str(msgspec.json.decode(text)["id"])
 
     def close(self) -> None:
-        """
-        Close the file.
-        """
+        """Close the file."""
         if self._file is not None:
             try:
                 self._file.close()
@@ -160,9 +150,7 @@ def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, bytes
 
 
 class _Part(io.RawIOBase):
-    """
-    The beginning of a file.
-    """
+    """The beginning of a file."""
 
     def __init__(self, file: BinaryIO, size: int) -> None:
         self._file = file

@@ -1,6 +1,4 @@
-"""
-A directory of Parquet files with typed, nested columns.
-"""
+"""A directory of Parquet files with typed, nested columns."""
 
 from __future__ import annotations
 
@@ -64,9 +62,7 @@ class ParquetSink:
                 path.unlink()
 
     def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
-        """
-        Take rows.
-        """
+        """Take rows."""
         del texts
         arrow = self._arrow
         arrays = [arrow.array([key] * len(items), arrow.string())]
@@ -79,9 +75,7 @@ class ParquetSink:
 
     @property
     def waiting(self) -> bool:
-        """
-        Whether there are enough rows for a part.
-        """
+        """Whether there are enough rows for a part."""
         return self._rows >= _ENOUGH
 
     def commit(self) -> str:
@@ -100,9 +94,7 @@ class ParquetSink:
         return str(self._parts)
 
     def ids(self, key: str) -> Iterator[str]:
-        """
-        Read the ids of a list.
-        """
+        """Read the ids of a list."""
         import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
         yield from _ids(self._arrow.Table.from_batches(self._batches, self._schema), key)
@@ -111,9 +103,7 @@ class ParquetSink:
             yield from _ids(pq.read_table(part, columns=["list", "id"]), key)
 
     def close(self) -> None:
-        """
-        Forget what is not written.
-        """
+        """Forget what is not written."""
         self._batches.clear()
 
     def _write(self, path: Path) -> None:
