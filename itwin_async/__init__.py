@@ -6,9 +6,11 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING
 
+from itwin_async._http.attempt import Response
+from itwin_async._http.credentials import TokenProvider
+from itwin_async._json.converter import Converter, converter, from_dict, to_dict
+from itwin_async._paging.iterators import ItemWalk, PageWalk
 from itwin_async._version import __version__
-from itwin_async.auth import TokenProvider
-from itwin_async.conversion import Converter, converter, from_dict, to_dict
 from itwin_async.errors import (
     ApiError,
     ArgumentError,
@@ -27,14 +29,13 @@ from itwin_async.errors import (
     ServerError,
     TransportError,
 )
-from itwin_async.links import Link
 from itwin_async.listing import Listing, Page
+from itwin_async.models import Link
 from itwin_async.paging import Pager
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
 from itwin_async.session import Session
-from itwin_async.transport import Response, Timeout
-from itwin_async.walks import ItemWalk, PageWalk
+from itwin_async.timeout import Timeout
 
 if TYPE_CHECKING:
     from itwin_async import bulk, imodels, itwins, saved_views

@@ -8,10 +8,10 @@ from typing import Generic, TypeVar
 
 import attrs
 
-from itwin_async.arguments import count
+from itwin_async._arguments import count
+from itwin_async._tasks import cancellations, ungrouped
 from itwin_async.errors import ITwinError
 from itwin_async.session import Session
-from itwin_async.together import cancellations, ungrouped
 
 A = TypeVar("A")
 R = TypeVar("R")

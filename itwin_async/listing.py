@@ -7,8 +7,9 @@ from typing import Generic, TypeVar
 import attrs
 import msgspec
 
-from itwin_async.cursors import Cursor, scope_of
-from itwin_async.links import PageLinks, target
+from itwin_async._http.urls import target
+from itwin_async._paging.cursor import Cursor, scope_of
+from itwin_async.models import PageLinks
 
 T_co = TypeVar("T_co", covariant=True)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Generator
 from typing import Generic, TypeVar
 
-from itwin_async.arguments import whole
-from itwin_async.cursors import decode_cursor
+from itwin_async._arguments import whole
+from itwin_async._paging.cursor import decode_cursor
+from itwin_async._paging.iterators import ItemWalk, PageWalk
 from itwin_async.errors import ArgumentError, ITwinError, with_cursor
 from itwin_async.listing import Listing, Page
 from itwin_async.session import Session
-from itwin_async.walks import ItemWalk, PageWalk
 
 T_co = TypeVar("T_co", covariant=True)
 

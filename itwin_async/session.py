@@ -12,21 +12,22 @@ from typing import Self, TypeVar
 import aiohttp
 from yarl import URL
 
-from itwin_async import links
-from itwin_async.arguments import count
-from itwin_async.auth import Authenticator, TokenSource
-from itwin_async.conversion import Converter
-from itwin_async.conversion import converter as default_converter
+from itwin_async._arguments import count
+from itwin_async._http import urls
+from itwin_async._http.attempt import Response, Tls
+from itwin_async._http.client import Core
+from itwin_async._http.credentials import Authenticator, TokenSource
+from itwin_async._http.executor import perform
+from itwin_async._http.opening import Opening, common_headers
+from itwin_async._http.request_builder import Params, prepare
+from itwin_async._json.codec import Codec
+from itwin_async._json.converter import Converter
+from itwin_async._json.converter import converter as default_converter
 from itwin_async.errors import ConfigurationError, DecodeError
 from itwin_async.events import Observer
-from itwin_async.exchange import perform
-from itwin_async.opening import Opening, common_headers
-from itwin_async.outgoing import Params, prepare
-from itwin_async.pool import Core
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
-from itwin_async.transport import Response, Timeout, Tls, as_timeout
-from itwin_async.wire import Codec
+from itwin_async.timeout import Timeout, as_timeout
 
 T = TypeVar("T")
 
@@ -103,7 +104,7 @@ class Session:
             raise ConfigurationError(
                 "connector, trace_configs and trust_env belong to the client_session that is given"
             )
-        base = links.base_url(base_url)
+        base = urls.base_url(base_url)
         shared = common_headers(base, user_agent, compress=compress)
         self._core = Core(
             base=base,
@@ -145,7 +146,7 @@ class Session:
 
         """
         # Who has a token at hand needs none of the sign-in.
-        from itwin_async.oauth.environment import find_credentials  # noqa: PLC0415
+        from itwin_async.auth.environment import find_credentials  # noqa: PLC0415
 
         found = find_credentials()
         return cls(found.source, base_url=found.place.base_url, quota=quota, observers=observers)

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from itwin_async import ArgumentError, Quota
-from itwin_async.quota import Pacer
+from itwin_async._http.limiter import Pacer
 
 
 class _NoWaiting(selectors.DefaultSelector):

@@ -8,11 +8,11 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 import click
 
 from itwin_async import bulk
+from itwin_async._http.urls import segment
 from itwin_async.cli.failures import complain, exit_code
 from itwin_async.cli.progress import Progress
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.errors import AuthenticationError, ConfigurationError, ITwinError
-from itwin_async.links import segment
 from itwin_async.session import Session
 
 Operation = Callable[[Session, str], Awaitable[None]]

@@ -10,15 +10,15 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from itwin_async.auth import Authenticator, Secret
+from itwin_async._http.credentials import Authenticator, Secret
+from itwin_async.auth.authorization_code import AuthorizationCode
+from itwin_async.auth.claims import person, read_claims
+from itwin_async.auth.environment import Place, find_credentials, find_place
+from itwin_async.auth.stores import DefaultStore
 from itwin_async.cli.cells import clean, plain
 from itwin_async.cli.pipe import Pipe
 from itwin_async.cli.runtime import exit_code, load_environment, run
 from itwin_async.errors import ConfigurationError, RequestError
-from itwin_async.oauth.authorization_code import AuthorizationCode
-from itwin_async.oauth.claims import person, read_claims
-from itwin_async.oauth.environment import Place, find_credentials, find_place
-from itwin_async.oauth.stores import DefaultStore
 
 _REDIRECT = "http://localhost:3000/signin-callback"
 _SHOWN = ("name", "email", "sub", "client_id", "scope", "iss", "aud")

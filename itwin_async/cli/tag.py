@@ -8,11 +8,11 @@ import click
 import msgspec
 
 from itwin_async import saved_views
+from itwin_async._json.converter import to_dict
 from itwin_async.cli.cells import Column
 from itwin_async.cli.changes import change_each
 from itwin_async.cli.output import Output, output_options, write_one
 from itwin_async.cli.runtime import Options, open_session, run, session_options
-from itwin_async.conversion import to_dict
 from itwin_async.session import Session
 
 _COLUMNS = (Column("id", "id", "dim", whole=True), Column("name", "displayName", "bold"))

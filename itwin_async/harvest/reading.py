@@ -13,7 +13,7 @@ import attrs
 import msgspec
 
 from itwin_async import imodels, itwins, saved_views
-from itwin_async.conversion import from_dict
+from itwin_async._json.converter import from_dict
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.places import Place, place_of
 from itwin_async.harvest.sinks.ndjson import lines_of

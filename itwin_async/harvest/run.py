@@ -9,8 +9,9 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from itwin_async import links
-from itwin_async.arguments import count, whole
+from itwin_async._arguments import count, whole
+from itwin_async._http import urls
+from itwin_async._tasks import ungrouped
 from itwin_async.errors import (
     ApiError,
     ArgumentError,
@@ -35,7 +36,6 @@ from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import Named, Source
 from itwin_async.paging import MAX_PAGE_SIZE
 from itwin_async.session import Session
-from itwin_async.together import ungrouped
 
 T = TypeVar("T")
 
@@ -269,7 +269,7 @@ def _title(item: Named) -> str | None:
 def _platform(session: Session) -> str:
     # A local platform is found at another port each time.
     url = session.base_url
-    return "local" if links.is_loopback(url.host or "") else str(url.origin())
+    return "local" if urls.is_loopback(url.host or "") else str(url.origin())
 
 
 def _make(path: Path) -> None:

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeAlias, TypeVar, cast
 import attrs
 
 from itwin_async import imodels, itwins, saved_views
-from itwin_async.arguments import Prefer, count
+from itwin_async._arguments import Prefer, count
 from itwin_async.errors import ArgumentError
 from itwin_async.paging import Pager
 from itwin_async.session import Session

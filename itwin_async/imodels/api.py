@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from itwin_async.arguments import Prefer, prefer_header
+from itwin_async._arguments import Prefer, prefer_header
+from itwin_async._http.urls import guid
 from itwin_async.imodels.models import IModel, IModelSummary
-from itwin_async.links import guid
 from itwin_async.listing import Listing
 
 ACCEPT = "application/vnd.bentley.itwin-platform.v2+json"

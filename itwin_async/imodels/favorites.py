@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Literal, overload
 
-from itwin_async.arguments import Prefer
+from itwin_async._arguments import Prefer
+from itwin_async._http.urls import segment
 from itwin_async.imodels.api import ACCEPT, personal_list
 from itwin_async.imodels.models import IModel, IModelSummary
-from itwin_async.links import segment
 from itwin_async.paging import Pager
 from itwin_async.session import Session
 

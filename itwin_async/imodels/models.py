@@ -6,7 +6,7 @@ from datetime import datetime
 
 import attrs
 
-from itwin_async.links import Link
+from itwin_async.models import Link
 
 
 @attrs.frozen

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias, get_args
 
-from itwin_async.arguments import Prefer, one_of, prefer_header, text
+from itwin_async._arguments import Prefer, one_of, prefer_header, text
 from itwin_async.errors import ArgumentError
 from itwin_async.itwins.models import ITwin, ITwinSummary
 from itwin_async.listing import Listing

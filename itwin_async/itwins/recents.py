@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, overload
 
-from itwin_async.arguments import Prefer
+from itwin_async._arguments import Prefer
+from itwin_async._http.urls import segment
 from itwin_async.itwins.api import ACCEPT, Status, SubClass, personal_list
 from itwin_async.itwins.models import ITwin, ITwinSummary
-from itwin_async.links import segment
 from itwin_async.paging import Pager
 from itwin_async.retry import Repeat
 from itwin_async.session import Session

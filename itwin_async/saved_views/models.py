@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import attrs
 
-from itwin_async.conversion import spelled
-from itwin_async.links import Link
+from itwin_async._json.naming import spelled
+from itwin_async.models import Link
 
 
 @spelled(imodel="imodel")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from itwin_async.arguments import text
+from itwin_async._arguments import text
+from itwin_async._http.urls import guid, segment
 from itwin_async.errors import ArgumentError
-from itwin_async.links import guid, segment
 from itwin_async.listing import Listing
 from itwin_async.paging import Pager
 from itwin_async.saved_views.models import Tag

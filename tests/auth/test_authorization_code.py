@@ -21,10 +21,11 @@ from itwin_async import (
     Session,
     itwins,
 )
-from itwin_async.auth import AuthorizationCode, FileStore, Secret, StoredSignIn
+from itwin_async._http.credentials import Secret
+from itwin_async.auth import AuthorizationCode, FileStore, StoredSignIn
+from itwin_async.auth.files import locked
+from itwin_async.auth.pkce import Proof
 from itwin_async.emulator import Emulator, Fault
-from itwin_async.oauth.files import locked
-from itwin_async.oauth.pkce import Proof
 
 from .browser import Browser, answering, visit
 from .test_stores import sign_ins

@@ -12,9 +12,9 @@ import click
 import pytest
 
 from itwin_async import Session, imodels, itwins
+from itwin_async.auth import answers
 from itwin_async.cli.app import app
 from itwin_async.emulator import Emulator
-from itwin_async.oauth import answers
 
 from .browser import Browser
 

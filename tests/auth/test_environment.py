@@ -11,8 +11,8 @@ import pytest
 
 from itwin_async import AuthenticationError, ConfigurationError, Session, itwins
 from itwin_async.auth import AuthorizationCode, ClientCredentials, FileStore
+from itwin_async.auth.environment import find_credentials, find_place
 from itwin_async.emulator import Emulator
-from itwin_async.oauth.environment import find_credentials, find_place
 
 from .browser import Browser
 from .test_stores import ISSUER, RECORD
@@ -178,7 +178,7 @@ LEAN = """
 import sys
 import itwin_async
 from itwin_async import auth
-print([name for name in sys.modules if name.startswith("itwin_async.oauth")])
+print([name for name in sys.modules if name.startswith("itwin_async.auth")])
 session = itwin_async.Session("token")
 print(auth.ClientCredentials.__name__)
 import os

@@ -26,15 +26,9 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from itwin_async import ITwinError, RetryPolicy, Session, Timeout
-from itwin_async.auth import (
-    AuthorizationCode,
-    ClientCredentials,
-    FileStore,
-    KeyringStore,
-    Secret,
-    TokenProvider,
-)
-from itwin_async.oauth.environment import find_credentials
+from itwin_async._http.credentials import Secret, TokenProvider
+from itwin_async.auth import AuthorizationCode, ClientCredentials, FileStore, KeyringStore
+from itwin_async.auth.environment import find_credentials
 
 from .browser import answering, free_port
 from .test_stores import RECORD

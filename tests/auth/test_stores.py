@@ -19,9 +19,10 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from itwin_async import ConfigurationError, RetryPolicy, TransportError
-from itwin_async.auth import DefaultStore, FileStore, KeyringStore, Secret, StoredSignIn
-from itwin_async.oauth.files import locked, settings_folder
-from itwin_async.oauth.records import read_record, write_record
+from itwin_async._http.credentials import Secret
+from itwin_async.auth import DefaultStore, FileStore, KeyringStore, StoredSignIn
+from itwin_async.auth.files import locked, settings_folder
+from itwin_async.auth.records import read_record, write_record
 
 ISSUER = "https://ims.bentley.com"
 RECORD = StoredSignIn(

@@ -27,7 +27,7 @@ from itwin_async import (
     ServerError,
     TransportError,
 )
-from itwin_async.refusals import error_from_response
+from itwin_async._http.error_mapping import error_from_response
 
 WHERE = {"method": "GET", "path": "/x", "request_id": "id-1"}
 API = {

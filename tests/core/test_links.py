@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from itwin_async import ArgumentError, PaginationError, Session, imodels
-from itwin_async.links import base_url, follow, is_loopback, is_target, resolve, segment, target
+from itwin_async._http.urls import base_url, is_loopback, is_target, resolve, segment, target
+from itwin_async._paging.links import follow
 
 Start = Callable[[Handler], Awaitable[RawServer]]
 

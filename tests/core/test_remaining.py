@@ -7,8 +7,8 @@ import asyncio
 import pytest
 
 from itwin_async import RetryPolicy, Session, imodels
+from itwin_async._http.slots import Slots
 from itwin_async.emulator import Emulator, EmulatorClock, RateLimit
-from itwin_async.slots import Slots
 from tests.doubles import FakeClock
 
 

@@ -24,7 +24,7 @@ from itwin_async import (
     imodels,
     saved_views,
 )
-from itwin_async.auth import Secret
+from itwin_async._http.credentials import Secret
 
 Start = Callable[[Handler], Awaitable[RawServer]]
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from itwin_async import Page, Pager, PaginationError, Session
-from itwin_async.links import follow
+from itwin_async._paging.links import follow
 
 from .conftest import NO_RETRY, OpenDesk, Thing, ids, take, token_listing
 from .server import Reply, Seen, Server, next_link, refusal, thing_page

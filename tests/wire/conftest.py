@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 from itwin_async import Converter, DecodeError
-from itwin_async.wire import Codec
+from itwin_async._json.codec import Codec
 
 
 class Mark:

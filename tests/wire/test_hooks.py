@@ -13,7 +13,7 @@ import pytest
 
 from itwin_async import Converter, DecodeError, Link, Session, from_dict, imodels, itwins, to_dict
 from itwin_async import converter as shared_converter
-from itwin_async.wire import Codec
+from itwin_async._json.codec import Codec
 
 from .conftest import envelope
 

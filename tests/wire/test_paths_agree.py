@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from itwin_async import Converter, imodels, itwins, saved_views
-from itwin_async.conversion import wire_name
-from itwin_async.wire import Codec
+from itwin_async._json.codec import Codec
+from itwin_async._json.naming import wire_name
 
 from . import shapes
 from .conftest import FAST, SLOW, assert_same, envelope, verdict

@@ -1,0 +1,127 @@
+"""Shared pacing of all calls of a session: a known quota, or one that is learned from refusals."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from itwin_async._http.rate_estimator import Lesson
+from itwin_async.quota import Quota
+
+_FORGET = 600.0
+_REST = 1.0  # longer than callers that are under way keep the next one waiting
+
+
+class Pacer:
+    """
+    The gate that every call of a session and its views passes, in order of arrival.
+
+    Args:
+        quota: the known quota, or ``None``: then it is learned.
+        clock: monotonic clock in seconds.
+        sleep: coroutine function that waits for some seconds.
+
+    """
+
+    def __init__(
+        self,
+        quota: Quota | None,
+        *,
+        clock: Callable[[], float],
+        sleep: Callable[[float], Awaitable[object]],
+    ) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._interval = quota.interval if quota else 0.0
+        self._tolerance = self._interval * (quota.burst - 1) if quota else 0.0
+        self._due = self._hold = clock()
+        self._refused_at: float | None = None
+        self._lesson = Lesson(self._due) if quota is None else None
+        self._lock = asyncio.Lock()
+        self.open = quota is None
+        self.waiting = 0
+
+    @property
+    def rate(self) -> float | None:
+        """The pace in calls a second, known or learned; ``None`` while there is none."""
+        return 1 / self._interval if self._interval else None
+
+    def count(self, now: float) -> None:
+        """
+        Note a call that goes out while the gate is open.
+
+        Args:
+            now: time on the pacer's clock.
+
+        """
+        if self._lesson is not None:
+            self._lesson.count(now)
+
+    async def enter(self, wait_limit: float) -> bool:
+        """
+        Wait for this call's turn.
+
+        Args:
+            wait_limit: longest wait that makes sense, in seconds.
+
+        Returns:
+            ``False`` if the turn would come later than that.
+
+        """
+        self.waiting += 1
+        started = self._clock()
+        try:
+            async with self._lock:
+                while True:
+                    now = self._clock()
+                    delay = max(self._hold - now, self._due - self._tolerance - now)
+                    if delay <= 0:
+                        break
+                    if now - started + delay > wait_limit:
+                        return False
+                    await self._sleep(delay)
+                self._pass(self._clock())
+                return True
+        finally:
+            self.waiting -= 1
+
+    def hold(self, seconds: float, sent: float) -> None:
+        """
+        Let nobody pass for some time, because the platform answered 429.
+
+        Args:
+            seconds: how long from now.
+            sent: when the refused call went out, on the pacer's clock.
+
+        """
+        now = self._clock()
+        end = max(self._hold, now + seconds)
+        lesson = self._lesson
+        if lesson is not None:
+            if self._refused_at is not None:
+                lesson.refused += 1
+            elif not lesson.rate or sent >= lesson.start:
+                lesson.refused += 1
+                self._refused_at = now
+            else:  # it tells of the cycle before, which has had its pause
+                lesson.paused += end - max(self._hold, now)
+        self._hold = end
+        self.open = False
+
+    def _pass(self, now: float) -> None:
+        lesson = self._lesson
+        if lesson is not None:
+            if self._refused_at is not None:
+                lesson.learn(self._refused_at, self._hold, now)
+                self._refused_at = None
+            elif now - lesson.changed > _FORGET:
+                self._lesson, self._interval = Lesson(now), 0.0
+                self.open = True
+                return
+            else:
+                rest = now - max(self._due, self._hold)
+                lesson.idle += rest if rest > _REST else 0.0
+                lesson.grow(now)
+            lesson.count(now)
+            self._interval = 1 / lesson.rate
+        self._due = max(self._due, now) + self._interval
