@@ -22,8 +22,9 @@ from itwin_async._http.opening import Opening, common_headers
 from itwin_async._http.urls import base_url
 from itwin_async._json.codec import Codec
 from itwin_async._json.converter import converter
-from itwin_async.auth.answers import Tokens, explain, lost, read_tokens
-from itwin_async.auth.issuer import Endpoints, discovery_url, issuer_url, read_endpoints
+from itwin_async.auth._discovery import Endpoints, discovery_url, issuer_url, read_endpoints
+from itwin_async.auth._oauth_errors import explain, unreachable
+from itwin_async.auth._tokens import Tokens, read_tokens
 from itwin_async.errors import ApiError, ConfigurationError, TransportError
 from itwin_async.retry import Repeat, RetryPolicy
 from itwin_async.timeout import Timeout
@@ -162,7 +163,7 @@ class SignInServer:
         try:
             response = await perform(core, _NOBODY, attempt, Repeat.SAFE, self._deadline(core))
         except TransportError as error:
-            failure: Exception = lost(error)
+            failure: Exception = unreachable(error)
         except ApiError as error:
             failure = _undescribed(self.issuer, error)
         else:
@@ -181,7 +182,7 @@ class SignInServer:
             # Repeating costs nothing: if the answer was lost, so is what it would have spared.
             return await perform(core, who, attempt, Repeat.SAFE, self._deadline(core))
         except TransportError as error:
-            failure: Exception = lost(error)
+            failure: Exception = unreachable(error)
         except ApiError as error:
             held = [value for value in form.values() if isinstance(value, Secret)]
             failure = explain(error, [*held, *([client.secret] if client.secret else [])])
