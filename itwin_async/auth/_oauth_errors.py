@@ -32,7 +32,7 @@ _MESSAGES = {
     "server_error": "the sign-in server failed",
     "temporarily_unavailable": "the sign-in server is temporarily unavailable",
 }
-_REJECTIONS = frozenset({400, 401, 403})
+_REJECTIONS = frozenset({400, 401})
 _FIRST_SERVER_ERROR = 500
 _DESCRIPTION_LIMIT = 200
 
@@ -46,8 +46,8 @@ def explain(error: ApiError, secrets: Iterable[Secret]) -> ApiError:
     """
     Turn an error response of the sign-in server into the error to raise.
 
-    Only a rejection of the client or its grant is an ``AuthenticationError``. Whatever else stands
-    in for the expected response, such as a redirect to a maintenance page, is an outage.
+    Only a rejection of the client or its grant is an ``AuthenticationError``. Any other response,
+    such as a firewall's 403 or a redirect to a maintenance page, counts as an outage.
 
     Args:
         error: the response's generic error.

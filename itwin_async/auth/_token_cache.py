@@ -98,7 +98,7 @@ class TokenCache:
             before = self._cached
             try:
                 fresh = await self._fetch(early=True)
-            except ITwinError as error:
+            except Exception as error:  # noqa: BLE001 - stores raise anything; the token is valid
                 self._paused_until = self._clock() + _PAUSE
                 logger.info("an early token refresh failed (%s)", type(error).__name__)
                 return

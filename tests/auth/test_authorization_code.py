@@ -298,6 +298,23 @@ async def test_an_early_refresh_waits_for_no_other_process(
     assert await person.get_token() != first
 
 
+async def test_an_early_refresh_survives_an_outage_of_the_store(
+    person: AuthorizationCode, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await person.sign_in(Browser())
+    first = await person.get_token()
+    clock.now += 3010
+
+    def down(issuer: str) -> StoredSignIn | None:
+        raise OSError("no connection")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(person._store, "load", down)
+        assert await person.get_token() == first
+    clock.now += 31
+    assert await person.get_token() != first
+
+
 async def test_what_is_lacking_is_told_before_the_browser_opens(
     person: AuthorizationCode, monkeypatch: pytest.MonkeyPatch
 ) -> None:

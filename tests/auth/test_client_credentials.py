@@ -213,7 +213,8 @@ Way = Callable[[ClientCredentials], Awaitable[None]]
 @pytest.mark.parametrize(
     ("status", "answer"),
     [
-        (302, ""), (404, "<html>"), (405, ""), (408, ""), (500, "<html>"), (503, ""),
+        (302, ""), (403, "<html>"), (404, "<html>"), (405, ""), (408, ""), (500, "<html>"),
+        (503, ""),
         (503, {"error": "invalid_client"}), (400, {"error": "temporarily_unavailable"}),
         (400, {"error": "server_error"}),
     ],
@@ -230,7 +231,7 @@ async def test_an_outage_is_not_a_rejection(
 
 @pytest.mark.parametrize(
     ("status", "answer"),
-    [(400, {"error": "invalid_grant"}), (401, ""), (403, ""), (404, {"error": "invalid_client"})],
+    [(400, {"error": "invalid_grant"}), (400, ""), (401, ""), (404, {"error": "invalid_client"})],
 )  # fmt: skip
 async def test_a_rejection_is_an_authentication_error(
     policy: RetryPolicy, status: int, answer: object
