@@ -14,7 +14,7 @@ _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
 def checked_client_id(client_id: object) -> str:
     """Check the id of an application and strip it."""
     if not isinstance(client_id, str) or not client_id.strip() or not client_id.isprintable():
-        raise ArgumentError("client_id", client_id, "the id of an application")
+        raise ArgumentError("client_id", client_id, "a non-empty, printable string")
     return client_id.strip()
 
 

@@ -521,5 +521,5 @@ async def test_a_secret_goes_nowhere_that_is_not_safe(
      "ftp://127.0.0.1", "https://x.com/#f", "https://x .com", "https://x.com:99999"],
 )  # fmt: skip
 def test_an_issuer_must_be_safe(issuer: str) -> None:
-    with pytest.raises(ConfigurationError, match="issuer must be an https URL"):
+    with pytest.raises(ConfigurationError, match="issuer"):
         ClientCredentials("a", "b", issuer=issuer)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -108,7 +109,7 @@ def test_a_file_that_others_can_open_is_refused_and_replaced(settings: Path, mod
     store.save(RECORD)
     (file,) = settings.iterdir()
     file.chmod(mode)
-    with pytest.raises(ConfigurationError, match="others can read"):
+    with pytest.raises(ConfigurationError, match=re.escape(str(file))):
         store.load(ISSUER)
     store.save(RECORD)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -148,7 +149,7 @@ def test_nothing_is_left_of_a_write_that_failed(
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="cannot create the folder"):
+    with pytest.raises(ConfigurationError, match="below"):
         FileStore(tmp_path / "file" / "below").save(RECORD)
 
 
@@ -294,9 +295,10 @@ def locks(folder: Path) -> list[Path]:
 
 async def test_a_lock_that_is_never_free_is_an_error(policy: RetryPolicy, settings: Path) -> None:
     async with locked(ISSUER, policy, 1):
-        with pytest.raises(TransportError, match="another process has kept") as caught:
+        with pytest.raises(TransportError, match="lock") as caught:
             async with locked(ISSUER, policy, 1):
                 pass
+    assert caught.value.timeout
     assert not caught.value.sent
     async with locked(ISSUER, policy, 1):
         pass
