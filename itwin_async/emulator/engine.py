@@ -7,55 +7,25 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from itwin_async.emulator import errors
-from itwin_async.emulator.access import Access, Caller
-from itwin_async.emulator.evidence import RecordedRequest, scrub
-from itwin_async.emulator.exchange import Answer, Call, Query
-from itwin_async.emulator.faults import FaultBook, SetFault
-from itwin_async.emulator.limits import Limiter, RateLimit
-from itwin_async.emulator.paging import LinkStyle
-from itwin_async.emulator.routes import accepts, find_route
-from itwin_async.emulator.signin import SignIn, is_sign_in
-from itwin_async.emulator.tampering import refuse_token, tamper
+from itwin_async.emulator.faults.effects import Effects
+from itwin_async.emulator.faults.plan import FaultBook, SetFault
+from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.platform.paging import LinkStyle
+from itwin_async.emulator.platform.routes import accepts, find_route
+from itwin_async.emulator.rate_limits import Limiter, RateLimit
+from itwin_async.emulator.request_log import RecordedRequest, scrub
+from itwin_async.emulator.requests import Query
+from itwin_async.emulator.responses import Answer
+from itwin_async.emulator.signin.server import SignIn, is_sign_in
+from itwin_async.emulator.signin.tokens import Access, Caller
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.state import World
-
-
-@attrs.frozen(kw_only=True)
-class Request:
-    """
-    A request as it came in.
-
-    Args:
-        method: the HTTP method.
-        target: path and query as they were sent.
-        headers: names in any case.
-        body: the bytes that came with it.
-        origin: scheme and host that it was sent to.
-        epoch: how often the emulator had been reset when it came; it is of no time when absent.
-
-    """
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-    origin: str = ""
-    epoch: int | None = None
-
-    @property
-    def path(self) -> str:
-        """The path as it was sent."""
-        return self.target.partition("?")[0]
-
-    @property
-    def query(self) -> str:
-        """The query as it was sent."""
-        return self.target.partition("?")[2]
+    from itwin_async.emulator.requests import Request
+    from itwin_async.emulator.world.state import World
 
 
 class OutdatedError(Exception):
@@ -170,25 +140,14 @@ class Engine:
         """
         with self.lock:
             self._check(request)
-            fault = None if entry is None else entry.fault
             user = caller.user.name if isinstance(caller, Caller) else None
-            if fault is not None and fault.status is not None:
-                answer = errors.for_status(fault.status, request.path, {})
-                return tamper(answer, fault, self, request, user)
-            if fault is not None and fault.expire_continuation:
-                refusal = refuse_token(request)
-                if refusal is not None:
-                    return tamper(refusal, fault, self, request, user)
-            if is_sign_in(request.path):
-                answer = self.sign_in.answer(request, self.world)
-            else:
+            effects = None if entry is None else Effects(entry.fault, request, user)
+            answer = None if effects is None else effects.instead()
+            if answer is None:
                 answer = self._answer(request, caller)
-            if answer.refused and self.strict:
-                query = f"?{request.query}" if request.query else ""
-                line = f"{request.method} {request.path}{query}: {answer.refused}"
-                self.violations.append(line)
-            if fault is not None:
-                answer = tamper(answer, fault, self, request, user)
+            if effects is not None:
+                answer = effects.apply(answer, self.style)
+                effects.churn(self.world, self.clock)
             return answer
 
     def _check(self, request: Request) -> None:
@@ -202,6 +161,16 @@ class Engine:
         self.request_count += 1
 
     def _answer(self, request: Request, caller: Caller | Answer) -> Answer:
+        if is_sign_in(request.path):
+            answer = self.sign_in.answer(request, self.world)
+        else:
+            answer = self._platform(request, caller)
+        if answer.refused and self.strict:
+            query = f"?{request.query}" if request.query else ""
+            self.violations.append(f"{request.method} {request.path}{query}: {answer.refused}")
+        return answer
+
+    def _platform(self, request: Request, caller: Caller | Answer) -> Answer:
         found = find_route(request.method, request.path)
         if found is None:
             return errors.resource_not_found()

@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from itwin_async.emulator.clock import EmulatorClock
-from itwin_async.emulator.controls import EmulatorControls
+from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.engine import Engine
-from itwin_async.emulator.gate import Gate
+from itwin_async.emulator.handler import Gate
 from itwin_async.emulator.hosting import Hosted, HostedInLoop, HostedInThread
-from itwin_async.emulator.paging import LinkStyle
-from itwin_async.emulator.state import World
+from itwin_async.emulator.platform.paging import LinkStyle
+from itwin_async.emulator.world.state import World
 
 if TYPE_CHECKING:
     from aiohttp import web
     from aiohttp.web_request import BaseRequest
 
-    from itwin_async.emulator.limits import RateLimit
+    from itwin_async.emulator.rate_limits import RateLimit
 
 
 class _Configured(EmulatorControls, Hosted):

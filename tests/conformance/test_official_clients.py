@@ -12,7 +12,7 @@ import attrs
 import pytest
 
 from itwin_async.emulator import EmulatorThread
-from itwin_async.emulator.routes import ROUTES
+from itwin_async.emulator.platform.routes import ROUTES
 
 from .conftest import HERE, unavailable
 

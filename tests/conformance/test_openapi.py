@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from itwin_async.emulator import EmulatorThread
-from itwin_async.emulator.openapi import openapi
+from itwin_async.emulator.platform.openapi import openapi
 
 schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
 hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed")

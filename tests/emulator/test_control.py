@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from itwin_async.emulator import Emulator
-from itwin_async.emulator.serve import main, rate_limit
+from itwin_async.emulator.command import main, rate_limit
 
 from .conftest import Caller
 

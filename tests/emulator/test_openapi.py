@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from itwin_async.emulator import Emulator
-from itwin_async.emulator.routes import ROUTES, find_route
+from itwin_async.emulator.platform.routes import ROUTES, find_route
 
 from .conftest import Caller, Reply
 

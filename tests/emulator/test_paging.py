@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from itwin_async.emulator import Emulator
-from itwin_async.emulator.engine import Engine, Request
-from itwin_async.emulator.ids import guid_of
-from itwin_async.emulator.paging import LinkStyle, read_token, write_token
+from itwin_async.emulator.engine import Engine
+from itwin_async.emulator.platform.paging import LinkStyle, read_token, write_token
+from itwin_async.emulator.requests import Request
+from itwin_async.emulator.world.ids import guid_of
 
 
 def ask(engine: Engine, target: str) -> Any:

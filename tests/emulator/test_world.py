@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from itwin_async.emulator import Emulator, Extent, Fault, World
-from itwin_async.emulator.ids import GuidMint, is_guid
-from itwin_async.emulator.shelf import Marks, Shelf
+from itwin_async.emulator.world.ids import GuidMint, is_guid
+from itwin_async.emulator.world.tables import Marks, Shelf
 
 from .conftest import Caller
 

@@ -1,0 +1,195 @@
+"""What the sign-in server knows: applications, codes and refresh tokens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+from urllib.parse import unquote_plus
+
+import attrs
+
+from itwin_async.emulator.responses import Answer, json_answer
+from itwin_async.emulator.world.ids import guid_of
+
+if TYPE_CHECKING:
+    from itwin_async.emulator.json_types import JsonObject
+
+PLATFORM_SCOPE = "itwin-platform"
+OFFLINE_SCOPE = "offline_access"
+USER_SCOPES = ("openid", "email", "profile", "organization")
+_NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
+
+
+class OAuthError(Exception):
+    """
+    A refusal in the words of OAuth.
+
+    Args:
+        code: the error code.
+        description: what a person reads.
+        status: the HTTP status.
+
+    """
+
+    def __init__(self, code: str, description: str, status: int = 400) -> None:
+        super().__init__(code, description, status)
+        self.code = code
+        self.description = description
+        self.status = status
+
+    def answer(self) -> Answer:
+        """Return the answer of the token endpoint."""
+        content: JsonObject = {"error": self.code, "error_description": self.description}
+        headers = dict(_NO_STORE)
+        if self.status == 401:  # noqa: PLR2004 - the status is the name
+            headers["WWW-Authenticate"] = 'Basic realm="emulator"'
+        return json_answer(self.status, content, headers)
+
+
+@attrs.frozen
+class OAuthClient:
+    """
+    An application that may ask for tokens.
+
+    Args:
+        client_id: its id.
+        secret: its secret; a public application has none.
+        redirect_uris: where it may be sent back to.
+        scopes: what it may ask for.
+
+    """
+
+    client_id: str
+    secret: str | None = None
+    redirect_uris: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = (PLATFORM_SCOPE, OFFLINE_SCOPE, *USER_SCOPES)
+
+    @property
+    def service_user(self) -> str:
+        """The name of the user that a service is."""
+        return f"{self.client_id}@apps.imsoidc.bentley.com"
+
+
+@attrs.frozen
+class TokenRequest:
+    """
+    A request to the token endpoint.
+
+    Args:
+        grant: the grant type.
+        client_id: the application.
+        status: what was answered.
+        error: the error code, if any.
+        time: when, by the emulator's clock.
+
+    """
+
+    grant: str
+    client_id: str
+    status: int
+    error: str | None
+    time: float
+
+
+@attrs.frozen
+class Code:
+    """An authorization code that was handed out."""
+
+    client_id: str
+    user: str
+    scopes: tuple[str, ...]
+    redirect_uri: str
+    challenge: str
+    family: str
+    expires_at: float
+
+
+@attrs.define
+class Refresh:
+    """A refresh token that was handed out; good for one use."""
+
+    client_id: str
+    user: str
+    scopes: tuple[str, ...]
+    family: str
+    expires_at: float
+    used: bool = False
+
+
+def default_clients() -> dict[str, OAuthClient]:
+    """Return the applications that every emulator knows."""
+    callbacks = tuple(f"http://localhost:{port}/signin-callback" for port in (3000, 3301))
+    clients = (
+        OAuthClient("demo-service", "demo-secret", scopes=(PLATFORM_SCOPE,)),
+        OAuthClient("demo-native", redirect_uris=callbacks),
+    )
+    return {client.client_id: client for client in clients}
+
+
+def token_answer(content: JsonObject) -> Answer:
+    """Return a successful answer of the token endpoint."""
+    return json_answer(200, content, _NO_STORE)
+
+
+def basic_credentials(header: str) -> tuple[str, str]:
+    """
+    Read an `Authorization: Basic` header; id and secret are form-encoded.
+
+    Raises:
+        OAuthError: it is malformed.
+
+    """
+    scheme, _, value = header.partition(" ")
+    try:
+        if scheme.lower() != "basic":
+            raise ValueError(scheme)
+        text = base64.b64decode(value.strip(), validate=True).decode("ascii")
+    except ValueError:
+        raise OAuthError("invalid_client", "The Authorization header is not valid.", 401) from None
+    client_id, colon, secret = text.partition(":")
+    if not colon:
+        raise OAuthError("invalid_client", "The Authorization header is not valid.", 401)
+    return unquote_plus(client_id), unquote_plus(secret)
+
+
+def challenge_of(verifier: str) -> str:
+    """Return the S256 challenge of a PKCE verifier."""
+    digest = hashlib.sha256(verifier.encode("ascii", "replace")).digest()
+    return base64.urlsafe_b64encode(digest).decode().rstrip("=")
+
+
+def read_scopes(text: str | None, client: OAuthClient) -> tuple[str, ...]:
+    """
+    Read a list of scopes.
+
+    Raises:
+        OAuthError: the application may not ask for one of them.
+
+    """
+    if not text:
+        return tuple(scope for scope in client.scopes if scope == PLATFORM_SCOPE)
+    scopes = tuple(dict.fromkeys(text.split()))
+    for scope in scopes:
+        if scope not in client.scopes:
+            raise OAuthError("invalid_scope", f"The scope '{scope}' is not allowed.")
+    return scopes
+
+
+def write_jwt(claims: Mapping[str, object]) -> str:
+    """Return a token that looks like a signed one; its signature means nothing."""
+    header = {"alg": "RS256", "kid": "emulator", "typ": "JWT"}
+    parts = [_part(json.dumps(part).encode()) for part in (header, claims)]
+    signature = _part(hashlib.sha512(".".join(parts).encode()).digest() * 4)
+    return ".".join([*parts, signature])
+
+
+def secret_text(kind: str, number: int) -> str:
+    """Return a text that stands for a code or refresh token."""
+    return _part(hashlib.sha256(f"{kind}:{number}:{guid_of(kind)}".encode()).digest())
+
+
+def _part(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
