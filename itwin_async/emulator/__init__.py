@@ -1,10 +1,13 @@
-"""A local iTwin Platform for tests and trials; it knows nothing of the client."""
+"""A local iTwin Platform for tests and trials, independent of the client."""
 
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.faults.plan import Fault, FaultError
+from itwin_async.emulator.platform.routes import ServedOperation
+from itwin_async.emulator.platform.served import SERVED
 from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.recording.cassette import Cassette, CassetteError
-from itwin_async.emulator.recording.recorder import Recorder, Replay, ReplayThread
+from itwin_async.emulator.recording.recorder import Recorder
+from itwin_async.emulator.recording.replay import Replay, ReplayThread
 from itwin_async.emulator.request_log import RecordedRequest
 from itwin_async.emulator.server import Emulator, EmulatorThread
 from itwin_async.emulator.signin.oauth import OAuthClient, TokenRequest
@@ -18,6 +21,7 @@ from itwin_async.emulator.world.records import (
 from itwin_async.emulator.world.state import World
 
 __all__ = [
+    "SERVED",
     "Cassette",
     "CassetteError",
     "Emulator",
@@ -34,6 +38,7 @@ __all__ = [
     "Recorder",
     "Replay",
     "ReplayThread",
+    "ServedOperation",
     "TagRecord",
     "TokenRequest",
     "UserRecord",

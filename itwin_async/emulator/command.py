@@ -1,4 +1,4 @@
-"""The emulator as a program."""
+"""The command `python -m itwin_async.emulator`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
-from itwin_async.emulator.recording.recorder import PLATFORM, Recorder, Replay
+from itwin_async.emulator.recording.recorder import PLATFORM, Recorder
+from itwin_async.emulator.recording.replay import Replay
 from itwin_async.emulator.server import Emulator
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ async def serve(emulator: HostedInLoop, *, output: TextIO | None = None) -> None
 
     Args:
         emulator: what to run; not entered yet.
-        output: where to print; the standard output when absent.
+        output: where to print; the standard output when None.
 
     """
     stop = asyncio.Event()
@@ -48,16 +49,7 @@ async def serve(emulator: HostedInLoop, *, output: TextIO | None = None) -> None
 
 
 def rate_limit(text: str) -> RateLimit:
-    """
-    Read a rate limit such as `100/60`.
-
-    Args:
-        text: how many requests, a slash, and in how many seconds.
-
-    Raises:
-        ValueError: the text is something else.
-
-    """
+    """Return the limit of a text such as `100/60` (calls per seconds); ValueError if it is none."""
     requests, slash, seconds = text.partition("/")
     limit = RateLimit(int(requests), float(seconds if slash else 1))
     if limit.requests < 1 or not limit.per_seconds > 0:
@@ -79,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
     add("--itwins", type=int, default=12, help="iTwins to generate (%(default)s)")
     add("--imodels", type=int, default=25, help="iModels in each (%(default)s)")
     add("--rate-limit", type=rate_limit, metavar="N/SECONDS", help="calls allowed per caller")
-    add("--latency", type=float, default=0.0, metavar="S", help="seconds that each answer takes")
+    add("--latency", type=float, default=0.0, metavar="S", help="seconds before each response")
     add("--world", type=Path, metavar="FILE", help="a world to add, as JSON")
     add("--token-file", type=Path, metavar="FILE", help="where to write the token too")
     add("--strict", action="store_true", help="collect requests that would be refused")
@@ -91,16 +83,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """
-    Run the command line.
-
-    Args:
-        arguments: the words of the command line; those of the process when absent.
-
-    Returns:
-        The exit code.
-
-    """
+    """Run the command line, by default that of the process, and return the exit code."""
     options = parser().parse_args(arguments)
     if options.openapi:
         json.dump(openapi(), sys.stdout, indent=2)
@@ -117,11 +100,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _hosted(options: argparse.Namespace) -> HostedInLoop:
-    place = {"host": options.host, "port": options.port}
+    address = {"host": options.host, "port": options.port}
     if options.record is not None:
-        return Recorder(options.record, options.target, **place)
+        return Recorder(options.record, options.target, **address)
     if options.replay is not None:
-        return Replay(options.replay, **place)
+        return Replay(options.replay, **address)
     emulator = Emulator(
         seed=options.seed,
         itwins=options.itwins,
@@ -129,7 +112,7 @@ def _hosted(options: argparse.Namespace) -> HostedInLoop:
         rate_limit=options.rate_limit,
         latency=options.latency,
         strict=options.strict,
-        **place,
+        **address,
     )
     if options.world is not None:
         emulator.load(options.world)

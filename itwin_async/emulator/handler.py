@@ -1,4 +1,4 @@
-"""Between the network and the platform: reads requests, sends answers, breaks connections."""
+"""Between the network and the engine: reads requests, sends responses, breaks connections."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from itwin_async.emulator.control.emulator import EmulatorControls
     from itwin_async.emulator.engine import Engine
     from itwin_async.emulator.faults.plan import Fault
-    from itwin_async.emulator.responses import Answer
+    from itwin_async.emulator.responses import Response
 
 _COMPRESS_FROM = 256
 
 
-class Gate:
+class Handler:
     """
     The handler of all requests.
 
     Args:
         emulator: what the control interface controls.
         engine: the platform.
-        latency: seconds that every answer takes.
+        latency: seconds before each response.
         compress: whether bodies are compressed for clients that accept gzip.
 
     Raises:
@@ -45,7 +45,7 @@ class Gate:
         self, emulator: EmulatorControls, engine: Engine, *, latency: float, compress: bool
     ) -> None:
         check_seconds("latency", latency)
-        self.latency = latency
+        self._latency = latency
         self._engine = engine
         self._compress = compress
         self._control = Control(emulator, engine.lock)
@@ -68,47 +68,40 @@ class Gate:
         if request.path == "/" and request.method == "GET":
             return _plain(page())
         if request.path.startswith(PREFIX):
-            return _plain(self._control.answer(request))
+            return _plain(self._control.respond(request))
         try:
             return await self._platform(incoming, request)
         except OutdatedError:
             return _hang_up(incoming)
 
     async def _platform(self, incoming: BaseRequest, request: Request) -> web.StreamResponse:
-        if self.latency:
-            await asyncio.sleep(self.latency)
-        record, entry, caller = self._engine.begin(request)
-        if entry is None:
-            answer = self._engine.work(request, caller, None)
-            record.status = answer.status
-            return self._response(request, answer)
-        fault, wait = entry.fault, entry.wait()
+        if self._latency:
+            await asyncio.sleep(self._latency)
+        running = self._engine.begin(request)
+        fault = None if running.fault is None else running.fault.fault
+        wait = 0 if running.fault is None else running.fault.wait()
         if wait:
             await asyncio.sleep(wait)
-        if fault.drop == "before":
+        if fault and fault.drop == "before":
             return _hang_up(incoming)
-        answer = self._engine.work(request, caller, entry)
-        if fault.drop == "after":
+        response = self._engine.work(running)
+        if fault and fault.drop == "after":
             return _hang_up(incoming)
-        record.status = answer.status
-        if fault.drop == "middle" or fault.trickle:
-            return await _send_slowly(incoming, answer, fault)
-        return self._response(request, answer)
-
-    def _response(self, request: Request, answer: Answer) -> web.Response:
-        body, headers = answer.body, answer.headers
-        if (
-            self._compress
-            and len(body) >= _COMPRESS_FROM
-            and "gzip" in request.headers.get("Accept-Encoding", "")
-        ):
-            body = gzip.compress(body, compresslevel=1)
-            headers = {**headers, "Content-Encoding": "gzip"}
-        return web.Response(status=answer.status, body=body or None, headers=headers)
+        running.record.status = response.status
+        if fault and (fault.drop == "middle" or fault.trickle):
+            return await _send_slowly(incoming, response, fault)
+        accepted = incoming.headers.get("Accept-Encoding", "")
+        if self._compress and len(response.body) >= _COMPRESS_FROM and "gzip" in accepted:
+            body = gzip.compress(response.body, compresslevel=1)
+            headers = {**response.headers, "Content-Encoding": "gzip"}
+            return web.Response(status=response.status, body=body, headers=headers)
+        return _plain(response)
 
 
-def _plain(answer: Answer) -> web.Response:
-    return web.Response(status=answer.status, body=answer.body or None, headers=answer.headers)
+def _plain(response: Response) -> web.Response:
+    return web.Response(
+        status=response.status, body=response.body or None, headers=response.headers
+    )
 
 
 def _hang_up(incoming: BaseRequest) -> web.Response:
@@ -117,10 +110,10 @@ def _hang_up(incoming: BaseRequest) -> web.Response:
     return web.Response()
 
 
-async def _send_slowly(incoming: BaseRequest, answer: Answer, fault: Fault) -> web.StreamResponse:
-    response = web.StreamResponse(status=answer.status, headers=answer.headers)
-    response.content_length = len(answer.body)
-    body = answer.body
+async def _send_slowly(incoming: BaseRequest, whole: Response, fault: Fault) -> web.StreamResponse:
+    response = web.StreamResponse(status=whole.status, headers=whole.headers)
+    response.content_length = len(whole.body)
+    body = whole.body
     if fault.drop == "middle":
         body = body[: len(body) // 2]
     size = fault.trickle or len(body) or 1

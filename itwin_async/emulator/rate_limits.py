@@ -20,14 +20,14 @@ class RateLimit:
     How many calls are allowed.
 
     Args:
-        requests: so many calls,
-        per_seconds: in so many seconds.
-        kind: a fixed window that starts with the first call, or a bucket of tokens.
-        burst: how many calls a full bucket allows at once; `requests` when absent.
-        shared: whether all callers share one limit; each caller has their own when not.
-        per_api: whether iModels, iTwins and Saved Views are counted apart.
-        header: whether answers say how many calls remain.
-        retry_after: whether a refusal says how long to wait.
+        requests: how many calls are allowed in a period.
+        per_seconds: the period.
+        kind: a fixed window that starts with the first call, or a token bucket.
+        burst: the size of a bucket; `requests` when None.
+        shared: whether all callers share one limit; otherwise each has its own.
+        per_api: whether iModels, iTwins and Saved Views are counted separately.
+        header: whether responses have a header with the remaining calls.
+        retry_after: whether a 429 has the header `retry-after`.
 
     """
 
@@ -57,7 +57,7 @@ class _Bucket:
     time: float
 
 
-class Limiter:
+class RateLimiter:
     """
     Counts calls against a limit.
 
@@ -73,18 +73,15 @@ class Limiter:
         self._windows: dict[str, _Window] = {}
         self._buckets: dict[str, _Bucket] = {}
 
-    def reset(self) -> None:
-        """Forget all calls."""
+    def reset(self, limit: RateLimit | None) -> None:
+        """Set the limit and forget all calls."""
+        self.limit = limit
         self._windows.clear()
         self._buckets.clear()
 
     def take(self, client: str, api: str) -> tuple[float, int]:
         """
-        Count a call.
-
-        Args:
-            client: who calls.
-            api: the first segment of the path.
+        Count a call of a client to an API.
 
         Returns:
             Seconds to wait, 0 when the call is allowed; and how many calls remain.
@@ -97,7 +94,7 @@ class Limiter:
         return self._bucket(limit, key) if limit.kind == "bucket" else self._window(limit, key)
 
     def headers(self, wait: float, remaining: int) -> dict[str, str]:
-        """Return the headers that go with an answer."""
+        """Return the headers of the response."""
         found: dict[str, str] = {}
         if self.limit is None:
             return found

@@ -1,4 +1,4 @@
-"""What was asked of the emulator, and ways to assert on it."""
+"""The log of all requests, and assertions on it."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 import attrs
 from multidict import CIMultiDict
 
-from itwin_async.emulator.faults.plan import Fault, SetFault
-from itwin_async.emulator.requests import Query
+from itwin_async.emulator.requests import Query, RequestPattern
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from itwin_async.emulator.json_types import JsonObject
+    from itwin_async.emulator.requests import Request
 
 _SECRET = ("authorization", "cookie", "proxy-authorization")
 _SHOWN = 30
@@ -29,12 +29,12 @@ class RecordedRequest:
         path: the path as it was sent.
         query: the query as it was sent, without the question mark.
         headers: the headers; of secrets only the scheme.
-        user: the name of the user that called; nothing without a good token.
-        status: what was answered; nothing while it is being worked on or when the connection was
+        user: the name of its user; None without a valid token.
+        status: the status of the response; None while there is none, or when the connection was
             dropped instead.
         time: when it came, by the emulator's clock.
         fault: the fault that applied, in words.
-        body: the bytes that came with it.
+        body: the bytes of the body.
 
     """
 
@@ -47,6 +47,24 @@ class RecordedRequest:
     status: int | None = None
     fault: str | None = None
     body: bytes = b""
+
+    @classmethod
+    def of(cls, request: Request, *, time: float, user: str | None) -> RecordedRequest:
+        """Record a request without its secrets."""
+        headers = CIMultiDict(request.headers)
+        for name in _SECRET:
+            if name in headers:
+                scheme, blank, _ = headers[name].partition(" ")
+                headers[name] = scheme if blank else "***"
+        return cls(
+            method=request.method,
+            path=request.path,
+            query=request.query,
+            headers=headers,
+            time=time,
+            user=user,
+            body=request.body,
+        )
 
     def __str__(self) -> str:
         query = f"?{self.query}" if self.query else ""
@@ -67,24 +85,49 @@ class RecordedRequest:
         }
 
 
-def scrub(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    """Return a copy of headers in which secrets are cut down to their scheme."""
-    found = CIMultiDict(headers)
-    for name in _SECRET:
-        if name in found:
-            found[name] = found[name].partition(" ")[0] if " " in found[name] else "***"
-    return found
+class RequestLog:
+    """
+    What was asked of the platform, the oldest first.
+
+    Args:
+        keep: how many requests are remembered at least.
+
+    """
+
+    def __init__(self, keep: int) -> None:
+        self.requests: list[RecordedRequest] = []
+        self.count = 0
+        self.counts: dict[str, int] = {}
+        self.violations: list[str] = []
+        self._keep = keep
+
+    def add(self, record: RecordedRequest) -> None:
+        """Remember a request."""
+        if len(self.requests) >= 2 * self._keep:
+            del self.requests[: self._keep]
+        self.requests.append(record)
+        self.count += 1
+
+    def count_operation(self, operation: str) -> None:
+        """Count a call of an operation such as `GET /imodels/{id}`."""
+        self.counts[operation] = self.counts.get(operation, 0) + 1
+
+    def clear(self) -> None:
+        """Forget all requests, but not the violations."""
+        self.requests.clear()
+        self.counts.clear()
+        self.count = 0
 
 
 @attrs.frozen
 class Wanted:
     """
-    What a test looks for among the requests.
+    Which requests a test looks for.
 
     Args:
         match: method and path, as `GET /imodels/favorites`.
         query: parameters that were sent, with their values.
-        user: the name of the user that called.
+        user: the name of the user.
 
     """
 
@@ -100,26 +143,24 @@ class Wanted:
         return " ".join(words)
 
     def among(self, requests: Sequence[RecordedRequest]) -> list[RecordedRequest]:
-        """Return the requests that are meant."""
-        probe = SetFault(Fault(match=self.match, times=None))
-        found = [row for row in requests if probe.due(row.method, row.path, None)]
-        if self.user is not None:
-            found = [row for row in found if row.user == self.user]
-        if self.query:
-            found = [row for row in found if self._asks(Query(row.query))]
-        return found
-
-    def _asks(self, query: Query) -> bool:
-        return all(query.get(name) == value for name, value in self.query.items())
+        """Return the requests that fit."""
+        pattern = RequestPattern(self.match)
+        return [
+            row
+            for row in requests
+            if pattern.matches(row.method, row.path)
+            and self.user in {None, row.user}
+            and (not self.query or self.query.items() <= _sent(Query(row.query), self.query))
+        ]
 
 
 def explain(requests: Sequence[RecordedRequest], wanted: Wanted, expected: str) -> str:
     """
-    Return what a failed assertion says.
+    Return the message of a failed assertion.
 
     Args:
-        requests: all that was asked.
-        wanted: what should have been asked.
+        requests: all requests.
+        wanted: which of them were expected.
         expected: how often.
 
     """
@@ -129,15 +170,19 @@ def explain(requests: Sequence[RecordedRequest], wanted: Wanted, expected: str) 
         lines.append("Nothing was called at all.")
     else:
         lines.append(f"What was called ({len(requests)} in all):")
+        if len(requests) > _SHOWN:
+            lines.append(f"    ... {len(requests) - _SHOWN} earlier ones")
         marks = {id(request) for request in found}
         lines += [
             f"  {'>' if id(request) in marks else ' '} {request}" for request in requests[-_SHOWN:]
         ]
-        if len(requests) > _SHOWN:
-            lines.insert(2, f"    ... {len(requests) - _SHOWN} earlier ones")
     return "\n".join(lines)
 
 
 def times_in_words(count: int) -> str:
-    """Return a number of calls as a word."""
+    """Return a number of calls in words."""
     return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _sent(query: Query, names: Mapping[str, str]) -> set[tuple[str, str]]:
+    return {(name, query[name]) for name in names if name in query}

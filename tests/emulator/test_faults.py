@@ -204,7 +204,7 @@ async def walk_ids(call: Caller, target: str, key: str) -> list[str]:
 async def test_churn_of_imodels(
     call: Caller, emulator: Emulator, itwin_id: str, start: str, kind: Any
 ) -> None:
-    before = [record.id for record in emulator.state.shelves[itwin_id]]
+    before = [record.id for record in emulator.state.imodels_of(itwin_id)]
     emulator.fault(Fault(match="GET /imodels/favorites", churn=kind))
     target = f"/imodels/favorites?iTwinId={itwin_id}&$top=10&{start}"
     ids = await walk_ids(call, target, "iModels")
@@ -265,7 +265,7 @@ def test_faults_that_make_no_sense(wrong: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("latency", [float("nan"), float("inf"), -0.1])
 def test_a_latency_that_no_clock_can_wait_for(latency: float) -> None:
-    with pytest.raises(FaultError, match="latency must be a number of seconds from 0 on"):
+    with pytest.raises(FaultError, match="latency"):
         Emulator(latency=latency)
 
 

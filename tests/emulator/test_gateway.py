@@ -221,7 +221,7 @@ async def test_links_name_the_host_that_was_asked(call: Caller, emulator: Emulat
 
 async def test_it_does_not_run() -> None:
     emulator = Emulator()
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="not running"):
         _ = emulator.base_url
 
 

@@ -166,11 +166,6 @@ async def test_recents(call: Caller, emulator: Emulator) -> None:
     assert hidden.id not in [row["id"] for row in rows]
 
 
-async def test_recents_have_no_removal(call: Caller, itwin_id: str) -> None:
-    reply = await call("DELETE", f"/itwins/recents/{itwin_id}")
-    assert error_of(reply)["code"] == "ResourceNotFound"
-
-
 async def test_entities(call: Caller, emulator: Emulator) -> None:
     body = {"class": "Thing", "subClass": "Asset", "displayName": "Lock", "number": "L-1"}
     made = await call("POST", "/itwins/", json={**body, "latitude": 51.5, "type": None})

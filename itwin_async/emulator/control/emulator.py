@@ -1,4 +1,4 @@
-"""What a test can do with an emulator, from any thread."""
+"""The controls of an emulator, for tests in any thread."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itwin_async.emulator.control.signin import SignInControls
-from itwin_async.emulator.control.world import WorldBuilding
+from itwin_async.emulator.control.world import WorldControls
 from itwin_async.emulator.control.world_file import export_world, load_world
 from itwin_async.emulator.faults.plan import Fault
 from itwin_async.emulator.platform.openapi import openapi
@@ -28,10 +28,10 @@ if TYPE_CHECKING:
 
 class Snapshot:
     """
-    A world as it was at a moment.
+    A world at a moment.
 
     Args:
-        world: a copy that nobody else has.
+        world: a copy that is not used otherwise.
 
     """
 
@@ -40,55 +40,54 @@ class Snapshot:
 
     @property
     def world(self) -> World:
-        """A copy that changes on its own."""
+        """An independent copy of the world."""
         return self._world.copy()
 
 
-class EmulatorControls(WorldBuilding, SignInControls):
-    """World, tokens, faults, time and evidence of an emulator."""
+class EmulatorControls(WorldControls, SignInControls):
+    """World, tokens, faults, time and request log of an emulator."""
 
     @property
     def token(self) -> str:
         """A token of the demo user, who has favorites and recents in a generated world."""
-        return self._engine.access.demo_token
+        return self._engine.tokens.demo_token
 
     def token_for(self, user: str | UserRecord, *, fresh: bool = False) -> str:
         """
-        Return a token of a user, who is made known if new and may see every iTwin.
+        Return a token of a user, who is added if new and may see every iTwin.
 
         Args:
             user: the name of the user.
-            fresh: whether it shall be another token than before.
+            fresh: whether it is another token than before.
 
         """
         with self._engine.lock:
-            return self._engine.access.token_for(self._user(user), fresh=fresh)
+            return self._engine.tokens.token_for(self._user(user), fresh=fresh)
 
     def expire(self, token: str) -> None:
-        """Answer 401 to this token from now on."""
+        """Make a token invalid from now on."""
         with self._engine.lock:
-            self._engine.access.expire(token)
+            self._engine.tokens.expire(token)
 
     def expire_tokens_after(self, calls: int | None) -> None:
-        """Let every token be good for so many more calls and no more; `None` takes it back."""
+        """Make every token invalid after so many more calls; `None` removes the limit."""
         with self._engine.lock:
-            self._engine.access.limit_calls(calls)
+            self._engine.tokens.limit_calls(calls)
 
     @property
     def clock(self) -> EmulatorClock:
-        """The emulator's time: rate windows and the expiry of tokens follow it."""
+        """The emulator's time, for rate limits and the expiry of tokens."""
         return self._engine.clock
 
     @property
     def rate_limit(self) -> RateLimit | None:
-        """How many calls are allowed; setting it starts the count anew."""
+        """How many calls are allowed; setting it restarts the count."""
         return self._engine.limiter.limit
 
     @rate_limit.setter
     def rate_limit(self, limit: RateLimit | None) -> None:
         with self._engine.lock:
-            self._engine.limiter.limit = limit
-            self._engine.limiter.reset()
+            self._engine.limiter.reset(limit)
 
     def fail(
         self,
@@ -102,15 +101,15 @@ class EmulatorControls(WorldBuilding, SignInControls):
         headers: Mapping[str, str] | None = None,
     ) -> SetFault:
         """
-        Answer requests with an error.
+        Respond to requests with an error.
 
         Args:
-            match: which ones, as `GET /imodels/favorites`; see `Fault`.
+            match: the requests, as `GET /imodels/favorites`; see `Fault`.
             status: the HTTP status.
             retry_after: value of the header `retry-after`.
-            times: how often; for ever when `None`.
+            times: how often; forever when None.
             after: how many matching requests pass before.
-            body: the body; the platform's own words for that status when absent.
+            body: the body; the platform's own for that status when None.
             headers: further headers.
 
         """
@@ -126,67 +125,59 @@ class EmulatorControls(WorldBuilding, SignInControls):
         return self.fault(fault)
 
     def fault(self, fault: Fault) -> SetFault:
-        """
-        Set a fault.
-
-        Returns:
-            The fault as it was set; its `applied` says how often it applied.
-
-        """
+        """Set a fault, and return its entry, whose `applied` says how often it applied."""
         with self._engine.lock:
             return self._engine.faults.add(fault)
 
     @property
     def faults(self) -> list[SetFault]:
-        """The faults that are set, the used up ones too."""
+        """The faults that are set, including those that will not apply again."""
         return list(self._engine.faults.entries)
 
     def clear_faults(self) -> None:
-        """Take all faults back."""
+        """Remove all faults."""
         with self._engine.lock:
-            self._engine.faults.clear()
+            self._engine.faults.entries.clear()
 
     @property
     def requests(self) -> list[RecordedRequest]:
-        """What was asked of the platform, the oldest first."""
-        return self._engine.requests
+        """The requests to the platform, the oldest first."""
+        return self._engine.log.requests
 
     @property
     def request_count(self) -> int:
-        """How many requests came in all; `requests` forgets the oldest of very many."""
-        return self._engine.request_count
+        """How many requests came in all; of very many, `requests` has only the last."""
+        return self._engine.log.count
 
     @property
     def counts(self) -> Mapping[str, int]:
         """How often each operation was called, as `GET /imodels/favorites`."""
-        return self._engine.counts
+        return self._engine.log.counts
 
     def clear_requests(self) -> None:
-        """Forget what was asked."""
+        """Forget all requests."""
         with self._engine.lock:
-            self._engine.requests.clear()
-            self._engine.counts.clear()
-            self._engine.request_count = 0
+            self._engine.log.clear()
 
     @property
     def violations(self) -> list[str]:
-        """In strict mode: requests that the platform would have refused from anybody."""
-        return self._engine.violations
+        """In strict mode: requests that the platform would refuse from anybody."""
+        return self._engine.log.violations
 
     def calls(
         self, match: str, *, query: Mapping[str, str] | None = None, user: str | None = None
     ) -> list[RecordedRequest]:
         """
-        Return the requests that a match such as `GET /imodels/favorites` means.
+        Return the requests that match.
 
         Args:
-            match: method and path.
+            match: method and path, as `GET /imodels/favorites`.
             query: parameters that were sent, with their values.
-            user: the name of the user that called.
+            user: the name of the user.
 
         """
         with self._engine.lock:
-            return Wanted(match, query or {}, user).among(self._engine.requests)
+            return Wanted(match, query or {}, user).among(self._engine.log.requests)
 
     def assert_called(
         self,
@@ -197,16 +188,13 @@ class EmulatorControls(WorldBuilding, SignInControls):
         user: str | None = None,
     ) -> list[RecordedRequest]:
         """
-        Fail unless something was called.
+        Fail unless an operation was called, and return the requests.
 
         Args:
-            match: what, as `PUT /imodels/favorites/{id}`.
-            times: how often exactly; at least once when absent.
+            match: method and path, as `PUT /imodels/favorites/{id}`.
+            times: how often exactly; at least once when None.
             query: parameters that were sent, with their values.
-            user: the name of the user that called.
-
-        Returns:
-            The requests.
+            user: the name of the user.
 
         Raises:
             AssertionError: it was not; the message lists what was called instead.
@@ -217,50 +205,43 @@ class EmulatorControls(WorldBuilding, SignInControls):
         if (times is None and not found) or (times is not None and len(found) != times):
             expected = "at least once" if times is None else times_in_words(times)
             wanted = Wanted(match, query or {}, user)
-            raise AssertionError(explain(self._engine.requests, wanted, expected))
+            raise AssertionError(explain(self._engine.log.requests, wanted, expected))
         return found
 
     def assert_not_called(self, match: str) -> None:
-        """
-        Fail if something was called.
-
-        Raises:
-            AssertionError: it was; the message lists what was called.
-
-        """
+        """Fail if an operation was called."""
         __tracebackhide__ = True
         self.assert_called(match, times=0)
 
     def reset(self, world: World | None = None) -> None:
         """
-        Go back to the beginning: world, clock and rate limit; forget faults, requests and expiries.
+        Reset world, clock, rate limit and tokens, and remove faults and requests.
 
         Args:
-            world: what it shall begin with from now on; what it began with when absent.
+            world: what it begins with from now on; what it began with when None.
 
         """
         self._engine.reset(world)
 
     def snapshot(self) -> Snapshot:
-        """Return the world as it is now, for `restore`."""
+        """Return the present world, for `restore`."""
         with self._engine.lock:
             return Snapshot(self._engine.world.copy())
 
     def restore(self, snapshot: Snapshot) -> None:
-        """Make the world as it was."""
+        """Return to a world."""
         with self._engine.lock:
             self._engine.world = snapshot.world
 
     def load(self, world: str | os.PathLike[str] | Mapping[str, object]) -> None:
         """
-        Add to the world what a file or mapping says.
+        Add to the world the content of a file or mapping.
 
         Args:
             world: the name of a JSON file, or its content.
 
         Raises:
-            ValueError: the content does not say what it should; the message names the place. The
-                world is then as it was.
+            ValueError: a value is wrong; the message says where. The world is unchanged then.
 
         """
         content: object = world
@@ -279,6 +260,6 @@ class EmulatorControls(WorldBuilding, SignInControls):
         return openapi()
 
     def export(self) -> JsonObject:
-        """Return the world as a mapping that `load` takes."""
+        """Return the world as JSON that `load` takes."""
         with self._engine.lock:
             return export_world(self._engine.world)

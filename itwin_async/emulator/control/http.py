@@ -1,4 +1,4 @@
-"""The control interface: what a test in another language asks of the emulator over HTTP."""
+"""The control interface over HTTP, for tests in other languages."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from itwin_async.emulator.json_types import Json
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.requests import Query
-from itwin_async.emulator.responses import Answer, json_answer, no_content
+from itwin_async.emulator.responses import Response, json_response
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -26,11 +26,11 @@ PREFIX = "/_emulator"
 
 
 class ControlError(ValueError):
-    """A control request that makes no sense."""
+    """A control request with a value that it cannot have."""
 
 
 @attrs.frozen
-class _Order:
+class _Command:
     query: Query
     content: Mapping[str, object]
     origin: str
@@ -38,11 +38,11 @@ class _Order:
 
 class Control:
     """
-    Answers what lies below `/_emulator`.
+    Serves the paths below `/_emulator`.
 
     Args:
-        emulator: what is controlled.
-        lock: held while something is done.
+        emulator: the emulator.
+        lock: held during each action.
 
     """
 
@@ -50,12 +50,12 @@ class Control:
         self._lock = lock
         self._emulator = emulator
         self._snapshots: dict[str, Snapshot] = {}
-        self._actions: Mapping[str, Callable[[_Order], Answer]] = {
-            "GET /": lambda _: json_answer(200, {"actions": list[Json](self._actions)}),
-            "GET /openapi.json": lambda order: json_answer(200, openapi(order.origin)),
-            "GET /live": lambda _: json_answer(200, overview(emulator)),
+        self._actions: Mapping[str, Callable[[_Command], Response]] = {
+            "GET /": lambda _: json_response(200, {"actions": list[Json](self._actions)}),
+            "GET /openapi.json": lambda command: json_response(200, openapi(command.origin)),
+            "GET /live": lambda _: json_response(200, overview(emulator)),
             "GET /imodels": self._imodels,
-            "GET /faults": lambda _: json_answer(200, {"faults": self._faults()}),
+            "GET /faults": lambda _: json_response(200, {"faults": self._faults()}),
             "POST /faults": self._set_faults,
             "DELETE /faults": lambda _: self._done(emulator.clear_faults),
             "GET /requests": self._requests,
@@ -63,7 +63,7 @@ class Control:
             "GET /violations": self._violations,
             "POST /reset": lambda _: self._done(emulator.reset),
             "GET /state": self._state,
-            "GET /world": lambda _: json_answer(200, emulator.export()),
+            "GET /world": lambda _: json_response(200, emulator.export()),
             "POST /world": self._load,
             "POST /snapshots": self._snapshot,
             "POST /restore": self._restore,
@@ -75,17 +75,17 @@ class Control:
             "POST /rate-limit": self._rate_limit,
         }
 
-    def answer(self, request: Request) -> Answer:
-        """Do what a control request asks."""
+    def respond(self, request: Request) -> Response:
+        """Run the action of a control request."""
         path = request.path[len(PREFIX) :].rstrip("/") or "/"
         action = self._actions.get(f"{request.method} {path}")
         if action is None:
             message = f"There is no {request.method} {PREFIX}{path}; see GET {PREFIX}."
             return _error(404, "ControlNotFound", message)
         try:
-            order = _Order(Query(request.query), _decode(request.body), request.origin)
+            command = _Command(Query(request.query), _decode(request.body), request.origin)
             with self._lock:
-                return action(order)
+                return action(command)
         except (ControlError, FaultError) as error:
             return _error(400, "ControlRefused", str(error))
         except KeyError as error:
@@ -93,105 +93,105 @@ class Control:
         except (ValueError, TypeError) as error:
             return _error(400, "ControlRefused", str(error))
 
-    def _done(self, action: Callable[[], None]) -> Answer:
+    def _done(self, action: Callable[[], None]) -> Response:
         action()
-        return no_content()
+        return Response(204)
 
     def _faults(self) -> list[Json]:
         return [entry.json() for entry in self._emulator.faults]
 
-    def _set_faults(self, order: _Order) -> Answer:
-        several = order.content.get("faults")
-        rows = [order.content] if several is None else several
+    def _set_faults(self, command: _Command) -> Response:
+        several = command.content.get("faults")
+        rows = [command.content] if several is None else several
         if not isinstance(rows, list):
             raise ControlError("faults must be a list of objects")
         faults = [Fault.from_json(row) for row in cast("list[Mapping[str, object]]", rows)]
         for fault in faults:
             self._emulator.fault(fault)
-        return json_answer(201, {"faults": self._faults()})
+        return json_response(201, {"faults": self._faults()})
 
-    def _requests(self, order: _Order) -> Answer:
-        query = order.query
+    def _requests(self, command: _Command) -> Response:
+        query = command.query
         match, limit = query.get("match"), int(query.get("limit", "1000"))
         rows = self._emulator.requests if match is None else self._emulator.calls(match)
         shown = rows[-limit:] if limit else []
-        return json_answer(200, {"count": len(rows), "requests": [row.json() for row in shown]})
+        return json_response(200, {"count": len(rows), "requests": [row.json() for row in shown]})
 
-    def _violations(self, _: _Order) -> Answer:
-        return json_answer(200, {"violations": list[Json](self._emulator.violations)})
+    def _violations(self, _: _Command) -> Response:
+        return json_response(200, {"violations": list[Json](self._emulator.violations)})
 
-    def _state(self, order: _Order) -> Answer:
-        limit = int(order.query.get("limit", "1000"))
-        return json_answer(200, world_of(self._emulator, limit))
+    def _state(self, command: _Command) -> Response:
+        limit = int(command.query.get("limit", "1000"))
+        return json_response(200, world_of(self._emulator, limit))
 
-    def _imodels(self, order: _Order) -> Answer:
-        query = order.query
+    def _imodels(self, command: _Command) -> Response:
+        query = command.query
         limit = int(query.get("limit", "100"))
-        return json_answer(200, imodels_of(self._emulator, query["iTwinId"], limit))
+        return json_response(200, imodels_of(self._emulator, query["iTwinId"], limit))
 
-    def _load(self, order: _Order) -> Answer:
-        self._emulator.load(order.content)
+    def _load(self, command: _Command) -> Response:
+        self._emulator.load(command.content)
         world = self._emulator.state
-        return json_answer(201, {"itwins": len(world.itwins), "imodels": len(world.imodels)})
+        return json_response(201, {"itwins": len(world.itwins), "imodels": len(world.imodels)})
 
-    def _snapshot(self, order: _Order) -> Answer:
-        name = str(order.content.get("name", f"snapshot-{len(self._snapshots) + 1}"))
+    def _snapshot(self, command: _Command) -> Response:
+        name = str(command.content.get("name", f"snapshot-{len(self._snapshots) + 1}"))
         self._snapshots[name] = self._emulator.snapshot()
-        return json_answer(201, {"name": name})
+        return json_response(201, {"name": name})
 
-    def _restore(self, order: _Order) -> Answer:
-        self._emulator.restore(self._snapshots[str(order.content.get("name", ""))])
-        return no_content()
+    def _restore(self, command: _Command) -> Response:
+        self._emulator.restore(self._snapshots[str(command.content.get("name", ""))])
+        return Response(204)
 
-    def _clock(self, _: _Order) -> Answer:
+    def _clock(self, _: _Command) -> Response:
         clock = self._emulator.clock
-        return json_answer(200, {"now": clock.now(), "utc": clock.stamp(3)})
+        return json_response(200, {"now": clock.now(), "utc": clock.stamp(3)})
 
-    def _set_clock(self, order: _Order) -> Answer:
-        advance, moment = order.content.get("advance"), order.content.get("set")
+    def _set_clock(self, command: _Command) -> Response:
+        advance, moment = command.content.get("advance"), command.content.get("set")
         for value in (advance, moment):
             if value is not None and (not isinstance(value, (int, float)) or value is True):
-                raise ControlError("advance and set are seconds")
+                raise ControlError("advance and set must be numbers of seconds")
         if moment is not None:
             self._emulator.clock.set(cast("float", moment))
         if advance is not None:
             self._emulator.clock.advance(cast("float", advance))
-        return self._clock(order)
+        return self._clock(command)
 
-    def _token(self, order: _Order) -> Answer:
-        user = _user(order)
-        token = self._emulator.token_for(user, fresh=order.content.get("fresh") is True)
-        return json_answer(201, {"user": user, "token": token})
+    def _token(self, command: _Command) -> Response:
+        user = _user(command)
+        token = self._emulator.token_for(user, fresh=command.content.get("fresh") is True)
+        return json_response(201, {"user": user, "token": token})
 
-    def _expire(self, order: _Order) -> Answer:
-        token, after = order.content.get("token"), order.content.get("after")
+    def _expire(self, command: _Command) -> Response:
+        token, after = command.content.get("token"), command.content.get("after")
         if isinstance(token, str):
             self._emulator.expire(token)
         elif after is None or isinstance(after, int):
             self._emulator.expire_tokens_after(after)
         else:
-            raise ControlError("say a token, or after how many calls")
-        return no_content()
+            raise ControlError("give token, or after with a number of calls")
+        return Response(204)
 
-    def _favorites(self, order: _Order) -> Answer:
-        user = _user(order)
+    def _favorites(self, command: _Command) -> Response:
+        user = _user(command)
         for name, act in (("add", self._emulator.favorite), ("remove", self._emulator.unfavorite)):
-            ids = order.content.get(name, [])
+            ids = command.content.get(name, [])
             if not isinstance(ids, list):
                 raise ControlError(f"{name} must be a list of ids")
             act(user, *(str(item) for item in cast("list[object]", ids)))
-        return no_content()
+        return Response(204)
 
-    def _rate_limit(self, order: _Order) -> Answer:
-        limit = RateLimit(**order.content) if order.content else None  # type: ignore[arg-type]
+    def _rate_limit(self, command: _Command) -> Response:
+        limit = RateLimit(**command.content) if command.content else None  # type: ignore[arg-type]
         self._emulator.rate_limit = limit
-        return no_content()
+        return Response(204)
 
 
-def _user(order: _Order) -> str:
-    user = order.content.get("user", "demo")
+def _user(command: _Command) -> str:
+    user = command.content.get("user", "demo")
     if not isinstance(user, str) or not user:
-        raise ControlError("user must be a name")
+        raise ControlError("user must be a non-empty string")
     return user
 
 
@@ -204,5 +204,5 @@ def _decode(body: bytes) -> Mapping[str, object]:
         raise ControlError(f"the body must be a JSON object: {error}") from None
 
 
-def _error(status: int, code: str, message: str) -> Answer:
-    return json_answer(status, {"error": {"code": code, "message": message}})
+def _error(status: int, code: str, message: str) -> Response:
+    return json_response(status, {"error": {"code": code, "message": message}})

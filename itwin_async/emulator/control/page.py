@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-from itwin_async.emulator.responses import Answer
+from itwin_async.emulator.responses import Response, html_response
 
 _POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
@@ -14,8 +14,7 @@ _POLICY = (
 
 
 @cache
-def page() -> Answer:
+def page() -> Response:
     """Return the page, which needs nothing from elsewhere."""
     body = resources.files(__package__ or "").joinpath("page.html").read_bytes()
-    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": _POLICY}
-    return Answer(200, body, headers)
+    return html_response(200, body, policy=_POLICY)

@@ -1,4 +1,4 @@
-"""What a test can do with the sign-in server."""
+"""The controls of the sign-in server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class SignInControls:
-    """The part of an emulator that concerns its sign-in server."""
+    """The controls of an emulator's sign-in server."""
 
     _engine: Engine
 
@@ -38,9 +38,9 @@ class SignInControls:
 
         Args:
             client_id: its id.
-            secret: its secret; a public application has none.
-            redirect_uris: where it may be sent back to.
-            scopes: what it may ask for; everything when absent.
+            secret: its secret; None for a public application.
+            redirect_uris: its registered redirect URIs.
+            scopes: the scopes that it may ask for; all when None.
 
         """
         client = OAuthClient(client_id, secret, tuple(redirect_uris))
@@ -52,12 +52,12 @@ class SignInControls:
 
     @property
     def token_requests(self) -> list[TokenRequest]:
-        """What was asked of the token endpoint, the oldest first."""
+        """The requests to the token endpoint, the oldest first."""
         return self._engine.sign_in.token_requests
 
     @property
     def token_lifetime(self) -> float:
-        """Seconds that new tokens of the sign-in server are good for."""
+        """Seconds that new tokens of the sign-in server are valid."""
         return self._engine.sign_in.lifetime
 
     @token_lifetime.setter

@@ -1,4 +1,4 @@
-"""What the web page and the control interface show of a running emulator."""
+"""What the page and the control interface show of a running emulator."""
 
 from __future__ import annotations
 
@@ -6,11 +6,10 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from itwin_async.emulator.json_types import Json, JsonObject
-from itwin_async.emulator.platform.routes import ROUTES
+from itwin_async.emulator.platform.served import ROUTER
 
 if TYPE_CHECKING:
     from itwin_async.emulator.control.emulator import EmulatorControls
-    from itwin_async.emulator.world.state import World
 
 _SHOWN_ITWINS = 200
 _SHOWN_REQUESTS = 60
@@ -19,24 +18,24 @@ _SHOWN_REQUESTS = 60
 def overview(emulator: EmulatorControls) -> JsonObject:
     """Return what the web page shows."""
     world = emulator.state
-    itwins: list[Json] = []
-    for itwin in list(world.itwins.values())[:_SHOWN_ITWINS]:
-        shelf = world.shelves[itwin.id]
-        itwins.append(
-            {
-                "id": itwin.id,
-                "displayName": itwin.display_name,
-                "subClass": itwin.sub_class,
-                "status": itwin.status,
-                "imodels": len(shelf),
-                "favoriteOf": list[Json](_itwin_fans(world, itwin.id)),
-                "favoriteImodels": {
-                    user: len(marks[itwin.id].positions(shelf))
-                    for user in world.users
-                    if itwin.id in (marks := world.lists_of(user).favorite_imodels)
-                },
-            }
-        )
+    itwins: list[Json] = [
+        {
+            "id": itwin.id,
+            "displayName": itwin.display_name,
+            "subClass": itwin.sub_class,
+            "status": itwin.status,
+            "imodels": len(world.imodels_of(itwin.id)),
+            "favoriteOf": [
+                user for user in world.users if itwin.id in world.lists_of(user).favorite_itwins
+            ],
+            "favoriteImodels": {
+                user: len(world.favorites_of(user, itwin.id))
+                for user in world.users
+                if itwin.id in world.lists_of(user).favorite_imodels
+            },
+        }
+        for itwin in list(world.itwins.values())[:_SHOWN_ITWINS]
+    ]
     requests = emulator.requests[-_SHOWN_REQUESTS:]
     return {
         "now": emulator.clock.stamp(3),
@@ -56,40 +55,27 @@ def overview(emulator: EmulatorControls) -> JsonObject:
 
 
 def imodels_of(emulator: EmulatorControls, itwin_id: str, limit: int) -> JsonObject:
-    """
-    Return the first iModels of an iTwin, with those who favor them.
-
-    Raises:
-        KeyError: there is no such iTwin.
-
-    """
+    """Return the first iModels of an iTwin, with whose favorites they are."""
     world = emulator.state
-    shelf = world.shelves[itwin_id]
+    imodels = world.imodels_of(itwin_id)
     rows: list[Json] = []
-    for position in shelf.positions()[: max(limit, 0)]:
-        fans: list[Json] = [
+    for position in imodels.positions[: max(limit, 0)]:
+        users: list[Json] = [
             user
             for user in world.users
             if position in world.lists_of(user).favorite_imodels.get(itwin_id, ())
         ]
-        rows.append({**shelf.at(position).minimal(), "favoriteOf": fans})
-    return {"count": len(shelf), "imodels": rows}
+        rows.append({**imodels.table.at(position).minimal(), "favoriteOf": users})
+    return {"count": len(imodels), "imodels": rows}
 
 
 def world_of(emulator: EmulatorControls, limit: int) -> JsonObject:
-    """
-    Return the world as far as a test wants to see it.
-
-    Args:
-        emulator: whose world.
-        limit: how many ids at most of each list.
-
-    """
+    """Return the world, with at most `limit` ids of each list."""
     world = emulator.state
     users: JsonObject = {}
     for name, user in world.users.items():
-        recents, favored = world.recents[name], world.lists_of(name).favorite_itwins
-        itwins = [itwin_id for itwin_id in world.itwins if itwin_id in favored]
+        recents, favorites = world.recents[name], world.lists_of(name).favorite_itwins
+        itwins = [itwin_id for itwin_id in world.itwins if itwin_id in favorites]
         users[name] = {
             "id": user.id,
             "email": user.email,
@@ -115,14 +101,10 @@ def _operations(emulator: EmulatorControls) -> list[Json]:
     return [
         {
             "method": route.method,
-            "path": route.pattern,
+            "path": route.path,
             "title": route.title,
-            "accept": route.media_type,
-            "calls": emulator.counts.get(f"{route.method} {route.pattern}", 0),
+            "accept": route.api.media_type,
+            "calls": emulator.counts.get(str(route), 0),
         }
-        for route in ROUTES
+        for route in ROUTER.routes
     ]
-
-
-def _itwin_fans(world: World, itwin_id: str) -> list[str]:
-    return [user for user in world.users if itwin_id in world.lists_of(user).favorite_itwins]

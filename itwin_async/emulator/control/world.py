@@ -1,4 +1,4 @@
-"""Building a world by hand: one iTwin, iModel or favorite at a time."""
+"""The controls of the world: one iTwin, iModel or favorite at a time."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import attrs
 
-from itwin_async.emulator.platform.bodies import read_extent
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
 from itwin_async.emulator.world.records import (
     CLASS_OF,
@@ -28,24 +27,24 @@ if TYPE_CHECKING:
     User: TypeAlias = UserRecord | str
 
 
-class WorldBuilding:
-    """The part of an emulator that builds its world."""
+class WorldControls:
+    """The controls of an emulator's world."""
 
     _engine: Engine
 
     @property
     def state(self) -> World:
-        """What the platform remembers."""
+        """The world: what the platform remembers."""
         return self._engine.world
 
     def add_user(self, name: str, *, id: str | None = None, email: str | None = None) -> UserRecord:  # noqa: A002 - the record's own word
         """
-        Make a user known, with empty lists.
+        Add a user, with empty lists.
 
         Args:
-            name: what the tests call it.
-            id: its GUID; made from the name when absent.
-            email: its address; made from the name when absent.
+            name: its name in tests.
+            id: its GUID; made from the name when None.
+            email: its address; made from the name when None.
 
         """
         with self._engine.lock:
@@ -70,27 +69,32 @@ class WorldBuilding:
         front: bool = False,
     ) -> ITwinRecord:
         """
-        Add an iTwin; a ValueError says what no iTwin can have.
+        Add an iTwin.
 
         Args:
-            display_name: its name; made up when absent.
-            id: its GUID; made up when absent.
+            display_name: its name; made up when None.
+            id: its GUID; made up when None.
             sub_class: its subclass; the class follows from it.
             status: Active, Inactive or Trial.
             type: its type.
-            number: its number; the id when absent.
+            number: its number; the id when None.
             latitude: degrees.
             longitude: degrees.
             geographic_location: an address or a town.
             iana_time_zone: its time zone.
-            data_center_location: where its data lie.
-            parent_id: the iTwin above it.
-            created: when it was made, as on the wire; now when absent.
-            front: whether it comes before all others in lists, not behind them.
+            data_center_location: the data center of its data.
+            parent_id: its parent; the account when None.
+            created: its creation time, as on the wire; now when None.
+            front: whether it precedes all others in lists.
+
+        Raises:
+            ValueError: the id, subclass or status is not valid.
 
         """
-        if sub_class not in CLASS_OF or status not in STATUSES:
-            raise ValueError(f"not a subclass or status of iTwins: {sub_class!r}, {status!r}")
+        if sub_class not in CLASS_OF:
+            raise ValueError(f"sub_class must be one of {', '.join(CLASS_OF)}, not {sub_class!r}")
+        if status not in STATUSES:
+            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {status!r}")
         engine = self._engine
         with engine.lock:
             record = new_itwin(engine.world, engine.clock, display_name, id)
@@ -132,20 +136,20 @@ class WorldBuilding:
 
         Args:
             itwin_id: the iTwin.
-            display_name: its name; made up when absent.
-            id: its GUID; made up when absent.
-            description: what it is about.
-            extent: where on the Earth: south, west, north and east in degrees, or as on the wire.
+            display_name: its name; made up when None.
+            id: its GUID; made up when None.
+            description: its description.
+            extent: south, west, north and east in degrees, or as on the wire.
             state: initialized or notInitialized.
-            created: when it was made, as on the wire; now when absent.
+            created: its creation time, as on the wire; now when None.
             is_secured: whether it has permissions of its own.
             containers_enabled: which containers it has, as flags.
-            last_changeset: when it was last changed, as on the wire.
-            front: whether it comes before all others in lists, not behind them.
+            last_changeset: the time of its last changeset, as on the wire.
+            front: whether it precedes all others in lists.
 
         Raises:
-            KeyError: there is no such iTwin.
-            ValueError: the id or the extent is none.
+            KeyError: the iTwin is unknown.
+            ValueError: the id or the extent is not valid.
 
         """
         engine = self._engine
@@ -165,12 +169,12 @@ class WorldBuilding:
             return record
 
     def remove_itwin(self, itwin: str | ITwinRecord) -> None:
-        """Take an iTwin and its iModels away."""
+        """Remove an iTwin and its iModels."""
         with self._engine.lock:
             self._engine.world.drop_itwin(_id(itwin))
 
     def remove_imodel(self, imodel: str | IModelRecord) -> None:
-        """Take an iModel away."""
+        """Remove an iModel."""
         with self._engine.lock:
             self._engine.world.drop_imodel(_id(imodel))
 
@@ -183,20 +187,20 @@ class WorldBuilding:
         self._favorite(user, entities, on=False)
 
     def recent(self, user: User, *entities: Entity) -> None:
-        """Let a user use iTwins and iModels, one after another; the last one is the newest."""
+        """Add iTwins and iModels to the recents of a user; the last one is the newest."""
         with self._engine.lock:
             name = self._user(user)
             for entity in entities:
                 self._engine.world.recent(name, _id(entity))
 
     def deny(self, user: User, *entities: Entity) -> None:
-        """Hide iTwins and iModels from a user, as if they were no member."""
+        """Hide iTwins and iModels from a user."""
         with self._engine.lock:
             lists = self._engine.world.lists_of(self._user(user))
             lists.denied.update(_id(entity) for entity in entities)
 
     def allow(self, user: User, *entities: Entity) -> None:
-        """Take back what `deny` did."""
+        """Show iTwins and iModels to a user again."""
         with self._engine.lock:
             lists = self._engine.world.lists_of(self._user(user))
             lists.denied.difference_update(_id(entity) for entity in entities)
@@ -218,5 +222,5 @@ def _id(entity: Entity) -> str:
 
 def _extent(value: ExtentLike | None) -> Extent | None:
     if isinstance(value, Mapping):
-        return read_extent(dict(value))
+        return Extent.from_json(value)
     return Extent(*value) if isinstance(value, tuple) else value

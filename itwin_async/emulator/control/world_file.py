@@ -1,4 +1,4 @@
-"""A world as JSON: what `load` reads and `export` writes."""
+"""A world as JSON, as `load` reads and `export` writes it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
 import msgspec
 
 if TYPE_CHECKING:
-    from itwin_async.emulator.control.world import WorldBuilding
+    from itwin_async.emulator.control.world import WorldControls
     from itwin_async.emulator.json_types import Json, JsonObject
     from itwin_async.emulator.world.state import World
 
@@ -42,15 +42,15 @@ _DERIVED = {
 }  # fmt: skip
 
 
-def load_world(builder: WorldBuilding, content: object) -> None:
+def load_world(controls: WorldControls, content: object) -> None:
     """
-    Add to a world what a mapping says.
+    Add to a world the content of a mapping.
 
     The mapping has `itwins`, a list of iTwins as on the wire, each with its `imodels`; and
     `favorites` and `recents`, by user name lists of ids or display names, the newest first.
 
     Raises:
-        ValueError: something is not as it should be; the message names the place.
+        ValueError: a value is wrong; the message says where.
 
     """
     top = _mapping(content, "the world")
@@ -61,21 +61,21 @@ def load_world(builder: WorldBuilding, content: object) -> None:
     for index, item in enumerate(_list(top.get("itwins", top.get("iTwins", [])), "itwins")):
         where = f"itwins[{index}]"
         row = _mapping(item, where)
-        itwin = _add(builder.add_itwin, _fields(row, _ITWIN, where), where)
+        itwin = _add(controls.add_itwin, _fields(row, _ITWIN, where), where)
         names.setdefault(itwin.display_name, []).append(itwin.id)
         imodels = _list(row.get("imodels", row.get("iModels", [])), f"{where}.imodels")
         for number, model in enumerate(imodels):
-            place = f"{where}.imodels[{number}]"
-            fields = _fields(_mapping(model, place), _IMODEL, place)
-            imodel = _add(functools.partial(builder.add_imodel, itwin.id), fields, place)
+            at = f"{where}.imodels[{number}]"
+            fields = _fields(_mapping(model, at), _IMODEL, at)
+            imodel = _add(functools.partial(controls.add_imodel, itwin.id), fields, at)
             names.setdefault(imodel.name, []).append(imodel.id)
     for index, name in enumerate(_list(top.get("users", []), "users")):
         if not isinstance(name, str):
             raise ValueError(f"users[{index}] must be a name")  # noqa: TRY004 - one kind of error
-        builder.add_user(name)
-    for kind, act in (("favorites", builder.favorite), ("recents", builder.recent)):
+        controls.add_user(name)
+    for kind, act in (("favorites", controls.favorite), ("recents", controls.recent)):
         for user, ids in _mapping(top.get(kind, {}), kind).items():
-            builder.add_user(user)
+            controls.add_user(user)
             where = f"{kind}.{user}"
             entities = _list(ids, where)
             for entity in reversed(entities) if kind == "recents" else entities:
@@ -100,11 +100,11 @@ def _add(add: Callable[..., T], fields: Mapping[str, object], where: str) -> T:
 
 
 def export_world(world: World) -> JsonObject:
-    """Return a world as a mapping that `load_world` takes."""
+    """Return a world as JSON that `load_world` takes."""
     itwins: list[Json] = []
     for itwin in world.itwins.values():
         imodels: list[Json] = []
-        for record in world.shelves[itwin.id]:
+        for record in world.imodels_of(itwin.id):
             row = record.full("")
             del row["_links"]
             imodels.append(row)
@@ -112,8 +112,8 @@ def export_world(world: World) -> JsonObject:
     favorites: JsonObject = {}
     recents: JsonObject = {}
     for user in world.users:
-        marks, used = world.favorites[user], world.recents[user]
-        favorites[user] = [*marks.itwins, *marks.imodels]
+        marked, used = world.favorites[user], world.recents[user]
+        favorites[user] = [*marked.itwins, *marked.imodels]
         recents[user] = [*used.itwins, *used.imodels]
     users: list[Json] = list(world.users)
     return {"users": users, "itwins": itwins, "favorites": favorites, "recents": recents}

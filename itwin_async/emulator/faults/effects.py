@@ -9,16 +9,18 @@ import attrs
 import msgspec
 
 from itwin_async.emulator.platform import errors
-from itwin_async.emulator.platform.paging import LinkStyle, encode
-from itwin_async.emulator.requests import Query
+from itwin_async.emulator.platform.api import APIS, IMODELS, SAVED_VIEWS
+from itwin_async.emulator.requests import Query, split_path
+from itwin_async.emulator.responses import json_response
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
 
 if TYPE_CHECKING:
     from itwin_async.emulator.clock import EmulatorClock
     from itwin_async.emulator.faults.plan import Fault
     from itwin_async.emulator.json_types import JsonObject
+    from itwin_async.emulator.platform.links import LinkStyle
     from itwin_async.emulator.requests import Request
-    from itwin_async.emulator.responses import Answer
+    from itwin_async.emulator.responses import Response
     from itwin_async.emulator.world.state import World
 
 _TOKEN = "$continuationToken"  # noqa: S105 - the name of a parameter
@@ -40,23 +42,22 @@ class Effects:
     request: Request
     user: str | None
 
-    def instead(self) -> Answer | None:
+    def instead(self) -> Response | None:
         """Return the response that replaces the platform's, if any."""
         if self.fault.status is not None:
-            return errors.for_status(self.fault.status, self.request.path, {})
+            return _for_status(self.fault.status, self.request.path)
         token = Query(self.request.query).get(_TOKEN)
         if not self.fault.expire_continuation or not token:
             return None
-        message = f"'{token}' is not a valid '{_TOKEN}' value."
-        detail = errors.Detail("InvalidValue", message, _TOKEN)
-        return attrs.evolve(errors.invalid_imodels("Cannot get iModels.", [detail]), refused="")
+        response = IMODELS.invalid("Cannot get iModels.", [errors.invalid(_TOKEN, token)])
+        return attrs.evolve(response, violation="")
 
-    def apply(self, answer: Answer, style: LinkStyle) -> Answer:
+    def apply(self, response: Response, style: LinkStyle) -> Response:
         """Return the response after the fault."""
-        fault, body = self.fault, answer.body
-        if fault.next is not None and answer.status == 200:  # noqa: PLR2004 - a page
+        fault, body = self.fault, response.body
+        if fault.next is not None and response.status == 200:  # noqa: PLR2004 - a page
             body = self._spoil_next(body, style)
-        headers = {**answer.headers, **fault.headers}
+        headers = {**response.headers, **fault.headers}
         if fault.body is not None:
             body = _bytes(fault.body)
         if fault.malformed:
@@ -69,7 +70,7 @@ class Effects:
         if fault.retry_after is not None:
             wait = fault.retry_after
             headers["retry-after"] = wait if isinstance(wait, str) else f"{wait:g}"
-        return attrs.evolve(answer, body=body, headers=headers)
+        return attrs.evolve(response, body=body, headers=headers)
 
     def churn(self, world: World, clock: EmulatorClock) -> None:
         """Change the list that was asked for, after the response was made."""
@@ -102,7 +103,7 @@ class Effects:
             else:
                 href = _first_page(str(here["href"]))
             links["next"] = {"href": href}
-        return encode(cast("JsonObject", content), style)
+        return style.encode(cast("JsonObject", content))
 
 
 def _bytes(body: bytes | str | JsonObject) -> bytes:
@@ -129,10 +130,9 @@ def _churn_imodels(
         world.put_imodel(imodel, front=True)
         world.favorite(user, imodel.id)
         return
-    shelf = world.shelves[itwin_id]
-    positions = world.marks_of(user, itwin_id).positions(shelf)
-    if positions:
-        world.drop_imodel(shelf.at(positions[0]).id)
+    favorites = world.favorites_of(user, itwin_id)
+    if favorites:
+        world.drop_imodel(favorites[0].id)
 
 
 def _churn_itwins(world: World, clock: EmulatorClock, user: str, *, add: bool) -> None:
@@ -145,3 +145,22 @@ def _churn_itwins(world: World, clock: EmulatorClock, user: str, *, add: bool) -
     first = next((row for row in world.itwins if row in favorites), None)
     if first is not None:
         world.favorite(user, first, on=False)
+
+
+def _for_status(status: int, path: str) -> Response:
+    """Return the error that the platform would most likely send with a status."""
+    name = split_path(path.lower())[0]
+    if name in {"connect", ".well-known"}:
+        return json_response(status, {"error": "temporarily_unavailable"})
+    api = APIS.get(name, SAVED_VIEWS)
+    if status == 429:  # noqa: PLR2004 - the status is the name
+        return api.too_many_requests()
+    kind = {"itwins": "iTwin", "savedviews": "Tag"}.get(name, "iModel")
+    known = {
+        401: errors.unauthorized(),
+        403: errors.insufficient_permissions(),
+        404: errors.not_found(kind),
+        409: errors.error(409, f"{kind}Exists", f"{kind} already exists."),
+        422: errors.error(422, api.invalid_code, "Request is not valid."),
+    }
+    return known.get(status) or errors.error(status, "Unknown", "An unknown error occurred.")

@@ -1,17 +1,16 @@
-"""Faults: what shall go wrong, when, and how often."""
+"""The plan of faults: what goes wrong, when, and how often."""
 
 from __future__ import annotations
 
 import math
 import random
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
 
 import attrs
 import msgspec
 
-from itwin_async.emulator.requests import split_path
+from itwin_async.emulator.requests import RequestPattern
 
 if TYPE_CHECKING:
     from itwin_async.emulator.json_types import JsonObject
@@ -21,35 +20,22 @@ Next: TypeAlias = Literal["foreign", "duplicate", "missing", "loop"]
 Churn: TypeAlias = Literal["add", "remove"]
 Latency: TypeAlias = float | tuple[float, float]
 
-_METHODS = {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "*"}
-
 
 class FaultError(ValueError):
-    """A fault that makes no sense."""
+    """A fault with a value that it cannot have."""
 
 
 def check_seconds(name: str, seconds: float) -> None:
-    """
-    Refuse what no clock can wait for.
-
-    Args:
-        name: what it is called.
-        seconds: how long to wait.
-
-    Raises:
-        FaultError: it is negative, infinite or no number.
-
-    """
+    """Raise FaultError if a duration is negative, infinite or no number."""
     if not 0 <= seconds < math.inf:
-        raise FaultError(f"{name} must be a number of seconds from 0 on, not {seconds}")
+        raise FaultError(f"{name} must be a non-negative number of seconds, not {seconds}")
 
 
 def _check_match(_: object, __: object, value: str) -> None:
-    method, _, path = value.partition(" ")
-    if value != "*" and (method.upper() not in _METHODS or not path.startswith(("/", "*"))):
-        raise FaultError(f"write a match as 'GET /imodels/favorites' or '*', not {value!r}")
-    if "?" in path or "**" in path.removesuffix("/**"):
-        raise FaultError(f"a match is a path, without a query, and '/**' ends it, not {value!r}")
+    try:
+        RequestPattern(value)
+    except ValueError as error:
+        raise FaultError(str(error)) from None
 
 
 def _check_number(
@@ -66,7 +52,7 @@ def _check_number(
 def _check_headers(_: object, __: object, value: Mapping[str, str]) -> None:
     for name, text in value.items():
         if not f"{name}{text}".isprintable():
-            raise FaultError(f"the header {name!r} holds what no header can hold")
+            raise FaultError(f"the header {name!r} has a character that headers cannot have")
 
 
 @attrs.frozen(kw_only=True)
@@ -80,29 +66,30 @@ class Fault:
     Args:
         match: `METHOD /path` with `{id}` or `*` for one segment and a last `/**` for the rest;
             `*` alone for every request of the platform.
-        times: how often it applies; for ever when `None`.
+        times: how often it applies; forever when None.
         after: how many matching requests pass before the first.
         every: with `burst`, it applies to the first `burst` of each so many matching requests.
         burst: see `every`.
         probability: how likely it applies to a request that it is due for.
         seed: makes probabilities and random latencies the same in each run.
-        user: only calls of this user, when given.
-        status: answer this instead of working.
-        body: the body of that answer, or of a normal one; the platform's own words when absent.
+        user: the user whose requests it applies to; all when None.
+        status: respond with this status and do nothing.
+        body: the body of that response, or of a normal one; the platform's own when None.
         headers: headers to add or replace.
         retry_after: value of the header `retry-after`.
         latency: seconds to wait first, fixed or between two bounds.
         drop: close the connection before the work, in the middle of the body, or after the work
-            without an answer.
+            without a response.
         truncate: cut the body to so many bytes, or to a share of it when below 1.
-        malformed: spoil the JSON.
+        malformed: make the JSON invalid.
         content_type: another content type.
         trickle: send the body in pieces of so many bytes.
         tick: seconds between these pieces.
-        next: spoil the `next` link: to another host, to the same page, away, or to the first page.
+        next: change the `next` link: to another host, to the same page, to the first page, or
+            leave it out.
         foreign_origin: the other host.
         expire_continuation: refuse a continuation token.
-        churn: after the answer, add an item in front of the list, remove its first, or call this.
+        churn: after the response, add an item in front of the list, remove its first, or call this.
 
     """
 
@@ -131,7 +118,7 @@ class Fault:
     churn: Churn | Callable[[], None] | None = None
 
     def __attrs_post_init__(self) -> None:
-        """Refuse words that mean nothing."""
+        """Raise FaultError for values that exclude each other or that no fault can have."""
         for name, words in (("drop", Drop), ("next", Next)):
             value = getattr(self, name)
             if value is not None and value not in get_args(words):
@@ -148,18 +135,12 @@ class Fault:
 
     @classmethod
     def from_json(cls, content: Mapping[str, object]) -> Fault:
-        """
-        Return a fault as the control interface takes it.
-
-        Raises:
-            FaultError: a member is unknown or has a value that it cannot have.
-
-        """
+        """Return the fault of a JSON object; FaultError if a member is unknown or wrong."""
         names = {field.name for field in attrs.fields(cls)}
         unknown = sorted(set(content) - names)
         if unknown:
             raise FaultError(f"unknown member {unknown[0]!r}; known are {', '.join(sorted(names))}")
-        # A null says nothing, but of `times`: that means for ever.
+        # A null means the default, except for `times`: there it means forever.
         values = {k: v for k, v in content.items() if v is not None or k == "times"}
         kinds: Mapping[str, tuple[type, ...]] = _KINDS
         for name, value in values.items():
@@ -182,7 +163,7 @@ class Fault:
             value = getattr(self, field.name)
             if field.name not in {"match", "headers", "body"} and value != field.default:
                 word = f"{field.name}={getattr(value, '__name__', value)}"
-                words.append("for ever" if field.name == "times" and value is None else word)
+                words.append("forever" if field.name == "times" and value is None else word)
         return " ".join(words)
 
 
@@ -199,34 +180,29 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 
 class SetFault:
     """
-    A fault that was set, and what became of it.
+    A fault of the plan, and how often it applied.
 
     Args:
-        fault: what shall go wrong.
+        fault: what goes wrong.
+        number: its number in the plan; faults with equal seeds have independent random streams.
 
     """
 
-    def __init__(self, fault: Fault) -> None:
+    def __init__(self, fault: Fault, number: int = 0) -> None:
         self.fault = fault
         self.matched = 0
         self.applied = 0
-        self._random = random.Random(fault.seed)  # noqa: S311 - repeatable faults
-        self._method, _, path = fault.match.partition(" ")
-        self._pattern = None if fault.match == "*" else _pattern(path)
+        self._random = random.Random(f"{fault.seed}/{number}")  # noqa: S311 - repeatable faults
+        self._pattern = RequestPattern(fault.match)
 
     def due(self, method: str, path: str, user: str | None) -> bool:
-        """Count a request, and say whether the fault shall apply to it."""
+        """Count a request, and say whether the fault is due for it."""
         fault = self.fault
-        if self._pattern is not None:
-            if self._method.upper() not in {"*", method}:
-                return False
-            if self._pattern.fullmatch("/" + "/".join(split_path(path)).lower()) is None:
-                return False
-        if fault.user is not None and fault.user != user:
+        if not self._pattern.matches(method, path) or fault.user not in {None, user}:
             return False
         seen = self.matched
         self.matched += 1
-        if seen < fault.after or (fault.times is not None and self.applied >= fault.times):
+        if seen < fault.after or self.done:
             return False
         if fault.every is not None and (seen - fault.after) % fault.every >= fault.burst:
             return False
@@ -255,7 +231,7 @@ class SetFault:
         return self.fault.times is not None and self.applied >= self.fault.times
 
 
-class FaultBook:
+class FaultPlan:
     """The faults that are set."""
 
     def __init__(self) -> None:
@@ -263,13 +239,9 @@ class FaultBook:
 
     def add(self, fault: Fault) -> SetFault:
         """Set a fault."""
-        entry = SetFault(fault)
+        entry = SetFault(fault, len(self.entries))
         self.entries.append(entry)
         return entry
-
-    def clear(self) -> None:
-        """Take all faults back."""
-        self.entries.clear()
 
     def pick(
         self, method: str, path: str, user: str | None, *, signing_in: bool = False
@@ -280,8 +252,8 @@ class FaultBook:
         Args:
             method: the HTTP method.
             path: the path as it was sent.
-            user: who calls.
-            signing_in: whether it is for the sign-in server, which `*` alone does not mean.
+            user: the name of the user.
+            signing_in: whether the sign-in server is asked, which `*` alone does not match.
 
         """
         chosen: SetFault | None = None
@@ -292,11 +264,3 @@ class FaultBook:
                 chosen = entry
                 entry.applied += 1
         return chosen
-
-
-def _pattern(path: str) -> re.Pattern[str]:
-    rest = path.endswith("/**")
-    segments = split_path(path.removesuffix("/**"))
-    parts = ["[^/]*" if part in {"*", "{id}"} else re.escape(part.lower()) for part in segments]
-    text = "/" + "/".join(parts) if parts != [""] else ("" if rest else "/")
-    return re.compile(text + ("(/.*)?" if rest else ""))

@@ -1,4 +1,4 @@
-"""The error bodies of the platform, word for word."""
+"""The error responses of the platform, word for word."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import attrs
 
-from itwin_async.emulator.responses import Answer, json_answer
+from itwin_async.emulator.responses import Response, json_response
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from itwin_async.emulator.json_types import Json, JsonObject
 
@@ -30,6 +30,20 @@ class Detail:
         return found
 
 
+class OperationError(Exception):
+    """
+    Ends an operation with an error.
+
+    Args:
+        response: the error.
+
+    """
+
+    def __init__(self, response: Response) -> None:
+        super().__init__(response.status)
+        self.response = response
+
+
 def error(
     status: int,
     code: str,
@@ -37,110 +51,75 @@ def error(
     details: Sequence[Detail] = (),
     *,
     headers: Mapping[str, str] | None = None,
-    refused: bool = False,
-) -> Answer:
+    violation: bool = False,
+) -> Response:
     """
     Return an error in the platform's envelope.
 
     Args:
         status: the HTTP status.
         code: the error's code.
-        message: what a person reads.
+        message: the error's message.
         details: what exactly is wrong.
         headers: headers beside the content type.
-        refused: whether the request itself is at fault.
+        violation: whether the platform would refuse such a request from anybody.
 
     """
     content: dict[str, Json] = {"code": code, "message": message}
     if details:
         content["details"] = [detail.json() for detail in details]
-    answer = json_answer(status, {"error": content}, headers)
-    if not refused:
-        return answer
-    words = "; ".join(detail.message for detail in details) or message
-    return attrs.evolve(answer, refused=f"{status} {code}: {words}")
+    response = json_response(status, {"error": content}, headers)
+    if not violation:
+        return response
+    reasons = "; ".join(detail.message for detail in details) or message
+    return attrs.evolve(response, violation=f"{status} {code}: {reasons}")
 
 
-def header_not_found() -> Answer:
+def header_not_found() -> Response:
     """401 for a request without a token."""
     message = "Header Authorization was not found in the request. Access denied."
-    return error(401, "HeaderNotFound", message, refused=True)
+    return error(401, "HeaderNotFound", message, violation=True)
 
 
-def invalid_scheme(scheme: str) -> Answer:
+def invalid_scheme(scheme: str) -> Response:
     """401 for an authorization scheme other than Bearer."""
     message = f"Authorization scheme '{scheme}' is not valid."
-    return error(401, "InvalidAuthorizationScheme", message, refused=True)
+    return error(401, "InvalidAuthorizationScheme", message, violation=True)
 
 
-def unauthorized() -> Answer:
-    """401 for a token that is no longer, or was never, good."""
+def unauthorized() -> Response:
+    """401 for an invalid or expired token."""
     return error(401, "Unauthorized", "Access token is not valid or has expired.")
 
 
-def insufficient_permissions() -> Answer:
+def insufficient_permissions() -> Response:
     """403 of the Saved Views API."""
     message = "The user has insufficient permissions for the requested operation."
     return error(403, "InsufficientPermissions", message)
 
 
-def resource_not_found() -> Answer:
-    """404 of the gateway: a wrong address or a wrong version in `Accept`."""
+def resource_not_found() -> Response:
+    """404 of the gateway: a wrong path, or a wrong version in `Accept`."""
     message = "The requested resource was not found. Verify the API URL and the Accept header."
-    return error(404, "ResourceNotFound", message, refused=True)
+    return error(404, "ResourceNotFound", message, violation=True)
 
 
-def not_found(what: str) -> Answer:
-    """
-    404 for a thing that is not there.
-
-    Args:
-        what: `iModel`, `iTwin` or `Tag`.
-
-    """
-    word = what.lower() if what == "Tag" else what
-    return error(404, f"{what}NotFound", f"Requested {word} is not available.")
+def not_found(kind: str) -> Response:
+    """404 for an entity of a kind, such as `iModel`."""
+    words = kind.lower() if kind == "Tag" else kind
+    return error(404, f"{kind}NotFound", f"Requested {words} is not available.")
 
 
-def exists(what: str, target: str) -> Answer:
-    """409 for a thing whose name is taken."""
-    message = f"{what} already exists."
-    detail = Detail("InvalidValue", f"The {target} is already in use.", target)
-    return error(409, f"{what}Exists", message, [detail])
+def method_not_allowed(allowed: Iterable[str]) -> Response:
+    """405 for a path that is served with other methods."""
+    methods = ", ".join(sorted(allowed))
+    message = f"The requested resource supports {methods}."
+    return error(405, "MethodNotAllowed", message, headers={"Allow": methods}, violation=True)
 
 
-def invalid_imodels(message: str, details: Sequence[Detail]) -> Answer:
-    """422 of the iModels API."""
-    return error(422, "InvalidiModelsRequest", message, details, refused=True)
-
-
-def invalid_itwins(message: str, details: Sequence[Detail]) -> Answer:
-    """422 of the iTwins API."""
-    return error(422, "InvalidiTwinsRequest", message, details, refused=True)
-
-
-def invalid_savedviews(message: str, details: Sequence[Detail]) -> Answer:
-    """422 of the Saved Views API."""
-    return error(422, "InvalidSavedviewsRequest", message, details, refused=True)
-
-
-def too_many_requests(path: str, headers: Mapping[str, str]) -> Answer:
-    """429 in the words of the API that a path belongs to."""
-    if path.lower().startswith("/imodels"):
-        code = "RateLimitExceeded"
-        message = (
-            "The client sent more requests than allowed by this API for the current tier of the "
-            "client."
-        )
-    else:
-        code = "TooManyRequests"
-        message = "More requests were received than the subscription rate-limit allows."
-    return error(429, code, message, headers=headers)
-
-
-def too_large() -> Answer:
-    """Return the 413 for a body that no operation needs."""
-    return error(413, "RequestTooLarge", "The request body is too large.", refused=True)
+def too_large() -> Response:
+    """413 for a body that no operation needs."""
+    return error(413, "RequestTooLarge", "The request body is too large.", violation=True)
 
 
 def unparsable() -> Detail:
@@ -149,31 +128,11 @@ def unparsable() -> Detail:
     return Detail("InvalidRequestBody", message)
 
 
-def for_status(status: int, path: str, headers: Mapping[str, str]) -> Answer:
-    """
-    Return the body that the platform would most likely send with a status.
+def missing(name: str) -> Detail:
+    """Return the detail for a required member that is missing."""
+    return Detail("MissingRequiredProperty", "Required property is missing.", name)
 
-    Args:
-        status: the HTTP status.
-        path: the path that was asked for.
-        headers: headers beside the content type.
 
-    """
-    api = path.lower().lstrip("/").partition("/")[0]
-    outer = {"imodels": "InvalidiModelsRequest", "itwins": "InvalidiTwinsRequest"}
-    thing = "iTwin" if api == "itwins" else "Tag" if api == "savedviews" else "iModel"
-    if api in {"connect", ".well-known"}:
-        return json_answer(status, {"error": "temporarily_unavailable"}, headers)
-    if status == 429:  # noqa: PLR2004 - the status is the name
-        return too_many_requests(path, headers)
-    known = {
-        401: unauthorized(),
-        403: insufficient_permissions(),
-        404: not_found(thing),
-        409: error(409, f"{thing}Exists", f"{thing} already exists."),
-        422: error(422, outer.get(api, "InvalidSavedviewsRequest"), "Request is not valid."),
-    }
-    answer = known.get(status)
-    if answer is None:
-        answer = error(status, "Unknown", "An unknown error occurred.")
-    return attrs.evolve(answer, headers={**answer.headers, **headers})
+def invalid(name: str, shown: str, code: str = "InvalidValue") -> Detail:
+    """Return the detail for an invalid value of a member or parameter."""
+    return Detail(code, f"'{shown}' is not a valid '{name}' value.", name)

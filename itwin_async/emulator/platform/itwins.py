@@ -1,129 +1,181 @@
-"""The iTwins API: favorites, recents and the list of one's iTwins."""
+"""The iTwins API: iTwins, their account, favorites and recents."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from urllib.parse import quote
 
-from itwin_async.emulator.platform import errors
-from itwin_async.emulator.platform.errors import Detail
-from itwin_async.emulator.platform.paging import DEFAULT_TOP, MAX_TOP, link, page_body, whole_number
-from itwin_async.emulator.responses import JSON_TYPE, Answer, no_content
-from itwin_async.emulator.world.records import CLASS_OF, STATUSES
+import attrs
+
+from itwin_async.emulator.platform import api, errors, personal
+from itwin_async.emulator.platform.collection import Collection
+from itwin_async.emulator.platform.paging import Paging
+from itwin_async.emulator.platform.routes import Parameter
+from itwin_async.emulator.platform.schemas import (
+    FLAG,
+    MOMENT,
+    MOMENT_OR_NULL,
+    NAME,
+    SHORT_TEXT,
+    SHORT_TEXT_OR_NULL,
+    TEXT,
+    TEXT_OR_NULL,
+    between,
+    define,
+    objects,
+    texts,
+)
+from itwin_async.emulator.world.factories import new_itwin
+from itwin_async.emulator.world.generate import ACCOUNT
+from itwin_async.emulator.world.records import CLASS_OF, STATUSES, ITwinRecord
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from itwin_async.emulator.json_types import Json, JsonObject
     from itwin_async.emulator.platform.calls import Call
-    from itwin_async.emulator.world.records import ITwinRecord
+    from itwin_async.emulator.platform.errors import Detail
+    from itwin_async.emulator.responses import Response
 
 DEFAULT_REACH, MAX_REACH = 1000, 10_000
+_REACH = "X-Max-Return"
+_FAILURE = "Cannot query iTwins."
+_STATUS = texts(*STATUSES)
+_CLASSES = sorted(set(CLASS_OF.values()))
+_KIND: JsonObject = {"class": texts(*_CLASSES), "subClass": texts(*CLASS_OF)}
+_DEGREES_OR_NULL: JsonObject = {"type": "number", "nullable": True}
+_SUMMARY_MEMBERS: JsonObject = {
+    "id": TEXT,
+    **_KIND,
+    "type": TEXT_OR_NULL,
+    "number": TEXT,
+    "displayName": TEXT,
+    "status": _STATUS,
+}
+_SUMMARY = define("iTwinSummary", objects(_SUMMARY_MEMBERS))
+_ITWIN = define(
+    "iTwin",
+    objects(
+        {
+            **_SUMMARY_MEMBERS,
+            "geographicLocation": TEXT_OR_NULL,
+            "latitude": _DEGREES_OR_NULL,
+            "longitude": _DEGREES_OR_NULL,
+            "ianaTimeZone": TEXT_OR_NULL,
+            "dataCenterLocation": TEXT,
+            "parentId": TEXT_OR_NULL,
+            "iTwinAccountId": TEXT,
+            "imageName": TEXT_OR_NULL,
+            "image": TEXT_OR_NULL,
+            "createdDateTime": MOMENT,
+            "createdBy": TEXT,
+            "lastModifiedDateTime": MOMENT_OR_NULL,
+            "lastModifiedBy": TEXT_OR_NULL,
+        }
+    ),
+)
+_CHANGE: JsonObject = {
+    "type": SHORT_TEXT_OR_NULL,
+    "number": SHORT_TEXT,
+    "displayName": NAME,
+    "geographicLocation": SHORT_TEXT_OR_NULL,
+    "ianaTimeZone": SHORT_TEXT_OR_NULL,
+    "dataCenterLocation": SHORT_TEXT,
+    "status": _STATUS,
+    "parentId": SHORT_TEXT_OR_NULL,
+    "latitude": between(-90, 90, kind="number", format="double", nullable=True),
+    "longitude": between(-180, 180, kind="number", format="double", nullable=True),
+}
+
+
+def _kind_of(class_: str) -> JsonObject:
+    fitting: list[Json] = [name for name, of in CLASS_OF.items() if of == class_]
+    return {"properties": {"class": {"enum": [class_]}, "subClass": {"enum": fitting}}}
+
+
+_CREATE = define(
+    "iTwinCreate",
+    objects(
+        {**_KIND, **_CHANGE},
+        "class",
+        "subClass",
+        "displayName",
+        additionalProperties=True,
+        anyOf=[_kind_of(class_) for class_ in _CLASSES],
+    ),
+)
+_UPDATE = define("iTwinUpdate", objects(_CHANGE, additionalProperties=True))
+_EXACT = {
+    "type": "type",
+    "number": "number",
+    "displayName": "display_name",
+    "parentId": "parent_id",
+    "iTwinAccountId": "account_id",
+}
+_SUB_CLASSES: JsonObject = {
+    "type": "string",
+    "description": "One or several subclasses, separated by commas.",
+    "pattern": f"^({'|'.join(CLASS_OF)})(, ?({'|'.join(CLASS_OF)}))*$",
+}
 _FILTERS = (
-    "subClass", "status", "type", "includeInactive", "displayName", "number", "parentId",
-    "iTwinAccountId", "$search",
-)  # fmt: skip
+    Parameter(
+        "subClass",
+        _SUB_CLASSES,
+        message="A valid iTwin SubClass was not specified in the query.",
+    ),
+    Parameter(
+        "status",
+        _STATUS,
+        message="Status value is incorrect. Valid values are Active, Inactive and Trial.",
+    ),
+    Parameter(
+        "includeInactive",
+        {**FLAG, "default": False},
+        message="The includeInactive parameter must be true or false.",
+    ),
+    *(Parameter(name, TEXT) for name in (*_EXACT, "$search")),
+)
 
 
-def list_favorites(call: Call) -> Answer:
-    """Get my favorite iTwins."""
-    wanted = call.world.lists_of(call.user.name).favorite_itwins
-    rows = (row for row in call.world.itwins.values() if row.id in wanted)
-    return _list(call, "/iTwins/favorites", rows)
-
-
-def list_recents(call: Call) -> Answer:
-    """Get my recently used iTwins."""
-    ids = call.world.lists_of(call.user.name).recent_itwins
-    rows = (call.world.itwins[item] for item in ids if item in call.world.itwins)
-    return _list(call, "/itwins/recents", rows)
-
-
-def list_itwins(call: Call) -> Answer:
-    """Get my iTwins, not more in all than `X-Max-Return` allows."""
-    text = call.headers.get("X-Max-Return", str(DEFAULT_REACH))
-    reach = (
-        int(text) if text.isascii() and text.isdigit() and len(text) <= len(str(MAX_REACH)) else 0
+def _check_status(call: Call) -> list[Detail]:
+    if "includeInactive" not in call.query or "status" not in call.query:
+        return []
+    message = (
+        "The includeInactive parameter should not be used at the same time as the status parameter."
     )
-    if not 1 <= reach <= MAX_REACH:
-        message = f"'{text}' is not a valid 'X-Max-Return' value."
-        detail = Detail("InvalidHeaderValue", message, "X-Max-Return")
-        return errors.invalid_itwins("Cannot query iTwins.", [detail])
-    return _list(call, "/itwins", call.world.itwins.values(), reach=reach)
+    return [errors.Detail("InvalidParameter", message, "includeInactive")]
 
 
-def add_favorite(call: Call) -> Answer:
-    """Add an iTwin to my favorites."""
-    return _mark(call, lambda item: call.world.favorite(call.user.name, item))
+def _find(call: Call, itwin_id: str) -> ITwinRecord | None:
+    record = call.world.itwins.get(itwin_id.lower())
+    return record if record and call.may_see(record.id) else None
 
 
-def remove_favorite(call: Call) -> Answer:
-    """Remove an iTwin from my favorites."""
-    return _mark(call, lambda item: call.world.favorite(call.user.name, item, on=False))
+def _number_taken(call: Call, itwin: ITwinRecord) -> bool:
+    others = call.world.itwins.values()
+    return any(other.number == itwin.number and other.id != itwin.id for other in others)
 
 
-def add_recent(call: Call) -> Answer:
-    """Add an iTwin to my recently used ones."""
-    return _mark(call, lambda item: call.world.recent(call.user.name, item))
+def _create(call: Call, content: JsonObject) -> ITwinRecord:
+    new = attrs.evolve(
+        new_itwin(call.world, call.clock),
+        class_=str(content["class"]),
+        sub_class=str(content["subClass"]),
+        created_by=call.user.id,
+    )
+    return _modified(call, _ITWINS.changed(new, content))
 
 
-def find(call: Call) -> ITwinRecord | None:
-    """Return the iTwin that a path names, when the caller may see it."""
-    record = call.world.itwins.get(call.params["id"].lower())
-    if record is None or not call.world.may_see(call.user.name, record.id):
-        return None
-    return record
-
-
-def _mark(call: Call, change: Callable[[str], None]) -> Answer:
-    record = find(call)
-    if record is None:
-        return errors.not_found("iTwin")
-    change(record.id)
-    return no_content()
-
-
-def _check(call: Call) -> list[Detail]:
-    query, details = call.query, list[Detail]()
-    if whole_number(query, "$top", DEFAULT_TOP, 1, MAX_TOP) is None:
-        message = "The $top query option must be a positive integer that does not exceed 1000."
-        details.append(Detail("InvalidValue", message, "$top"))
-    if whole_number(query, "$skip", 0, 0, None) is None:
-        message = "The $skip query option must be a non-negative integer."
-        details.append(Detail("InvalidValue", message, "$skip"))
-    if "subClass" in query and not set(_sub_classes(query["subClass"])) <= CLASS_OF.keys():
-        message = "A valid iTwin SubClass was not specified in the query."
-        details.append(Detail("InvalidValue", message, "subClass"))
-    if "status" in query and query["status"] not in STATUSES:
-        message = "Status value is incorrect. Valid values are Active, Inactive and Trial."
-        details.append(Detail("InvalidValue", message, "status"))
-    if "includeInactive" in query:
-        if "status" in query:
-            message = (
-                "The includeInactive parameter should not be used at the same time as the status "
-                "parameter."
-            )
-            details.append(Detail("InvalidParameter", message, "includeInactive"))
-        elif query["includeInactive"].lower() not in {"true", "false"}:
-            message = "The includeInactive parameter must be true or false."
-            details.append(Detail("InvalidValue", message, "includeInactive"))
-    return details
-
-
-def _sub_classes(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",")]
+def _modified(call: Call, itwin: ITwinRecord) -> ITwinRecord:
+    return attrs.evolve(itwin, modified=call.clock.stamp(3), modified_by=call.user.id)
 
 
 def _matches(call: Call) -> Callable[[ITwinRecord], bool]:
-    query = call.query
-    sub_classes = set(_sub_classes(query["subClass"])) if "subClass" in query else set(CLASS_OF)
-    status, everything = query.get("status"), query.get("includeInactive", "").lower() == "true"
-    search = query.get("$search", "").lower()
-    exact = (
-        ("type", "type"), ("displayName", "display_name"), ("number", "number"),
-        ("parentId", "parent_id"), ("iTwinAccountId", "account_id"),
-    )  # fmt: skip
-    wanted = [(attribute, query[name].lower()) for name, attribute in exact if name in query]
+    text = call.text("subClass")
+    sub_classes = {part.strip() for part in text.split(",")} if text else set(CLASS_OF)
+    status, everything = call.text("status"), call.values["includeInactive"]
+    search = (call.text("$search") or "").lower()
+    exact = [(attribute, call.text(name)) for name, attribute in _EXACT.items()]
+    wanted = [(attribute, text.lower()) for attribute, text in exact if text is not None]
     denied = call.world.lists_of(call.user.name).denied
 
     def matches(row: ITwinRecord) -> bool:
@@ -138,35 +190,112 @@ def _matches(call: Call) -> Callable[[ITwinRecord], bool]:
     return matches
 
 
-def _list(
-    call: Call, target: str, rows: Iterable[ITwinRecord], *, reach: int | None = None
-) -> Answer:
-    details = _check(call)
-    if details:
-        return errors.invalid_itwins("Cannot query iTwins.", details)
-    query, style = call.query, call.style
-    top, skip = int(query.get("$top", DEFAULT_TOP)), int(query.get("$skip", 0))
-    found = list(filter(_matches(call), rows))[:reach]
-    page = found[skip : skip + top]
-    kept = "".join(f"&{name}={_plain(query[name])}" for name in _FILTERS if name in query)
-    base = f"{style.origin or call.origin}{target}?$skip="
-
-    def at(start: int) -> JsonObject | None:
-        return link(f"{base}{start}&$top={top}{kept}")
-
-    links: JsonObject = {"self": at(skip), "prev": None, "next": None}
-    if skip or style.next_on_last_page:
-        links["prev"] = at(max(skip - top, 0))
-    if skip + top < len(found) or (style.next_on_last_page and page):
-        links["next"] = at(skip + top)
-    if not style.null_links:
-        links = {name: href for name, href in links.items() if href is not None}
-    items: list[Json] = [row.full() if call.full else row.minimal() for row in page]
-    headers = {"Content-Type": JSON_TYPE}
-    if reach is not None:
-        headers["X-Max-Return"] = str(reach)
-    return Answer(200, page_body("iTwins", items, links, style), headers)
+def _listed(call: Call, itwins: Iterable[ITwinRecord]) -> list[ITwinRecord]:
+    return list(filter(_matches(call), itwins))
 
 
-def _plain(value: str) -> str:
-    return quote(value, safe=",")
+def _favorites(call: Call) -> list[ITwinRecord]:
+    favorites = call.world.lists_of(call.user.name).favorite_itwins
+    return _listed(call, (row for row in call.world.itwins.values() if row.id in favorites))
+
+
+def _recents(call: Call) -> list[ITwinRecord]:
+    ids = call.world.lists_of(call.user.name).recent_itwins
+    return _listed(call, (call.world.itwins[key] for key in ids if key in call.world.itwins))
+
+
+def _itwins(call: Call) -> list[ITwinRecord]:
+    return _listed(call, call.world.itwins.values())[: call.number(_REACH)]
+
+
+def _account(call: Call) -> Response:
+    account: JsonObject = {
+        "id": call.world.guids.guid(ACCOUNT, 0),
+        "class": "Account",
+        "subClass": "Account",
+        "type": None,
+        "number": "Example Corp.",
+        "displayName": "Example Corp.",
+    }
+    return call.respond(200, {"iTwin": account})
+
+
+def _account_of(call: Call) -> Response:
+    _ITWINS.one(call)
+    return _account(call)
+
+
+_ITWINS = Collection[ITwinRecord](
+    api=api.ITWINS,
+    name="iTwin",
+    key="iTwin",
+    keys="iTwins",
+    schema=_ITWIN,
+    show=lambda itwin, _: itwin.full(),
+    summary_schema=_SUMMARY,
+    summarize=ITwinRecord.minimal,
+    find=_find,
+    put=lambda call, itwin: call.world.put_itwin(itwin),
+    drop=lambda call, itwin: call.world.drop_itwin(itwin.id),
+    attributes={
+        "type": "type",
+        "number": "number",
+        "displayName": "display_name",
+        "geographicLocation": "geographic_location",
+        "ianaTimeZone": "iana_time_zone",
+        "dataCenterLocation": "data_center_location",
+        "status": "status",
+        "parentId": "parent_id",
+        "latitude": "latitude",
+        "longitude": "longitude",
+    },
+    unique="number",
+    taken=_number_taken,
+    paging=Paging(
+        top_message="The $top query option must be a positive integer that does not exceed 1000.",
+        skip_message="The $skip query option must be a non-negative integer.",
+    ),
+)
+
+ROUTES = (
+    _ITWINS.list(
+        "/itwins/favorites",
+        "Get My Favorite iTwins",
+        _favorites,
+        parameters=_FILTERS,
+        checks=(_check_status,),
+        failure=_FAILURE,
+        link_path="/iTwins/favorites",
+    ),
+    _ITWINS.act("POST /itwins/favorites/{id}", "Add iTwin to My Favorites", personal.add_favorite),
+    _ITWINS.act(
+        "DELETE /itwins/favorites/{id}", "Remove iTwin from My Favorites", personal.remove_favorite
+    ),
+    _ITWINS.list(
+        "/itwins/recents",
+        "Get My Recently Used iTwins",
+        _recents,
+        parameters=_FILTERS,
+        checks=(_check_status,),
+        failure=_FAILURE,
+    ),
+    _ITWINS.act("POST /itwins/recents/{id}", "Add iTwin to My Recents", personal.add_recent),
+    _ITWINS.list(
+        "/itwins",
+        "Get My iTwins",
+        _itwins,
+        parameters=(
+            Parameter(_REACH, between(1, MAX_REACH, default=DEFAULT_REACH), where="header"),
+            *_FILTERS,
+        ),
+        checks=(_check_status,),
+        failure=_FAILURE,
+        headers=lambda call: {_REACH: str(call.number(_REACH))},
+    ),
+    _ITWINS.create("POST /itwins", "Create iTwin", _create, body=_CREATE),
+    _ITWINS.answer("GET /itwins/myprimaryaccount", "Get My Primary Account", _account, _SUMMARY),
+    _ITWINS.get_by_preference("GET /itwins/{id}", "Get iTwin"),
+    _ITWINS.update("PATCH /itwins/{id}", "Update iTwin", body=_UPDATE, stamp=_modified),
+    _ITWINS.delete("DELETE /itwins/{id}", "Delete iTwin"),
+    _ITWINS.answer("GET /itwins/{id}/account", "Get iTwin Account", _account_of, _SUMMARY),
+)

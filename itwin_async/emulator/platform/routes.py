@@ -1,153 +1,233 @@
-"""Which operation a method and path mean."""
+"""Operations as declarations, and which of them a request means."""
 
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, TypeAlias
 from urllib.parse import unquote
 
 import attrs
 
-from itwin_async.emulator.platform import (
-    imodel_entities,
-    imodels,
-    itwin_entities,
-    itwins,
-    saved_views,
-)
-from itwin_async.emulator.requests import split_path
+from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.schemas import problems
+from itwin_async.emulator.requests import is_variable, split_path
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
+    from itwin_async.emulator.json_types import Json, JsonObject
+    from itwin_async.emulator.platform.api import Api
     from itwin_async.emulator.platform.calls import Call
-    from itwin_async.emulator.responses import Answer
+    from itwin_async.emulator.platform.errors import Detail
+    from itwin_async.emulator.responses import Response
 
-_ACCEPT = "application/vnd.bentley.itwin-platform.v{}+json"
-_VERSIONS = {"imodels": 2, "itwins": 1, "savedviews": 1}
-_ANY = {"*/*", "application/*", "application/json"}
+Check: TypeAlias = Callable[["Call"], "list[Detail]"]
+
+_ANY_MEDIA_TYPE = {"*/*", "application/*", "application/json"}
+_LONGEST_INTEGER = 11
 
 
 @attrs.frozen
-class Route:
+class Parameter:
     """
-    An operation of the platform.
+    A parameter of a query, or a header.
+
+    Args:
+        name: its name.
+        schema: the schema of its values.
+        required: whether it must be there.
+        message: the error for an invalid value; the usual one when empty.
+        where: query or header.
+
+    """
+
+    name: str
+    schema: JsonObject
+    required: bool = attrs.field(default=False, kw_only=True)
+    message: str = attrs.field(default="", kw_only=True)
+    where: Literal["query", "header"] = attrs.field(default="query", kw_only=True)
+
+    def read(self, call: Call) -> Json | Detail:
+        """Return its value in a call, or what is wrong with it."""
+        source = call.query if self.where == "query" else call.request.headers
+        text = source.get(self.name)
+        if text is None:
+            if self.required:
+                message = "Required parameter is missing."
+                return errors.Detail("MissingRequiredParameter", message, self.name)
+            return self.schema.get("default")
+        value = self._convert(text)
+        if value is not None and not any(problems(value, self.schema)):
+            return value
+        code = "InvalidValue" if self.where == "query" else "InvalidHeaderValue"
+        if self.message:
+            return errors.Detail(code, self.message, self.name)
+        return errors.invalid(self.name, text, code)
+
+    def _convert(self, text: str) -> Json:
+        kind = self.schema.get("type")
+        if kind == "boolean":
+            return {"true": True, "false": False}.get(text.lower())
+        if kind == "integer":
+            digits = text.removeprefix("+")
+            sound = digits.isascii() and digits.isdigit() and len(digits) <= _LONGEST_INTEGER
+            return int(digits) if sound else None
+        return text
+
+
+@attrs.frozen
+class ServedOperation:
+    """
+    An operation that the emulator serves.
 
     Args:
         method: the HTTP method.
-        pattern: the path, with `{id}` for an id.
-        handler: what answers.
+        path: the path, with `{id}` and the like for ids.
         title: the platform's name of the operation.
 
     """
 
     method: str
-    pattern: str
-    handler: Callable[[Call], Answer]
+    path: str
     title: str
 
-    @property
-    def api(self) -> str:
-        """The first segment of the path."""
-        return self.pattern.split("/")[1]
-
-    @property
-    def media_type(self) -> str:
-        """What `Accept` has to say."""
-        return _ACCEPT.format(_VERSIONS[self.api])
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
 
 
-ROUTES: Sequence[Route] = (
-    Route("GET", "/imodels/favorites", imodels.list_favorites, "Get My Favorite iModels"),
-    Route("PUT", "/imodels/favorites/{id}", imodels.add_favorite, "Add iModel to My Favorites"),
-    Route(
-        "DELETE",
-        "/imodels/favorites/{id}",
-        imodels.remove_favorite,
-        "Remove iModel from My Favorites",
-    ),
-    Route("GET", "/imodels/recents", imodels.list_recents, "Get My Recently Used iModels"),
-    Route("POST", "/imodels/recents/{id}", imodels.add_recent, "Add iModel to My Recents"),
-    Route(
-        "DELETE",
-        "/imodels/recents/{id}",
-        imodels.remove_recent,
-        "Remove iModel from My Recents",
-    ),
-    Route("GET", "/imodels", imodels.list_imodels, "Get iTwin iModels"),
-    Route("POST", "/imodels", imodel_entities.create_imodel, "Create iModel"),
-    Route("GET", "/imodels/{id}", imodel_entities.get_imodel, "Get iModel"),
-    Route("PATCH", "/imodels/{id}", imodel_entities.update_imodel, "Update iModel"),
-    Route("DELETE", "/imodels/{id}", imodel_entities.delete_imodel, "Delete iModel"),
-    Route("GET", "/itwins/favorites", itwins.list_favorites, "Get My Favorite iTwins"),
-    Route("POST", "/itwins/favorites/{id}", itwins.add_favorite, "Add iTwin to My Favorites"),
-    Route(
-        "DELETE",
-        "/itwins/favorites/{id}",
-        itwins.remove_favorite,
-        "Remove iTwin from My Favorites",
-    ),
-    Route("GET", "/itwins/recents", itwins.list_recents, "Get My Recently Used iTwins"),
-    Route("POST", "/itwins/recents/{id}", itwins.add_recent, "Add iTwin to My Recents"),
-    Route("GET", "/itwins", itwins.list_itwins, "Get My iTwins"),
-    Route("POST", "/itwins", itwin_entities.create_itwin, "Create iTwin"),
-    Route(
-        "GET",
-        "/itwins/myprimaryaccount",
-        itwin_entities.get_primary_account,
-        "Get My Primary Account",
-    ),
-    Route("GET", "/itwins/{id}", itwin_entities.get_itwin, "Get iTwin"),
-    Route("PATCH", "/itwins/{id}", itwin_entities.update_itwin, "Update iTwin"),
-    Route("DELETE", "/itwins/{id}", itwin_entities.delete_itwin, "Delete iTwin"),
-    Route("GET", "/itwins/{id}/account", itwin_entities.get_account, "Get iTwin Account"),
-    Route("POST", "/savedviews/tags", saved_views.create_tag, "Create Tag"),
-    Route("GET", "/savedviews/tags", saved_views.list_tags, "Get All Tags"),
-    Route("GET", "/savedviews/tags/{id}", saved_views.get_tag, "Get Tag"),
-    Route("PATCH", "/savedviews/tags/{id}", saved_views.update_tag, "Update Tag"),
-    Route("DELETE", "/savedviews/tags/{id}", saved_views.delete_tag, "Delete Tag"),
-)
-
-
-def find_route(method: str, path: str) -> tuple[Route, dict[str, str]] | None:
+@attrs.frozen(kw_only=True)
+class Route(ServedOperation):
     """
-    Return the operation that a request means.
+    An operation of the platform, with all that its OpenAPI description says.
 
     Args:
-        method: the HTTP method.
-        path: the path as it was sent, percent-encoding and all.
-
-    Returns:
-        The operation and what its placeholders hold, or nothing.
+        api: its API family.
+        handler: what answers.
+        parameters: what it takes in query and headers.
+        checks: further checks of the parameters.
+        failure: the message of the 422 for wrong parameters.
+        body: the schema of the body.
+        success: the status of success.
+        results: the schemas of the answer.
+        prefers: whether `Prefer` selects one of them.
+        conflicts: whether it answers 409 for a taken name.
 
     """
-    segments = split_path(path)
-    for route, parts in _TABLE.get((method, len(segments)), ()):
-        params: dict[str, str] = {}
-        for part, segment in zip(parts, segments, strict=True):
-            if part == "{id}" and segment:
-                params["id"] = unquote(segment, errors="replace")
-            elif part != segment.lower():
-                break
-        else:
-            return route, params
-    return None
+
+    api: Api
+    handler: Callable[[Call], Response]
+    parameters: Sequence[Parameter] = ()
+    checks: Sequence[Check] = ()
+    failure: str = ""
+    body: JsonObject | None = None
+    success: int = 200
+    results: Sequence[JsonObject] = ()
+    prefers: bool = False
+    conflicts: bool = False
+
+    def accepts(self, header: str | None) -> bool:
+        """Whether an `Accept` header allows the answer."""
+        if header is None or not header.strip():
+            return True
+        kinds = {re.split(r"\s*;", kind.strip(), maxsplit=1)[0] for kind in header.split(",")}
+        return not {*_ANY_MEDIA_TYPE, self.api.media_type}.isdisjoint(map(str.lower, kinds))
+
+    def respond(self, call: Call) -> Response:
+        """Check the parameters and run the handler."""
+        read = {parameter.name: parameter.read(call) for parameter in self.parameters}
+        details = [value for value in read.values() if isinstance(value, errors.Detail)]
+        values = {k: v for k, v in read.items() if not isinstance(v, errors.Detail)}
+        call = attrs.evolve(call, values=values)
+        for check in self.checks:
+            details += check(call)
+        if details:
+            return self.api.invalid(self.failure, details)
+        try:
+            return self.handler(call)
+        except errors.OperationError as error:
+            return error.response
 
 
-def accepts(header: str | None, route: Route) -> bool:
-    """Whether an `Accept` header allows what an operation answers."""
-    if header is None or not header.strip():
-        return True
-    kinds = {re.split(r"\s*;", kind.strip(), maxsplit=1)[0].lower() for kind in header.split(",")}
-    return bool(kinds & {*_ANY, route.media_type})
+@attrs.frozen
+class _Segment:
+    """A segment of a path template; a variable one is never one of the words beside it."""
+
+    text: str
+    words: frozenset[str] | None = None
+
+    def takes(self, segment: str) -> bool:
+        if self.words is None:
+            return segment.lower() == self.text
+        return segment != "" and segment.lower() not in self.words
 
 
-def _table() -> dict[tuple[str, int], list[tuple[Route, list[str]]]]:
-    table: dict[tuple[str, int], list[tuple[Route, list[str]]]] = {}
-    for route in ROUTES:
-        parts = split_path(route.pattern)
-        table.setdefault((route.method, len(parts)), []).append((route, parts))
-    return table
+class Router:
+    """
+    Finds operations.
+
+    Args:
+        routes: the operations.
+
+    """
+
+    def __init__(self, routes: Iterable[Route]) -> None:
+        self.routes = tuple(routes)
+        self._words: dict[str, set[str]] = {}
+        for route in self.routes:
+            self._words.setdefault(f"/{route.api.name}", set()).update(route.api.words)
+            for before, part in _prefixes(route.path):
+                if not is_variable(part):
+                    self._words.setdefault(before, set()).add(part)
+        self._by_length: dict[int, list[tuple[Route, list[_Segment]]]] = {}
+        for route in self.routes:
+            template = [self._segment(*prefix) for prefix in _prefixes(route.path)]
+            self._by_length.setdefault(len(template), []).append((route, template))
+
+    def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | Response:
+        """Return the operation of a request and the values of its placeholders, or 404 or 405."""
+        segments = split_path(path)
+        found = {
+            route.method: (route, _values(template, segments))
+            for route, template in self._by_length.get(len(segments), ())
+            if _fits(template, segments)
+        }
+        if method in found:
+            return found[method]
+        if not found or self._lacks_id(method, path):
+            return errors.resource_not_found()
+        return errors.method_not_allowed(found)
+
+    def _segment(self, before: str, part: str) -> _Segment:
+        if not is_variable(part):
+            return _Segment(part)
+        return _Segment(part.strip("{}"), frozenset(self._words.get(before, ())))
+
+    def _lacks_id(self, method: str, path: str) -> bool:
+        """Whether a path ends with a slash where this method needs an id."""
+        segments = split_path(path)
+        return path.endswith("/") and any(
+            route.method == method
+            and template[-1].words is not None
+            and _fits(template[:-1], segments)
+            for route, template in self._by_length.get(len(segments) + 1, ())
+        )
 
 
-_TABLE = _table()
+def _prefixes(path: str) -> Iterator[tuple[str, str]]:
+    """Yield each segment of a template with what is before it, the names of variables left out."""
+    before = ""
+    for part in split_path(path):
+        yield before, part
+        before += "/{}" if is_variable(part) else f"/{part}"
+
+
+def _fits(template: Sequence[_Segment], segments: Sequence[str]) -> bool:
+    pairs = zip(template, segments, strict=True)
+    return all(part.takes(segment) for part, segment in pairs)
+
+
+def _values(template: Sequence[_Segment], segments: Sequence[str]) -> dict[str, str]:
+    return {
+        part.text: unquote(segment, errors="replace")
+        for part, segment in zip(template, segments, strict=True)
+        if part.words is not None
+    }

@@ -1,23 +1,40 @@
-"""The shapes of what goes over the wire, as JSON schemas of OpenAPI 3.0."""
+"""JSON schemas of OpenAPI 3.0, and a checker for as much of them as they use."""
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+import attrs
+
 from itwin_async.emulator.json_types import Json, JsonObject
-from itwin_async.emulator.world.records import CLASS_OF, STATUSES
+from itwin_async.emulator.world.ids import is_guid
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+SCHEMAS: JsonObject = {}
+_REF = "#/components/schemas/"
 
 TEXT: JsonObject = {"type": "string"}
 TEXT_OR_NULL: JsonObject = {"type": "string", "nullable": True}
+SHORT_TEXT: JsonObject = {"type": "string", "maxLength": 255}
+SHORT_TEXT_OR_NULL: JsonObject = {**SHORT_TEXT, "nullable": True}
+NAME: JsonObject = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "\\S"}
+GUID: JsonObject = {"type": "string", "format": "uuid"}
+FLAG: JsonObject = {"type": "boolean"}
 MOMENT: JsonObject = {"type": "string", "format": "date-time"}
 MOMENT_OR_NULL: JsonObject = {**MOMENT, "nullable": True}
-_FLAG: JsonObject = {"type": "boolean"}
 
 
-def ref(name: str) -> JsonObject:
-    """Return a reference to a shape."""
-    return {"$ref": f"#/components/schemas/{name}"}
+def define(name: str, schema: JsonObject) -> JsonObject:
+    """Give a schema a name in the OpenAPI document, and return a reference to it."""
+    SCHEMAS[name] = schema
+    return {"$ref": _REF + name}
 
 
-def _object(properties: JsonObject, *required: str, **more: Json) -> JsonObject:
+def objects(properties: JsonObject, *required: str, **more: Json) -> JsonObject:
+    """Return the schema of objects, without further properties unless allowed."""
     found: JsonObject = {"type": "object", "properties": properties, **more}
     if required:
         found["required"] = list[Json](required)
@@ -25,196 +42,154 @@ def _object(properties: JsonObject, *required: str, **more: Json) -> JsonObject:
     return found
 
 
-def _array(items: str) -> JsonObject:
-    return {"type": "array", "items": ref(items)}
+def arrays(items: JsonObject) -> JsonObject:
+    """Return the schema of arrays."""
+    return {"type": "array", "items": items}
 
 
-def _kind_of(class_: str) -> JsonObject:
-    fitting: list[Json] = [name for name, of in CLASS_OF.items() if of == class_]
-    return {"properties": {"class": {"enum": [class_]}, "subClass": {"enum": fitting}}}
+def texts(*values: str) -> JsonObject:
+    """Return the schema of a choice of strings."""
+    return {"type": "string", "enum": list[Json](values)}
 
 
-def _degrees(bound: int) -> JsonObject:
-    return {"type": "number", "format": "double", "minimum": -bound, "maximum": bound}
+def between(minimum: float, maximum: float, *, kind: str = "integer", **more: Json) -> JsonObject:
+    """Return the schema of numbers in a range."""
+    return {"type": kind, "minimum": minimum, "maximum": maximum, **more}
 
 
-_IMODEL_SUMMARY: JsonObject = {"id": TEXT, "displayName": TEXT, "dataCenterLocation": TEXT}
-_ITWIN_SUMMARY: JsonObject = {
-    "id": TEXT,
-    "class": {"type": "string", "enum": list[Json](sorted(set(CLASS_OF.values())))},
-    "subClass": {"type": "string", "enum": list[Json](CLASS_OF)},
-    "type": TEXT_OR_NULL,
-    "number": TEXT,
-    "displayName": TEXT,
-    "status": {"type": "string", "enum": list[Json](STATUSES)},
+LINK = define("Link", objects({"href": TEXT}, nullable=True))
+PAGING_LINKS = define("PagingLinks", objects({"self": LINK, "prev": LINK, "next": LINK}))
+_ERROR: JsonObject = {"code": TEXT, "message": TEXT, "target": TEXT_OR_NULL}
+_DETAIL = define(
+    "DetailedError",
+    objects(
+        {**_ERROR, "innerError": {"type": "object"}}, "code", "message", additionalProperties=True
+    ),
+)
+_INNER = define(
+    "Error",
+    objects({**_ERROR, "details": arrays(_DETAIL)}, "code", "message", additionalProperties=True),
+)
+ERROR = define("ErrorResponse", objects({"error": _INNER}, "error"))
+
+
+@attrs.frozen
+class Problem:
+    """
+    A value that a schema does not allow.
+
+    Args:
+        path: the names and indexes that lead to the value.
+        keyword: the keyword of the schema that it breaks.
+        value: the value; None when it is missing.
+        schema: the schema that has the keyword.
+
+    """
+
+    path: tuple[str | int, ...]
+    keyword: str
+    value: Json
+    schema: JsonObject
+
+
+_KINDS: dict[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
 }
-_DEGREES_OR_NULL: JsonObject = {"type": "number", "nullable": True}
-_LINK = _object({"href": TEXT}, nullable=True)
-_NAME: JsonObject = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "\\S"}
-_SHORT: JsonObject = {"type": "string", "maxLength": 255, "nullable": True}
-_FLAGS: JsonObject = {"type": "integer", "minimum": 0, "maximum": 7}
-_PLAIN: JsonObject = {"type": "string", "pattern": "^[^<>&\"'.]*$"}
-_ITWIN_CHANGE: JsonObject = {
-    "type": _SHORT,
-    "number": {"type": "string", "maxLength": 255},
-    "displayName": _NAME,
-    "geographicLocation": _SHORT,
-    "latitude": {**_degrees(90), "nullable": True},
-    "longitude": {**_degrees(180), "nullable": True},
-    "ianaTimeZone": _SHORT,
-    "dataCenterLocation": {"type": "string", "maxLength": 255},
-    "status": {"type": "string", "enum": list[Json](STATUSES)},
-    "parentId": _SHORT,
-}
 
-SCHEMAS: JsonObject = {
-    "Link": _LINK,
-    "PagingLinks": _object({"self": ref("Link"), "prev": ref("Link"), "next": ref("Link")}),
-    "Point": _object(
-        {"latitude": _degrees(90), "longitude": _degrees(180)}, "latitude", "longitude"
-    ),
-    "Extent": _object(
-        {"southWest": ref("Point"), "northEast": ref("Point")},
-        "southWest",
-        "northEast",
-        nullable=True,
-    ),
-    "iModelState": {"type": "string", "enum": ["initialized", "notInitialized"]},
-    "iModelLinks": _object(
-        {
-            "creator": ref("Link"),
-            "changesets": ref("Link"),
-            "namedVersions": ref("Link"),
-            "upload": ref("Link"),
-            "complete": ref("Link"),
+
+def problems(
+    value: Json, schema: JsonObject, path: tuple[str | int, ...] = ()
+) -> Iterator[Problem]:
+    """Yield what is wrong with a value: required members first, then in the schema's order."""
+    schema = _resolve(schema)
+    if value is None and schema.get("nullable"):
+        return
+    kind = cast("str", schema.get("type", ""))
+    if kind and not _is_kind(value, kind):
+        yield Problem(path, "type", value, schema)
+    elif isinstance(value, dict):
+        yield from _member_problems(value, schema, path)
+    elif isinstance(value, list):
+        items = cast("JsonObject", schema.get("items", {}))
+        for index, item in enumerate(value):
+            yield from problems(item, items, (*path, index))
+    else:
+        keyword = _broken_keyword(value, schema)
+        if keyword:
+            yield Problem(path, keyword, value, schema)
+
+
+def _resolve(schema: JsonObject) -> JsonObject:
+    while "$ref" in schema:
+        schema = cast("JsonObject", SCHEMAS[cast("str", schema["$ref"]).removeprefix(_REF)])
+    return schema
+
+
+def _is_kind(value: Json, kind: str) -> bool:
+    if isinstance(value, bool):
+        return kind == "boolean"
+    return isinstance(value, _KINDS[kind])
+
+
+def _broken_keyword(value: Json, schema: Any) -> str | None:  # noqa: ANN401 - JSON
+    if "enum" in schema and value not in schema["enum"]:
+        return "enum"
+    broken: dict[str, bool] = {}
+    if isinstance(value, str):
+        broken = {
+            "minLength": len(value) < schema.get("minLength", 0),
+            "maxLength": len(value) > schema.get("maxLength", len(value)),
+            "pattern": re.search(schema.get("pattern", ""), value) is None,
+            "format": schema.get("format") == "uuid" and not is_guid(value),
         }
-    ),
-    "iModelSummary": _object(_IMODEL_SUMMARY),
-    "iModel": _object(
-        {
-            **_IMODEL_SUMMARY,
-            "name": TEXT,
-            "description": TEXT_OR_NULL,
-            "state": ref("iModelState"),
-            "createdDateTime": MOMENT,
-            "lastChangesetPushDateTime": MOMENT_OR_NULL,
-            "iTwinId": TEXT,
-            "isSecured": _FLAG,
-            "extent": ref("Extent"),
-            "containersEnabled": {"type": "integer"},
-            "_links": ref("iModelLinks"),
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        broken = {
+            "minimum": value < schema.get("minimum", value),
+            "maximum": value > schema.get("maximum", value),
         }
-    ),
-    "iModelsMinimal": _object(
-        {"iModels": _array("iModelSummary"), "_links": ref("PagingLinks")}, "iModels"
-    ),
-    "iModelsRepresentation": _object(
-        {"iModels": _array("iModel"), "_links": ref("PagingLinks")}, "iModels"
-    ),
-    "iModelResponse": _object({"iModel": ref("iModel")}, "iModel"),
-    "iModelCreate": _object(
-        {
-            "iTwinId": {"type": "string", "format": "uuid"},
-            "name": _NAME,
-            "description": _SHORT,
-            "extent": ref("Extent"),
-            "containersEnabled": _FLAGS,
-            "creationMode": {
-                "type": "string",
-                "enum": ["empty", "fromiModelVersion", "fromBaseline"],
-            },
-        },
-        "iTwinId",
-        "name",
-        additionalProperties=True,
-    ),
-    "iModelUpdate": _object(
-        {
-            "name": _NAME,
-            "description": _SHORT,
-            "extent": ref("Extent"),
-            "containersEnabled": _FLAGS,
-        },
-        minProperties=1,
-    ),
-    "iTwinSummary": _object(_ITWIN_SUMMARY),
-    "iTwin": _object(
-        {
-            **_ITWIN_SUMMARY,
-            "geographicLocation": TEXT_OR_NULL,
-            "latitude": _DEGREES_OR_NULL,
-            "longitude": _DEGREES_OR_NULL,
-            "ianaTimeZone": TEXT_OR_NULL,
-            "dataCenterLocation": TEXT,
-            "parentId": TEXT_OR_NULL,
-            "iTwinAccountId": TEXT,
-            "imageName": TEXT_OR_NULL,
-            "image": TEXT_OR_NULL,
-            "createdDateTime": MOMENT,
-            "createdBy": TEXT,
-            "lastModifiedDateTime": MOMENT_OR_NULL,
-            "lastModifiedBy": TEXT_OR_NULL,
-        }
-    ),
-    "iTwinsMinimal": _object(
-        {"iTwins": _array("iTwinSummary"), "_links": ref("PagingLinks")}, "iTwins"
-    ),
-    "iTwinsRepresentation": _object(
-        {"iTwins": _array("iTwin"), "_links": ref("PagingLinks")}, "iTwins"
-    ),
-    "iTwinSummaryResponse": _object({"iTwin": ref("iTwinSummary")}, "iTwin"),
-    "iTwinResponse": _object({"iTwin": ref("iTwin")}, "iTwin"),
-    "iTwinCreate": _object(
-        {
-            "class": {"type": "string", "enum": list[Json](sorted(set(CLASS_OF.values())))},
-            "subClass": {"type": "string", "enum": list[Json](CLASS_OF)},
-            **_ITWIN_CHANGE,
-        },
-        "class",
-        "subClass",
-        "displayName",
-        additionalProperties=True,
-        anyOf=[_kind_of(class_) for class_ in sorted(set(CLASS_OF.values()))],
-    ),
-    "iTwinUpdate": _object(_ITWIN_CHANGE, additionalProperties=True),
-    "TagLinks": _object(
-        {
-            "iTwin": ref("Link"),
-            "project": ref("Link"),
-            "imodel": ref("Link"),
-            "creator": ref("Link"),
-        }
-    ),
-    "Tag": _object({"id": TEXT, "displayName": TEXT, "_links": ref("TagLinks")}),
-    "TagResponse": _object({"tag": ref("Tag")}, "tag"),
-    "TagsResponse": _object({"tags": _array("Tag"), "_links": ref("PagingLinks")}, "tags"),
-    "TagCreate": _object(
-        {"iTwinId": _PLAIN, "iModelId": _PLAIN, "displayName": _PLAIN},
-        "displayName",
-        additionalProperties=True,
-    ),
-    "TagUpdate": _object({"displayName": _PLAIN}, additionalProperties=True),
-    "DetailedError": _object(
-        {
-            "code": TEXT,
-            "message": TEXT,
-            "target": TEXT_OR_NULL,
-            "innerError": {"type": "object"},
-        },
-        "code",
-        "message",
-        additionalProperties=True,
-    ),
-    "Error": _object(
-        {
-            "code": TEXT,
-            "message": TEXT,
-            "target": TEXT_OR_NULL,
-            "details": _array("DetailedError"),
-        },
-        "code",
-        "message",
-        additionalProperties=True,
-    ),
-    "ErrorResponse": _object({"error": ref("Error")}, "error"),
-}
+    return next((keyword for keyword, is_broken in broken.items() if is_broken), None)
+
+
+def _member_problems(
+    value: JsonObject, schema: JsonObject, path: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    properties = cast("dict[str, JsonObject]", schema.get("properties", {}))
+    required = cast("list[str]", schema.get("required", []))
+    sound = True
+    for name in dict.fromkeys([*required, *properties]):
+        if name in value:
+            found = list(problems(value[name], properties.get(name, {}), (*path, name)))
+        elif name in required:
+            found = [Problem((*path, name), "required", None, properties.get(name, {}))]
+        else:
+            continue
+        sound = sound and not found
+        yield from found
+    if schema.get("additionalProperties", True) is False:
+        for name in [name for name in value if name not in properties]:
+            yield Problem((*path, name), "additionalProperties", value[name], schema)
+    if sound and "anyOf" in schema:
+        yield from _branch_problems(value, cast("list[JsonObject]", schema["anyOf"]), path)
+
+
+def _branch_problems(
+    value: JsonObject, branches: list[JsonObject], path: tuple[str | int, ...]
+) -> Iterator[Problem]:
+    """Yield what is wrong with the branch of which most members are right."""
+    best: tuple[int, list[Problem]] | None = None
+    for branch in branches:
+        found = list(_member_problems(value, branch, path))
+        if not found:
+            return
+        names = list(cast("JsonObject", branch.get("properties", {})))
+        first = str(found[0].path[-1])
+        right = names.index(first) if first in names else 0
+        if best is None or right > best[0]:
+            best = right, found
+    if best is not None:
+        yield from best[1]

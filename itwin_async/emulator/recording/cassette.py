@@ -1,4 +1,4 @@
-"""A cassette: requests and answers of a real platform, without its secrets."""
+"""A cassette: requests and responses of a real platform, without its secrets."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import msgspec
 
 if TYPE_CHECKING:
     import os
+
+    from aiohttp.web_request import BaseRequest
 
     from itwin_async.emulator.json_types import Json, JsonObject
 
@@ -40,13 +42,13 @@ _KEPT_PREFIX = "itwinplatform-"
 
 
 class CassetteError(ValueError):
-    """A file that is no cassette."""
+    """A file that is not a cassette."""
 
 
 @attrs.frozen(kw_only=True)
 class Interaction:
     """
-    A request and its answer.
+    A request and its response.
 
     Args:
         method: the HTTP method.
@@ -56,8 +58,8 @@ class Interaction:
         accept: the header `Accept`.
         authorized: whether a token was sent.
         status: the HTTP status.
-        headers: the headers of the answer that matter.
-        body: the body of the answer.
+        headers: the headers of the response that matter.
+        body: the body of the response.
 
     """
 
@@ -73,7 +75,7 @@ class Interaction:
 
     @property
     def key(self) -> tuple[object, ...]:
-        """What a request must share with this one to get the same answer."""
+        """What a request must share with this one to get the same response."""
         path = self.path.lower().rstrip("/")
         query = tuple(sorted(parse_qsl(self.query, keep_blank_values=True)))
         return self.method, path, query, self.prefer, self.authorized
@@ -105,20 +107,14 @@ class Cassette:
 
     @classmethod
     def read(cls, path: str | os.PathLike[str]) -> Cassette:
-        """
-        Read a cassette.
-
-        Raises:
-            CassetteError: the file is none.
-
-        """
+        """Read a cassette; CassetteError if the file is none."""
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             if content["version"] != _VERSION:
                 raise CassetteError(f"{path} has version {content['version']}, not {_VERSION}")
             return cls([_read(item) for item in content["interactions"]])
         except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
-            raise CassetteError(f"{path} is no cassette") from None
+            raise CassetteError(f"{path} is not a cassette") from None
 
     def write(self, path: str | os.PathLike[str]) -> None:
         """Write the cassette; an older file is replaced when this one is complete."""
@@ -131,34 +127,36 @@ class Cassette:
         beside.replace(path)
 
 
-def scrub_body(body: bytes, secrets: tuple[str, ...]) -> bytes:
-    """
-    Return a body without secrets.
+def interaction_of(
+    incoming: BaseRequest,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+    body: bytes = b"",
+) -> Interaction:
+    """Return a request and its response without secrets."""
+    token = incoming.headers.get("Authorization", "").partition(" ")[2].strip()
+    path, _, query = incoming.raw_path.partition("?")
+    return Interaction(
+        method=incoming.method,
+        path=path,
+        query=_scrub_text(query, token),
+        prefer=incoming.headers.get("Prefer", ""),
+        accept=incoming.headers.get("Accept", ""),
+        authorized="Authorization" in incoming.headers,
+        status=status,
+        headers={name: _scrub_text(value, token) for name, value in (headers or {}).items()},
+        body=_scrub_body(body, token),
+    )
 
-    Args:
-        body: the bytes of an answer.
-        secrets: texts that must not be in it.
 
-    """
-    try:
-        content = msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return scrub_text(body.decode("utf-8", "surrogateescape"), secrets).encode(
-            "utf-8", "surrogateescape"
-        )
-    return msgspec.json.encode(_scrub(cast("Json", content), secrets))
-
-
-def scrub_text(text: str, secrets: tuple[str, ...]) -> str:
-    """Return a text without secrets."""
-    for secret in secrets:
-        if secret:
-            text = text.replace(secret, _HIDDEN)
-    return _JWT.sub(_HIDDEN, _SIGNED.sub(rf"\g<1>{_HIDDEN}", text))
+def move(body: bytes, old: str, new: str) -> bytes:
+    """Return a body whose links name another origin."""
+    return body.replace(old.encode(), new.encode())
 
 
 def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the headers of an answer that a replay needs."""
+    """Return the headers of a response that a replay needs."""
     return {
         name: value
         for name, value in headers.items()
@@ -166,20 +164,35 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _scrub(value: Json, secrets: tuple[str, ...]) -> Json:
+def _scrub_body(body: bytes, token: str) -> bytes:
+    try:
+        content = msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = _scrub_text(body.decode("utf-8", "surrogateescape"), token)
+        return text.encode("utf-8", "surrogateescape")
+    return msgspec.json.encode(_scrub(cast("Json", content), token))
+
+
+def _scrub_text(text: str, token: str) -> str:
+    if token:
+        text = text.replace(token, _HIDDEN)
+    return _JWT.sub(_HIDDEN, _SIGNED.sub(rf"\g<1>{_HIDDEN}", text))
+
+
+def _scrub(value: Json, token: str) -> Json:
     if isinstance(value, dict):
-        return {name: _scrub_member(name.lower(), item, secrets) for name, item in value.items()}
+        return {name: _scrub_member(name.lower(), item, token) for name, item in value.items()}
     if isinstance(value, list):
-        return [_scrub(item, secrets) for item in value]
-    return scrub_text(value, secrets) if isinstance(value, str) else value
+        return [_scrub(item, token) for item in value]
+    return _scrub_text(value, token) if isinstance(value, str) else value
 
 
-def _scrub_member(name: str, item: Json, secrets: tuple[str, ...]) -> Json:
+def _scrub_member(name: str, item: Json, token: str) -> Json:
     if name in _SECRET_NAMES and isinstance(item, str):
         return _HIDDEN
     if name == "authentication" and isinstance(item, dict) and "value" in item:
         item = {**item, "value": _HIDDEN}
-    return _scrub(item, secrets)
+    return _scrub(item, token)
 
 
 def _read(item: Mapping[str, Mapping[str, object]]) -> Interaction:

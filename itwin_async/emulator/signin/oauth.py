@@ -11,7 +11,7 @@ from urllib.parse import unquote_plus
 
 import attrs
 
-from itwin_async.emulator.responses import Answer, json_answer
+from itwin_async.emulator.responses import Response, json_response
 from itwin_async.emulator.world.ids import guid_of
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ _NO_STORE = {"Cache-Control": "no-store", "Pragma": "no-cache"}
 
 class OAuthError(Exception):
     """
-    A refusal in the words of OAuth.
+    An error of OAuth.
 
     Args:
         code: the error code.
-        description: what a person reads.
+        description: the message.
         status: the HTTP status.
 
     """
@@ -40,13 +40,13 @@ class OAuthError(Exception):
         self.description = description
         self.status = status
 
-    def answer(self) -> Answer:
-        """Return the answer of the token endpoint."""
+    def response(self) -> Response:
+        """Return the response of the token endpoint."""
         content: JsonObject = {"error": self.code, "error_description": self.description}
         headers = dict(_NO_STORE)
         if self.status == 401:  # noqa: PLR2004 - the status is the name
             headers["WWW-Authenticate"] = 'Basic realm="emulator"'
-        return json_answer(self.status, content, headers)
+        return json_response(self.status, content, headers)
 
 
 @attrs.frozen
@@ -56,9 +56,9 @@ class OAuthClient:
 
     Args:
         client_id: its id.
-        secret: its secret; a public application has none.
-        redirect_uris: where it may be sent back to.
-        scopes: what it may ask for.
+        secret: its secret; None for a public application.
+        redirect_uris: its registered redirect URIs.
+        scopes: the scopes that it may ask for.
 
     """
 
@@ -81,7 +81,7 @@ class TokenRequest:
     Args:
         grant: the grant type.
         client_id: the application.
-        status: what was answered.
+        status: the status of the response.
         error: the error code, if any.
         time: when, by the emulator's clock.
 
@@ -129,19 +129,13 @@ def default_clients() -> dict[str, OAuthClient]:
     return {client.client_id: client for client in clients}
 
 
-def token_answer(content: JsonObject) -> Answer:
-    """Return a successful answer of the token endpoint."""
-    return json_answer(200, content, _NO_STORE)
+def token_response(content: JsonObject) -> Response:
+    """Return a successful response of the token endpoint."""
+    return json_response(200, content, _NO_STORE)
 
 
 def basic_credentials(header: str) -> tuple[str, str]:
-    """
-    Read an `Authorization: Basic` header; id and secret are form-encoded.
-
-    Raises:
-        OAuthError: it is malformed.
-
-    """
+    """Return the form-encoded id and secret of a header; OAuthError if it is malformed."""
     scheme, _, value = header.partition(" ")
     try:
         if scheme.lower() != "basic":
@@ -162,13 +156,7 @@ def challenge_of(verifier: str) -> str:
 
 
 def read_scopes(text: str | None, client: OAuthClient) -> tuple[str, ...]:
-    """
-    Read a list of scopes.
-
-    Raises:
-        OAuthError: the application may not ask for one of them.
-
-    """
+    """Return a list of scopes; OAuthError if the application may not ask for one of them."""
     if not text:
         return tuple(scope for scope in client.scopes if scope == PLATFORM_SCOPE)
     scopes = tuple(dict.fromkeys(text.split()))
@@ -179,7 +167,7 @@ def read_scopes(text: str | None, client: OAuthClient) -> tuple[str, ...]:
 
 
 def write_jwt(claims: Mapping[str, object]) -> str:
-    """Return a token that looks like a signed one; its signature means nothing."""
+    """Return a JSON web token; its signature is not a real one."""
     header = {"alg": "RS256", "kid": "emulator", "typ": "JWT"}
     parts = [_part(json.dumps(part).encode()) for part in (header, claims)]
     signature = _part(hashlib.sha512(".".join(parts).encode()).digest() * 4)
@@ -187,7 +175,7 @@ def write_jwt(claims: Mapping[str, object]) -> str:
 
 
 def secret_text(kind: str, number: int) -> str:
-    """Return a text that stands for a code or refresh token."""
+    """Return a code or refresh token."""
     return _part(hashlib.sha256(f"{kind}:{number}:{guid_of(kind)}".encode()).digest())
 
 

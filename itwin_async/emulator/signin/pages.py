@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from itwin_async.emulator.responses import Answer
+from itwin_async.emulator.responses import Response, html_response
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,14 +35,14 @@ small {{ display: block; opacity: .65; }}
 """
 
 
-def choose_user(target: str, client_id: str, users: Sequence[UserRecord]) -> Answer:
+def choose_user(target: str, client_id: str, users: Sequence[UserRecord]) -> Response:
     """
-    Return the page on which a person chooses who to be.
+    Return the page on which a person chooses a user.
 
     Args:
         target: path and query of the request.
         client_id: the application that asks.
-        users: whom to choose from.
+        users: the users to choose from.
 
     """
     rows = [f"<p>{escape(client_id)} wants to use the iTwin Platform.</p>"]
@@ -54,16 +54,15 @@ def choose_user(target: str, client_id: str, users: Sequence[UserRecord]) -> Ans
     return _page(200, "Sign in", "".join(rows))
 
 
-def refusal(words: str) -> Answer:
+def error_page(message: str) -> Response:
     """Return the page for a request that cannot be sent back."""
-    return _page(400, "This cannot be done", f"<p>{escape(words)}</p>")
+    return _page(400, "This cannot be done", f"<p>{escape(message)}</p>")
 
 
-def signed_out() -> Answer:
+def signed_out() -> Response:
     """Return the page after signing out."""
     return _page(200, "Signed out", "<p>You may close this window.</p>")
 
 
-def _page(status: int, title: str, body: str) -> Answer:
-    headers = {"Content-Type": "text/html; charset=utf-8", "Content-Security-Policy": _POLICY}
-    return Answer(status, _PAGE.format(title=title, body=body).encode(), headers)
+def _page(status: int, title: str, body: str) -> Response:
+    return html_response(status, _PAGE.format(title=title, body=body).encode(), policy=_POLICY)

@@ -10,7 +10,7 @@ import attrs
 
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.requests import Query
-from itwin_async.emulator.responses import Answer, json_answer
+from itwin_async.emulator.responses import Response, json_response
 from itwin_async.emulator.signin.oauth import (
     OFFLINE_SCOPE,
     USER_SCOPES,
@@ -24,11 +24,11 @@ from itwin_async.emulator.signin.oauth import (
     default_clients,
     read_scopes,
     secret_text,
-    token_answer,
+    token_response,
     write_jwt,
 )
-from itwin_async.emulator.signin.pages import choose_user, refusal, signed_out
-from itwin_async.emulator.signin.tokens import Access, Grant
+from itwin_async.emulator.signin.pages import choose_user, error_page, signed_out
+from itwin_async.emulator.signin.tokens import Grant, Tokens
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -52,19 +52,19 @@ def is_sign_in(path: str) -> bool:
 
 class SignIn:
     """
-    Hands out tokens that the platform honours.
+    Issues tokens that the platform accepts.
 
     Args:
-        access: learns the tokens.
+        tokens: where its tokens are registered.
         clock: the emulator's time.
 
     """
 
-    def __init__(self, access: Access, clock: EmulatorClock) -> None:
+    def __init__(self, tokens: Tokens, clock: EmulatorClock) -> None:
         self.clients = default_clients()
         self.token_requests: list[TokenRequest] = []
         self.lifetime = 3600.0
-        self._access = access
+        self._tokens = tokens
         self._clock = clock
         self._codes: dict[str, Code] = {}
         self._spent_codes: dict[str, str] = {}
@@ -80,12 +80,12 @@ class SignIn:
         self._spent_codes.clear()
         self._refreshes.clear()
 
-    def answer(self, request: Request, world: World) -> Answer:
-        """Answer a request."""
+    def respond(self, request: Request, world: World) -> Response:
+        """Return the response to a request."""
         path = request.path.lower().rstrip("/")
-        actions: Mapping[str, Callable[[], Answer]] = {
-            f"GET {DISCOVERY}": lambda: json_answer(200, _discovery(request.origin)),
-            f"GET {_JWKS}": lambda: json_answer(200, {"keys": []}),
+        actions: Mapping[str, Callable[[], Response]] = {
+            f"GET {DISCOVERY}": lambda: json_response(200, _discovery(request.origin)),
+            f"GET {_JWKS}": lambda: json_response(200, {"keys": []}),
             "GET /connect/authorize": lambda: self._authorize(request, world),
             "POST /connect/token": lambda: self._token(request, world),
             "POST /connect/revocation": lambda: self._revoke(request),
@@ -93,10 +93,10 @@ class SignIn:
         }
         action = actions.get(f"{request.method} {path}")
         if action is None:
-            return json_answer(404, {"error": "not_found"})
+            return json_response(404, {"error": "not_found"})
         return action()
 
-    def _token(self, request: Request, world: World) -> Answer:
+    def _token(self, request: Request, world: World) -> Response:
         form = Query(request.body.decode("utf-8", "replace"))
         grant = form.get("grant_type", "")
         client_id, failure = form.get("client_id", ""), None
@@ -110,12 +110,12 @@ class SignIn:
             }
             if grant not in grants:
                 raise OAuthError("unsupported_grant_type", f"The grant '{grant}' is not known.")
-            answer = token_answer(grants[grant](client, form, request.origin, world))
+            response = token_response(grants[grant](client, form, request.origin, world))
         except OAuthError as error:
-            answer, failure = error.answer(), error.code
-        record = TokenRequest(grant, client_id, answer.status, failure, self._clock.now())
+            response, failure = error.response(), error.code
+        record = TokenRequest(grant, client_id, response.status, failure, self._clock.now())
         self.token_requests.append(record)
-        return answer
+        return response
 
     def _client(self, request: Request, form: Query) -> OAuthClient:
         kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -216,7 +216,7 @@ class SignIn:
         }
         token = write_jwt(claims)
         grant = Grant(user.name, client.client_id, scopes, now + self.lifetime, family)
-        self._access.register(token, grant)
+        self._tokens.register(token, grant)
         found: JsonObject = {
             "access_token": token,
             "expires_in": int(self.lifetime),
@@ -236,32 +236,34 @@ class SignIn:
         return text
 
     def _revoke_family(self, family: str) -> None:
-        self._access.revoke_family(family)
+        self._tokens.revoke_family(family)
         for text in [text for text, held in self._refreshes.items() if held.family == family]:
             del self._refreshes[text]
 
-    def _revoke(self, request: Request) -> Answer:
+    def _revoke(self, request: Request) -> Response:
         form = Query(request.body.decode("utf-8", "replace"))
         try:
             client = self._client(request, form)
         except OAuthError as error:
-            return error.answer()
+            return error.response()
         token = form.get("token", "")
-        refresh, grant = self._refreshes.get(token), self._access.known(token)
+        refresh, grant = self._refreshes.get(token), self._tokens.known(token)
         if refresh is not None and refresh.client_id == client.client_id:
             self._revoke_family(refresh.family)
         elif grant is not None and grant.client == client.client_id:
             grant.revoked = True
-        return json_answer(200, {})
+        return json_response(200, {})
 
-    def _authorize(self, request: Request, world: World) -> Answer:
+    def _authorize(self, request: Request, world: World) -> Response:
         query = Query(request.query)
         client = self.clients.get(query.get("client_id", ""))
         redirect_uri = query.get("redirect_uri", "")
         if client is None:
-            return refusal("This application is not registered.")
+            return error_page("This application is not registered.")
         if redirect_uri not in client.redirect_uris:
-            return refusal(f"The address {redirect_uri!r} is not registered for this application.")
+            return error_page(
+                f"The address {redirect_uri!r} is not registered for this application."
+            )
         try:
             code = self._check_authorize(query, client, world)
         except OAuthError as error:
@@ -299,10 +301,10 @@ class SignIn:
             self._clock.now() + _CODE_SECONDS,
         )
 
-    def _end(self, request: Request) -> Answer:
+    def _end(self, request: Request) -> Response:
         target = Query(request.query).get("post_logout_redirect_uri", "")
         if any(target in client.redirect_uris for client in self.clients.values()):
-            return Answer(302, headers={"Location": target})
+            return Response(302, headers={"Location": target})
         return signed_out()
 
     def _next(self, kind: str) -> str:
@@ -310,11 +312,11 @@ class SignIn:
         return secret_text(kind, self._made)
 
 
-def _back(redirect_uri: str, query: Query, **found: str) -> Answer:
+def _back(redirect_uri: str, query: Query, **found: str) -> Response:
     if "state" in query:
         found["state"] = query["state"]
     mark = "&" if "?" in redirect_uri else "?"
-    return Answer(302, headers={"Location": f"{redirect_uri}{mark}{urlencode(found)}"})
+    return Response(302, headers={"Location": f"{redirect_uri}{mark}{urlencode(found)}"})
 
 
 def _discovery(origin: str) -> JsonObject:

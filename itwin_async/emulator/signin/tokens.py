@@ -1,4 +1,4 @@
-"""Whom a token denotes, and until when."""
+"""The tokens: whose they are, and until when they are valid."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from itwin_async.emulator.world.state import DEMO_USER
 
 if TYPE_CHECKING:
     from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.responses import Answer
+    from itwin_async.emulator.responses import Response
     from itwin_async.emulator.world.records import UserRecord
     from itwin_async.emulator.world.state import World
 
@@ -25,12 +25,12 @@ class Grant:
     What is known of a token.
 
     Args:
-        user: the name of the user that it denotes.
+        user: the name of its user.
         client: the application that it was given to.
         scopes: what it allows.
-        expires_at: seconds since the epoch; never when absent.
-        family: what it shares with the tokens of the same sign-in.
-        revoked: whether it was taken back.
+        expires_at: seconds since the epoch; never when None.
+        family: shared by the tokens of one sign-in.
+        revoked: whether it was revoked.
         calls: how often it was used.
 
     """
@@ -52,13 +52,13 @@ class Caller:
     client: str
 
 
-class Access:
+class Tokens:
     """
-    The tokens of an emulator. Tokens are kept as digests only.
+    The tokens of an emulator, kept as digests only.
 
     Args:
         clock: the emulator's time.
-        any_token: whether a token that nobody made is good, for a user of its own.
+        any_token: whether an unknown token is valid, for a user of its own.
 
     """
 
@@ -66,12 +66,12 @@ class Access:
         self._clock = clock
         self._any_token = any_token
         self._grants: dict[str, Grant] = {}
-        self._minted = 0
+        self._made = 0
         self.calls_per_token: int | None = None
         self.demo_token = self.token_for(DEMO_USER)
 
     def reset(self) -> None:
-        """Make every token good again that was good in the beginning."""
+        """Make every token valid again that was valid in the beginning."""
         self._grants = {
             digest: attrs.evolve(grant, revoked=False, calls=0)
             for digest, grant in self._grants.items()
@@ -83,8 +83,8 @@ class Access:
         """Return a token of a user: always the same one, or another one when `fresh`."""
         suffix = ""
         if fresh:
-            self._minted += 1
-            suffix = f"-{self._minted}"
+            self._made += 1
+            suffix = f"-{self._made}"
         token = f"emulator-{guid_of(f'token:{user}{suffix}')}"
         self._grants.setdefault(_digest(token), Grant(user))
         return token
@@ -107,15 +107,8 @@ class Access:
         """Return what is known of a token."""
         return self._grants.get(_digest(token))
 
-    def check(self, header: str | None, world: World) -> Caller | Answer:
-        """
-        Who calls, or the 401 that they get.
-
-        Args:
-            header: the value of `Authorization`.
-            world: knows the users.
-
-        """
+    def check(self, header: str | None, world: World) -> Caller | Response:
+        """Return who calls with a header `Authorization`, or the 401 that they get."""
         if header is None or not header.strip():
             return errors.header_not_found()
         scheme, _, token = header.strip().partition(" ")

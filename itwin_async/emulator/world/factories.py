@@ -21,7 +21,7 @@ def new_itwin(
 ) -> ITwinRecord:
     """Return an iTwin that is not in the world yet."""
     new_id = _new_id(world, itwin_id)
-    account = world.mint.guid(ACCOUNT, 0)
+    account = world.guids.guid(ACCOUNT, 0)
     return ITwinRecord(
         id=new_id,
         display_name=display_name or f"iTwin {world.made}",
@@ -40,13 +40,7 @@ def new_imodel(
     display_name: str | None = None,
     imodel_id: str | None = None,
 ) -> IModelRecord:
-    """
-    Return an iModel that is not in the world yet.
-
-    Raises:
-        KeyError: there is no such iTwin.
-
-    """
+    """Return an iModel that is not in the world yet; KeyError for an unknown iTwin."""
     itwin = world.itwins[itwin_id]
     new_id = _new_id(world, imodel_id)
     return IModelRecord(
@@ -66,6 +60,6 @@ def _new_id(world: World, wanted: str | None) -> str:
     if not is_guid(wanted):
         raise ValueError(f"an id is a GUID, not {wanted!r}")
     wanted = wanted.lower()
-    if wanted in world.itwins or world.place_of(wanted) is not None:
+    if wanted in world.itwins or world.locate(wanted) is not None:
         raise ValueError(f"the id {wanted} is taken")
     return wanted

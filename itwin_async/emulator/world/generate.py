@@ -13,7 +13,7 @@ from itwin_async.emulator.world.records import Extent, IModelRecord, ITwinRecord
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from itwin_async.emulator.world.ids import GuidMint
+    from itwin_async.emulator.world.ids import GuidGenerator
 
 ACCOUNT, ITWIN, IMODEL, USER, MADE = range(5)
 
@@ -45,18 +45,10 @@ _INACTIVE_EVERY = 6
 _POOL = 1021
 
 
-def itwin_rows(seed: int, mint: GuidMint, count: int) -> Iterator[ITwinRecord]:
-    """
-    Return generated iTwins.
-
-    Args:
-        seed: equal seeds give equal rows.
-        mint: makes their ids.
-        count: how many.
-
-    """
+def itwin_rows(seed: int, guids: GuidGenerator, count: int) -> Iterator[ITwinRecord]:
+    """Yield generated iTwins; equal seeds give equal rows."""
     source = random.Random(seed)  # noqa: S311 - test data, and the same everywhere
-    account = mint.guid(ACCOUNT, 0)
+    account = guids.guid(ACCOUNT, 0)
     for row in range(count):
         place = _PLACES[row % len(_PLACES)]
         class_, sub_class, work, kind = _WORKS[row % len(_WORKS)]
@@ -71,7 +63,7 @@ def itwin_rows(seed: int, mint: GuidMint, count: int) -> Iterator[ITwinRecord]:
             status = "Trial"
         latitude, longitude = _point(source)
         yield ITwinRecord(
-            id=mint.guid(ITWIN, row),
+            id=guids.guid(ITWIN, row),
             display_name=f"{place} {work}" + (f" {lap + 1}" if lap else ""),
             class_=class_,
             sub_class=sub_class,
@@ -86,32 +78,26 @@ def itwin_rows(seed: int, mint: GuidMint, count: int) -> Iterator[ITwinRecord]:
             parent_id=account,
             account_id=account,
             created=stamp(created, 3 if row % 2 else 7),
-            created_by=mint.guid(USER, 0, row % 5),
+            created_by=guids.guid(USER, 0, row % 5),
             modified=stamp(created + timedelta(days=40), 3) if located else None,
-            modified_by=mint.guid(USER, 0, row % 3) if located else None,
+            modified_by=guids.guid(USER, 0, row % 3) if located else None,
         )
 
 
-def imodel_maker(mint: GuidMint, shelf: int, itwin: ITwinRecord) -> Callable[[int], IModelRecord]:
-    """
-    Return what builds the generated iModels of an iTwin, each from its position alone.
-
-    Args:
-        mint: makes their ids.
-        shelf: the number of the iTwin.
-        itwin: the iTwin as it was generated.
-
-    """
+def imodel_maker(
+    guids: GuidGenerator, group: int, itwin: ITwinRecord
+) -> Callable[[int], IModelRecord]:
+    """Return what builds the generated iModels of an iTwin, each from its position alone."""
     centre, itwin_id, title = itwin.data_center_location, itwin.id, itwin.display_name
-    creators = [mint.guid(USER, 0, row) for row in range(5)]
+    creators = [guids.guid(USER, 0, row) for row in range(5)]
     moments, extents = _moments(), _extents()
 
     def make(row: int) -> IModelRecord:
-        number = mint.number(IMODEL, shelf, row)
+        number = guids.number(IMODEL, group, row)
         part = _PARTS[row % len(_PARTS)]
         created, changed = moments[number % _POOL]
         return IModelRecord(
-            id=mint.spell(number),
+            id=guids.spell(number),
             itwin_id=itwin_id,
             name=f"{title} - {part} {row // len(_PARTS) + 1}",
             description=(None, "", f"{part} model, stage {row % 7}")[row % 3],

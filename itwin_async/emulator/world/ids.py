@@ -1,4 +1,4 @@
-"""Identifiers made from a seed: reversible, so that a world of a million rows needs no index."""
+"""Identifiers from a seed, reversible: a world of a million rows needs no index."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECOND = 0xC2B2AE3D27D4EB4F
 _THIRD = 0x165667B19E3779F9
 _FIRST_BACK = pow(_FIRST, -1, 1 << 64)
 _SECOND_BACK = pow(_SECOND, -1, 1 << 64)
-_SHELF_BITS = 28
+_GROUP_BITS = 28
 _ROW_BITS = 32
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
@@ -36,7 +36,7 @@ def opaque_of(text: str) -> str:
     return "A" + base64.urlsafe_b64encode(digest).decode().rstrip("=")[:65]
 
 
-class GuidMint:
+class GuidGenerator:
     """
     Makes GUIDs for numbered things and finds the numbers again.
 
@@ -50,25 +50,25 @@ class GuidMint:
         self._key = source.getrandbits(64)
         self._check = source.getrandbits(64)
 
-    def number(self, kind: int, shelf: int, row: int) -> int:
+    def number(self, kind: int, group: int, row: int) -> int:
         """Return a number of 64 bits that looks random and belongs to this thing alone."""
-        value = (kind << (_SHELF_BITS + _ROW_BITS)) | (shelf << _ROW_BITS) | row
+        value = (kind << (_GROUP_BITS + _ROW_BITS)) | (group << _ROW_BITS) | row
         value = ((value ^ self._key) * _FIRST) & _MASK
         value ^= value >> 32
         value = (value * _SECOND) & _MASK
         return value ^ (value >> 32)
 
-    def guid(self, kind: int, shelf: int, row: int = 0) -> str:
+    def guid(self, kind: int, group: int, row: int = 0) -> str:
         """
         Return the GUID of a thing.
 
         Args:
             kind: what it is, 0 to 15.
-            shelf: the number of what contains it, or its own.
-            row: its number there.
+            group: the number of its container, or its own.
+            row: its number in the container.
 
         """
-        return self.spell(self.number(kind, shelf, row))
+        return self.spell(self.number(kind, group, row))
 
     def spell(self, number: int) -> str:
         """Write a number that `number` made as a GUID."""
@@ -81,14 +81,7 @@ class GuidMint:
 
     def find(self, guid: str) -> tuple[int, int, int] | None:
         """
-        Return the kind, shelf and row that a GUID was made for.
-
-        Args:
-            guid: any GUID in lower case.
-
-        Returns:
-            The three numbers, or nothing when this mint did not make it.
-
+        Return the kind, group and row of a GUID in lower case; None if it was made elsewhere.
         """
         digits = guid.replace("-", "")
         number = int(digits[:12] + digits[13:16] + digits[17], 16)
@@ -98,6 +91,6 @@ class GuidMint:
         value = (number * _SECOND_BACK) & _MASK
         value ^= value >> 32
         value = ((value * _FIRST_BACK) & _MASK) ^ self._key
-        kind = value >> (_SHELF_BITS + _ROW_BITS)
-        shelf = (value >> _ROW_BITS) & ((1 << _SHELF_BITS) - 1)
-        return kind, shelf, value & ((1 << _ROW_BITS) - 1)
+        kind = value >> (_GROUP_BITS + _ROW_BITS)
+        group = (value >> _ROW_BITS) & ((1 << _GROUP_BITS) - 1)
+        return kind, group, value & ((1 << _ROW_BITS) - 1)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import attrs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from itwin_async.emulator.json_types import JsonObject
 
 CLASS_OF = {
@@ -26,7 +28,7 @@ class UserRecord:
     A person or a service that may call.
 
     Args:
-        name: what tests call it.
+        name: its name in tests.
         id: its GUID.
         email: its address, also its display name.
 
@@ -45,6 +47,21 @@ class Extent:
     west: float
     north: float
     east: float
+
+    @classmethod
+    def from_json(cls, content: Mapping[str, object]) -> Extent:
+        """Return the extent of its JSON form; ValueError if it is none or not on the Earth."""
+        corners: list[float] = []
+        for name in ("southWest", "northEast"):
+            corner = content.get(name)
+            for axis, bound in (("latitude", 90), ("longitude", 180)):
+                degrees = corner.get(axis) if isinstance(corner, dict) else None
+                if isinstance(degrees, bool) or not isinstance(degrees, (int, float)):
+                    raise ValueError(f"extent.{name}.{axis} must be a number")  # noqa: TRY004 - one kind of error
+                if abs(degrees) > bound:
+                    raise ValueError(f"extent.{name}.{axis} must be from -{bound} to {bound}")
+                corners.append(degrees)
+        return cls(*corners)
 
     def json(self) -> JsonObject:
         """Return the extent as the iModels API writes it."""
@@ -142,18 +159,10 @@ class IModelRecord:
         }
 
     def full(self, origin: str) -> JsonObject:
-        """
-        Return the full representation.
-
-        Args:
-            origin: scheme and host that its links name.
-
-        """
+        """Return the full representation, with links to an origin (scheme and host)."""
         here = f"{origin}/imodels/{self.id}"
         return {
-            "id": self.id,
-            "displayName": self.name,
-            "dataCenterLocation": self.data_center_location,
+            **self.minimal(),
             "name": self.name,
             "description": self.description,
             "state": self.state,
@@ -182,13 +191,7 @@ class TagRecord:
     creator_id: str
 
     def full(self, origin: str) -> JsonObject:
-        """
-        Return the tag with its links.
-
-        Args:
-            origin: scheme and host that its links name.
-
-        """
+        """Return the tag, with links to an origin (scheme and host)."""
         links: JsonObject = {}
         if self.itwin_id is not None:
             links["iTwin"] = {"href": f"{origin}/iTwins/{self.itwin_id}"}

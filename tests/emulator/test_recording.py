@@ -119,10 +119,10 @@ async def test_a_platform_that_is_away(tmp_path: Path, session: aiohttp.ClientSe
     assert Cassette.read(tmp_path / "c.json").interactions == []
 
 
-@pytest.mark.parametrize("target", ["", "api.bentley.com", "ftp://x"])
-def test_impossible_target(tmp_path: Path, target: str) -> None:
-    with pytest.raises(ValueError, match="the target is a base URL"):
-        Recorder(tmp_path / "c.json", target)
+@pytest.mark.parametrize("url", ["", "api.bentley.com", "ftp://x"])
+def test_what_is_no_base_url(tmp_path: Path, url: str) -> None:
+    with pytest.raises(ValueError, match="base URL"):
+        Recorder(tmp_path / "c.json", url)
 
 
 @pytest.mark.parametrize(

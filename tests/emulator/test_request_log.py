@@ -6,6 +6,7 @@ import urllib.error
 import urllib.request
 from datetime import UTC, datetime
 
+import aiohttp
 import pytest
 
 from itwin_async.emulator import Emulator, EmulatorClock, EmulatorThread
@@ -61,12 +62,13 @@ async def test_assertions(call: Caller, emulator: Emulator, itwin_id: str) -> No
     assert (emulator.requests, emulator.counts) == ([], {})
 
 
-async def test_many_requests_are_forgotten(call: Caller, emulator: Emulator) -> None:
-    emulator._engine._keep = 3
-    for number in range(8):
-        await call("GET", f"/itwins/favorites?$skip={number}")
-    assert [row.query for row in emulator.requests] == [f"$skip={n}" for n in range(3, 8)]
-    assert emulator.request_count == 8
+async def test_many_requests_are_forgotten(session: aiohttp.ClientSession) -> None:
+    async with Emulator(keep_requests=3) as emulator:
+        call = Caller(session, emulator.base_url, emulator.token)
+        for number in range(8):
+            await call("GET", f"/itwins/favorites?$skip={number}")
+        assert [row.query for row in emulator.requests] == [f"$skip={n}" for n in range(3, 8)]
+        assert emulator.request_count == 8
 
 
 async def test_strict(session: object, itwin_id: str) -> None:
@@ -142,7 +144,7 @@ def test_thread_serves_tests_without_a_loop() -> None:
         emulator.fail("GET /itwins/favorites", status=503)
         assert [ask(url, emulator.token) for _ in range(2)] == [503, 200]
         emulator.assert_called("GET /itwins/favorites", times=3)
-        with pytest.raises(RuntimeError, match="runs already"):
+        with pytest.raises(RuntimeError, match="already running"):
             emulator.start()
     with pytest.raises(RuntimeError):
         _ = emulator.base_url
@@ -207,5 +209,5 @@ async def test_assertions_on_parameters_and_users(call: Caller, emulator: Emulat
 
 
 async def test_running_twice(emulator: Emulator) -> None:
-    with pytest.raises(RuntimeError, match="runs already"):
+    with pytest.raises(RuntimeError, match="already running"):
         await emulator.__aenter__()
