@@ -8,20 +8,16 @@ import contextlib
 import json
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TextIO
 
+from itwin_async.emulator.hosting import HostedInLoop
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.recording.recorder import PLATFORM, Recorder
 from itwin_async.emulator.recording.replay import Replay
 from itwin_async.emulator.server import Emulator
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import TextIO
-
-    from itwin_async.emulator.hosting import HostedInLoop
 
 
 async def serve(emulator: HostedInLoop, *, output: TextIO | None = None) -> None:

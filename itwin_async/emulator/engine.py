@@ -3,28 +3,23 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 import attrs
 
+from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.faults.effects import Effects
 from itwin_async.emulator.faults.plan import FaultPlan, SetFault
 from itwin_async.emulator.platform import errors
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.links import LinkStyle
 from itwin_async.emulator.platform.served import ROUTER
-from itwin_async.emulator.rate_limits import RateLimiter
+from itwin_async.emulator.rate_limits import RateLimit, RateLimiter
 from itwin_async.emulator.request_log import RecordedRequest, RequestLog
-from itwin_async.emulator.requests import Query
+from itwin_async.emulator.requests import Query, Request
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.signin.server import SignIn, is_sign_in
 from itwin_async.emulator.signin.tokens import Caller, Tokens
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.rate_limits import RateLimit
-    from itwin_async.emulator.requests import Request
-    from itwin_async.emulator.world.state import World
+from itwin_async.emulator.world.state import World
 
 
 class OutdatedError(Exception):

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import gzip
-from typing import TYPE_CHECKING
 
 from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
+from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.control.http import PREFIX, Control
 from itwin_async.emulator.control.page import page
-from itwin_async.emulator.engine import OutdatedError
-from itwin_async.emulator.faults.plan import check_seconds
+from itwin_async.emulator.engine import Engine, OutdatedError
+from itwin_async.emulator.faults.plan import Fault, check_seconds
 from itwin_async.emulator.platform import errors
 from itwin_async.emulator.requests import Request
-
-if TYPE_CHECKING:
-    from aiohttp.web_request import BaseRequest
-
-    from itwin_async.emulator.control.emulator import EmulatorControls
-    from itwin_async.emulator.engine import Engine
-    from itwin_async.emulator.faults.plan import Fault
-    from itwin_async.emulator.responses import Response
+from itwin_async.emulator.responses import Response
 
 _COMPRESS_FROM = 256
 

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from aiohttp import web
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from aiohttp.web_request import BaseRequest
+from aiohttp.web_request import BaseRequest
 
 _LONGEST_LINE = 1 << 16
 
@@ -68,12 +64,7 @@ class HostedInLoop(Hosted):
         await self._open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop, and close all connections."""
         await self._close()
 
@@ -114,12 +105,7 @@ class HostedInThread(Hosted):
         """Start."""
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import attrs
 from attrs import validators
 
-if TYPE_CHECKING:
-    from itwin_async.emulator.clock import EmulatorClock
+from itwin_async.emulator.clock import EmulatorClock
 
 _is = validators.instance_of
 

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import attrs
 from multidict import CIMultiDict
 
-from itwin_async.emulator.requests import Query, RequestPattern
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from itwin_async.emulator.json_types import JsonObject
-    from itwin_async.emulator.requests import Request
+from itwin_async.emulator.json_types import JsonObject
+from itwin_async.emulator.requests import Query, Request, RequestPattern
 
 _SECRET = ("authorization", "cookie", "proxy-authorization")
 _SHOWN = 30

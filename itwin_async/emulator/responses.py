@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import attrs
 import msgspec
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from itwin_async.emulator.json_types import Json
+from itwin_async.emulator.json_types import Json
 
 JSON_TYPE = "application/json; charset=utf-8"
 

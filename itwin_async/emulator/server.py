@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.control.emulator import EmulatorControls
@@ -10,13 +11,8 @@ from itwin_async.emulator.engine import Engine
 from itwin_async.emulator.handler import Handler
 from itwin_async.emulator.hosting import Hosted, HostedInLoop, HostedInThread
 from itwin_async.emulator.platform.links import LinkStyle
+from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.world.state import World
-
-if TYPE_CHECKING:
-    from aiohttp import web
-    from aiohttp.web_request import BaseRequest
-
-    from itwin_async.emulator.rate_limits import RateLimit
 
 
 class _Configured(EmulatorControls, Hosted):

@@ -4,26 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.control.signin import SignInControls
 from itwin_async.emulator.control.world import WorldControls
 from itwin_async.emulator.control.world_file import export_world, load_world
-from itwin_async.emulator.faults.plan import Fault
+from itwin_async.emulator.faults.plan import Fault, SetFault
+from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform.openapi import openapi
-from itwin_async.emulator.request_log import Wanted, explain, times_in_words
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.faults.plan import SetFault
-    from itwin_async.emulator.json_types import JsonObject
-    from itwin_async.emulator.rate_limits import RateLimit
-    from itwin_async.emulator.request_log import RecordedRequest
-    from itwin_async.emulator.world.records import UserRecord
-    from itwin_async.emulator.world.state import World
+from itwin_async.emulator.rate_limits import RateLimit
+from itwin_async.emulator.request_log import RecordedRequest, Wanted, explain, times_in_words
+from itwin_async.emulator.world.records import UserRecord
+from itwin_async.emulator.world.state import World
 
 
 class Snapshot:
@@ -250,7 +244,7 @@ class EmulatorControls(WorldControls, SignInControls):
         with self._engine.lock:
             before = self._engine.world.copy()
             try:
-                load_world(self, content)
+                load_world(self._engine.world, self._engine.clock, content)
             except BaseException:
                 self._engine.world = before
                 raise

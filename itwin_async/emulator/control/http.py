@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, cast
+from contextlib import AbstractContextManager
+from typing import cast
 
 import attrs
 import msgspec
 
+from itwin_async.emulator.control.emulator import EmulatorControls, Snapshot
 from itwin_async.emulator.control.views import imodels_of, overview, world_of
 from itwin_async.emulator.faults.plan import Fault, FaultError
 from itwin_async.emulator.json_types import Json
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
-from itwin_async.emulator.requests import Query
+from itwin_async.emulator.requests import Query, Request
 from itwin_async.emulator.responses import Response, json_response
-
-if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
-    from itwin_async.emulator.control.emulator import EmulatorControls, Snapshot
-    from itwin_async.emulator.requests import Request
 
 PREFIX = "/_emulator"
 

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
 
 import attrs
 
-from itwin_async.emulator.signin.oauth import OAuthClient
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from itwin_async.emulator.engine import Engine
-    from itwin_async.emulator.signin.oauth import TokenRequest
+from itwin_async.emulator.engine import Engine
+from itwin_async.emulator.signin.oauth import OAuthClient, TokenRequest
 
 
 class SignInControls:

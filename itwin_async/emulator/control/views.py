@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from itertools import islice
-from typing import TYPE_CHECKING
 
+from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform.served import ROUTER
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.control.emulator import EmulatorControls
 
 _SHOWN_ITWINS = 200
 _SHOWN_REQUESTS = 60

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 import attrs
 
+from itwin_async.emulator.engine import Engine
+from itwin_async.emulator.json_types import Json
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
 from itwin_async.emulator.world.records import (
     CLASS_OF,
@@ -16,15 +18,11 @@ from itwin_async.emulator.world.records import (
     ITwinRecord,
     UserRecord,
 )
+from itwin_async.emulator.world.state import World
 
-if TYPE_CHECKING:
-    from itwin_async.emulator.engine import Engine
-    from itwin_async.emulator.json_types import Json
-    from itwin_async.emulator.world.state import World
-
-    ExtentLike: TypeAlias = Extent | tuple[float, float, float, float] | Mapping[str, Json]
-    Entity: TypeAlias = ITwinRecord | IModelRecord | str
-    User: TypeAlias = UserRecord | str
+ExtentLike: TypeAlias = Extent | tuple[float, float, float, float] | Mapping[str, Json]
+Entity: TypeAlias = ITwinRecord | IModelRecord | str
+User: TypeAlias = UserRecord | str
 
 
 class WorldControls:

@@ -2,47 +2,30 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Callable, Mapping
-from datetime import datetime
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, TypeVar, cast
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
 
+import attrs
 import msgspec
 
-if TYPE_CHECKING:
-    from itwin_async.emulator.control.world import WorldControls
-    from itwin_async.emulator.json_types import Json, JsonObject
-    from itwin_async.emulator.world.state import World
+from itwin_async.emulator.clock import EmulatorClock
+from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.platform.schemas import SCHEMAS, TEXT, Problem, arrays, objects, problems
+from itwin_async.emulator.world.factories import new_imodel, new_itwin
+from itwin_async.emulator.world.records import CLASS_OF, Extent, IModelRecord, ITwinRecord, members
+from itwin_async.emulator.world.state import World
 
-T = TypeVar("T")
+R = TypeVar("R", bound="attrs.AttrsInstance")
 
-_Latitude: TypeAlias = Annotated[float, msgspec.Meta(ge=-90, le=90)] | None
-_Longitude: TypeAlias = Annotated[float, msgspec.Meta(ge=-180, le=180)] | None
-_Text: TypeAlias = str | None
-_ITWIN: Mapping[str, tuple[str, object]] = {
-    "id": ("id", _Text), "displayName": ("display_name", _Text), "subClass": ("sub_class", str),
-    "status": ("status", str), "type": ("type", _Text), "number": ("number", _Text),
-    "latitude": ("latitude", _Latitude), "longitude": ("longitude", _Longitude),
-    "geographicLocation": ("geographic_location", _Text),
-    "ianaTimeZone": ("iana_time_zone", _Text),
-    "dataCenterLocation": ("data_center_location", str), "parentId": ("parent_id", _Text),
-    "createdDateTime": ("created", datetime | None),
-}  # fmt: skip
-_IMODEL: Mapping[str, tuple[str, object]] = {
-    "id": ("id", _Text), "displayName": ("display_name", _Text), "name": ("display_name", _Text),
-    "description": ("description", _Text), "state": ("state", str),
-    "extent": ("extent", dict[str, Any] | tuple[float, float, float, float] | None),
-    "createdDateTime": ("created", datetime | None), "isSecured": ("is_secured", bool),
-    "containersEnabled": ("containers_enabled", int),
-    "lastChangesetPushDateTime": ("last_changeset", datetime | None),
-}  # fmt: skip
-_DERIVED = {
-    "class", "iTwinAccountId", "image", "imageName", "createdBy", "lastModifiedDateTime",
-    "lastModifiedBy", "imodels", "iModels", "_links", "iTwinId", "dataCenterLocation",
-}  # fmt: skip
+_LISTS: JsonObject = {"type": "object", "additionalProperties": arrays(TEXT)}
 
 
-def load_world(controls: WorldControls, content: object) -> None:
+def _properties(name: str) -> JsonObject:
+    return cast("Mapping[str, JsonObject]", SCHEMAS)[name]["properties"]  # type: ignore[return-value]
+
+
+def load_world(world: World, clock: EmulatorClock, content: object) -> None:
     """
     Add to a world the content of a mapping.
 
@@ -53,50 +36,26 @@ def load_world(controls: WorldControls, content: object) -> None:
         ValueError: a value is wrong; the message says where.
 
     """
-    top = _mapping(content, "the world")
-    unknown = sorted(set(top) - {"itwins", "iTwins", "favorites", "recents", "users"})
-    if unknown:
-        raise ValueError(f"the world has no member {unknown[0]!r}")
-    names: dict[str, list[str]] = {}
-    for index, item in enumerate(_list(top.get("itwins", top.get("iTwins", [])), "itwins")):
-        where = f"itwins[{index}]"
-        row = _mapping(item, where)
-        itwin = _add(controls.add_itwin, _fields(row, _ITWIN, where), where)
-        names.setdefault(itwin.display_name, []).append(itwin.id)
-        imodels = _list(row.get("imodels", row.get("iModels", [])), f"{where}.imodels")
-        for number, model in enumerate(imodels):
-            at = f"{where}.imodels[{number}]"
-            fields = _fields(_mapping(model, at), _IMODEL, at)
-            imodel = _add(functools.partial(controls.add_imodel, itwin.id), fields, at)
-            names.setdefault(imodel.name, []).append(imodel.id)
-    for index, name in enumerate(_list(top.get("users", []), "users")):
-        if not isinstance(name, str):
-            raise ValueError(f"users[{index}] must be a name")  # noqa: TRY004 - one kind of error
-        controls.add_user(name)
-    for kind, act in (("favorites", controls.favorite), ("recents", controls.recent)):
-        for user, ids in _mapping(top.get(kind, {}), kind).items():
-            controls.add_user(user)
-            where = f"{kind}.{user}"
-            entities = _list(ids, where)
-            for entity in reversed(entities) if kind == "recents" else entities:
-                try:
-                    act(user, _named(entity, names, where))
-                except KeyError:
-                    raise ValueError(f"{where} names {entity!r}, which is not there") from None
-
-
-def _named(entity: object, names: Mapping[str, list[str]], where: str) -> str:
-    found = names.get(str(entity), [str(entity)])
-    if len(found) > 1:
-        raise ValueError(f"{where} names {entity!r}, of which there are {len(found)}; give an id")
-    return found[0]
-
-
-def _add(add: Callable[..., T], fields: Mapping[str, object], where: str) -> T:
-    try:
-        return add(**fields)
-    except ValueError as error:
-        raise ValueError(f"{where}: {error}") from None
+    top: Any = dict(content) if isinstance(content, Mapping) else content
+    top = msgspec.to_builtins(top)
+    imodels = arrays(objects(_properties("iModel")))
+    itwin_properties = {**_properties("iTwin"), "imodels": imodels, "iModels": imodels}
+    itwins = arrays(objects(itwin_properties))
+    users: JsonObject = {"users": arrays(TEXT), "favorites": _LISTS, "recents": _LISTS}
+    for problem in problems(top, objects({**users, "itwins": itwins, "iTwins": itwins})):
+        raise ValueError(_explain(problem))
+    ids: dict[str, list[str]] = {}
+    for index, row in enumerate(top.get("itwins", top.get("iTwins", []))):
+        for name, entity_id in _add_itwin(world, clock, row, f"itwins[{index}]"):
+            ids.setdefault(name, []).append(entity_id)
+    for user in [*top.get("users", []), *top.get("favorites", []), *top.get("recents", [])]:
+        world.user(user)
+    for user, names in top.get("favorites", {}).items():
+        for name in names:
+            world.favorite(user, _id_of(world, name, ids, f"favorites.{user}"))
+    for user, names in top.get("recents", {}).items():
+        for name in reversed(names):
+            world.recent(user, _id_of(world, name, ids, f"recents.{user}"))
 
 
 def export_world(world: World) -> JsonObject:
@@ -119,31 +78,65 @@ def export_world(world: World) -> JsonObject:
     return {"users": users, "itwins": itwins, "favorites": favorites, "recents": recents}
 
 
-def _fields(
-    row: Mapping[str, object], known: Mapping[str, tuple[str, object]], where: str
-) -> dict[str, object]:
-    fields: dict[str, object] = {}
-    for name, value in row.items():
-        if name in known:
-            field, kind = known[name]
-            try:
-                found = msgspec.convert(value, kind)
-            except msgspec.ValidationError as error:
-                raise ValueError(f"{where}.{name}: {error}") from None
-            # A moment is kept as it was written.
-            fields[field] = value if isinstance(found, datetime) else found
-        elif name not in _DERIVED:
-            raise ValueError(f"{where} has no member {name!r}")
-    return fields
+def _add_itwin(
+    world: World, clock: EmulatorClock, row: dict[str, Any], where: str
+) -> Iterator[tuple[str, str]]:
+    """Add an iTwin and its iModels, and yield their names and ids."""
+    imodels = row.pop("imodels", row.pop("iModels", []))
+    if "subClass" in row:
+        row["class"] = CLASS_OF[row["subClass"]]
+    with _at(where):
+        itwin = _with(new_itwin(world, clock, itwin_id=row.pop("id", None)), row)
+    world.put_itwin(itwin)
+    yield itwin.display_name, itwin.id
+    for number, content in enumerate(imodels):
+        with _at(f"{where}.imodels[{number}]"):
+            imodel = _imodel(world, clock, itwin, content)
+        world.put_imodel(imodel)
+        yield imodel.name, imodel.id
 
 
-def _mapping(value: object, where: str) -> Mapping[str, object]:
-    if not isinstance(value, Mapping):
-        raise ValueError(f"{where} must be an object")  # noqa: TRY004 - one kind of error
-    return cast("Mapping[str, object]", value)
+def _imodel(
+    world: World, clock: EmulatorClock, itwin: ITwinRecord, row: dict[str, Any]
+) -> IModelRecord:
+    name = row.pop("name", None) or row.pop("displayName", None)
+    imodel = new_imodel(world, clock, itwin.id, name, row.pop("id", None))
+    if row.get("extent") is not None:
+        row["extent"] = Extent.from_json(row["extent"])
+    return _with(
+        imodel, {**row, "iTwinId": itwin.id, "dataCenterLocation": itwin.data_center_location}
+    )
 
 
-def _list(value: object, where: str) -> list[object]:
-    if not isinstance(value, list):
-        raise ValueError(f"{where} must be a list")  # noqa: TRY004 - one kind of error
-    return cast("list[object]", value)
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _with(record: R, row: Mapping[str, Any]) -> R:
+    attributes = members(type(record))
+    changes = {attributes[name]: value for name, value in row.items() if name in attributes}
+    return attrs.evolve(record, **changes)  # type: ignore[misc] # records are attrs classes
+
+
+def _id_of(world: World, name: str, ids: Mapping[str, list[str]], where: str) -> str:
+    found = ids.get(name, [name])
+    if len(found) > 1:
+        raise ValueError(f"{where}: {name!r} is the name of {len(found)} entities; give an id")
+    if found[0] not in world.itwins and world.locate(found[0]) is None:
+        raise ValueError(f"{where}: {name!r} is unknown")
+    return found[0]
+
+
+def _explain(problem: Problem) -> str:
+    where = ""
+    for part in problem.path:
+        where += f"[{part}]" if isinstance(part, int) else f".{part}"
+    where = where.removeprefix(".") or "the world"
+    if problem.keyword == "additionalProperties":
+        return f"{where}: unknown member"
+    value = msgspec.json.encode(problem.value).decode()
+    return f"{where}: {value} is not valid ({problem.keyword}: {problem.schema[problem.keyword]})"

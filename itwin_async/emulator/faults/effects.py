@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.parse import urlsplit, urlunsplit
 
 import attrs
 import msgspec
 
+from itwin_async.emulator.clock import EmulatorClock
+from itwin_async.emulator.faults.plan import Fault
+from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform import errors
 from itwin_async.emulator.platform.api import APIS, IMODELS, SAVED_VIEWS
-from itwin_async.emulator.requests import Query, split_path
-from itwin_async.emulator.responses import json_response
+from itwin_async.emulator.platform.links import LinkStyle
+from itwin_async.emulator.requests import Query, Request, split_path
+from itwin_async.emulator.responses import Response, json_response
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.faults.plan import Fault
-    from itwin_async.emulator.json_types import JsonObject
-    from itwin_async.emulator.platform.links import LinkStyle
-    from itwin_async.emulator.requests import Request
-    from itwin_async.emulator.responses import Response
-    from itwin_async.emulator.world.state import World
+from itwin_async.emulator.world.state import World
 
 _TOKEN = "$continuationToken"  # noqa: S105 - the name of a parameter
 

@@ -5,15 +5,13 @@ from __future__ import annotations
 import math
 import random
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, cast, get_args
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import attrs
 import msgspec
 
+from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.requests import RequestPattern
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.json_types import JsonObject
 
 Drop: TypeAlias = Literal["before", "middle", "after"]
 Next: TypeAlias = Literal["foreign", "duplicate", "missing", "loop"]

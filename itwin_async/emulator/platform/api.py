@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping, Sequence
 
 import attrs
 import msgspec
 
 from itwin_async.emulator.platform import errors
 from itwin_async.emulator.platform.errors import Detail
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from itwin_async.emulator.platform.schemas import Problem
-    from itwin_async.emulator.responses import Response
+from itwin_async.emulator.platform.schemas import Problem
+from itwin_async.emulator.responses import Response
 
 
 @attrs.frozen(kw_only=True)

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
 import attrs
 import msgspec
 
-from itwin_async.emulator.requests import Query
+from itwin_async.emulator.clock import EmulatorClock
+from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.platform.links import LinkStyle
+from itwin_async.emulator.requests import Query, Request
 from itwin_async.emulator.responses import JSON_TYPE, Response
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.json_types import Json, JsonObject
-    from itwin_async.emulator.platform.links import LinkStyle
-    from itwin_async.emulator.requests import Request
-    from itwin_async.emulator.world.records import UserRecord
-    from itwin_async.emulator.world.state import World
+from itwin_async.emulator.world.records import UserRecord
+from itwin_async.emulator.world.state import World
 
 
 @attrs.frozen(kw_only=True)

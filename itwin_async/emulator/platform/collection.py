@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, TypeAlias, TypeVar
 
 import attrs
 
+from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.api import Api
+from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.paging import Paging, kept_filters, link
 from itwin_async.emulator.platform.routes import Check, Parameter, Route
 from itwin_async.emulator.platform.schemas import PAGING_LINKS, arrays, define, objects, problems
 from itwin_async.emulator.responses import Response
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.json_types import Json, JsonObject
-    from itwin_async.emulator.platform.api import Api
-    from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.world.records import members
 
 R = TypeVar("R", bound="attrs.AttrsInstance")
 Handler: TypeAlias = Callable[["Call"], Response]
@@ -39,8 +38,7 @@ class Collection(Generic[R]):
         drop: removes one from the world.
         summary_schema: the minimal representation, if there is one.
         summarize: writes it.
-        attributes: by member of a body, the attribute of the entity.
-        converters: by member of a body, what makes the attribute of a value that is not null.
+        converters: by member of a body, what converts a value that is not null.
         unique: the member that no other entity may share.
         taken: whether another entity has it.
         paging: how lists are divided into pages; they are whole when None.
@@ -60,7 +58,6 @@ class Collection(Generic[R]):
     drop: Callable[[Call, R], object]
     summary_schema: JsonObject | None = None
     summarize: Callable[[R], JsonObject] | None = None
-    attributes: Mapping[str, str] = attrs.field(factory=dict[str, str])
     converters: Mapping[str, Callable[[Any], object]] = attrs.field(factory=dict[str, Any])
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
@@ -227,10 +224,9 @@ class Collection(Generic[R]):
     def changed(self, entity: R, content: JsonObject) -> R:
         """Return an entity with what a body says."""
         changes: dict[str, Any] = {}
-        for member, attribute in self.attributes.items():
+        for member, attribute in members(type(entity)).items():
             if member in content:
-                value = content[member]
-                convert = self.converters.get(member)
+                value, convert = content[member], self.converters.get(member)
                 changes[attribute] = value if value is None or convert is None else convert(value)
         return attrs.evolve(entity, **changes)  # type: ignore[misc] # records are attrs classes
 

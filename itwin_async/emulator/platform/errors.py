@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Mapping, Sequence
 
 import attrs
 
+from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.responses import Response, json_response
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
-
-    from itwin_async.emulator.json_types import Json, JsonObject
 
 
 @attrs.frozen

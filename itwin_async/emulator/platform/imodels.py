@@ -2,103 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from operator import attrgetter
-from typing import TYPE_CHECKING, cast
+from typing import cast
 
 import attrs
 
+from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform import api, errors, personal
+from itwin_async.emulator.platform import schemas as s
+from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
 from itwin_async.emulator.platform.paging import Paging
 from itwin_async.emulator.platform.routes import Parameter
-from itwin_async.emulator.platform.schemas import (
-    FLAG,
-    GUID,
-    LINK,
-    MOMENT,
-    MOMENT_OR_NULL,
-    NAME,
-    SHORT_TEXT_OR_NULL,
-    TEXT,
-    TEXT_OR_NULL,
-    between,
-    define,
-    objects,
-    texts,
-)
 from itwin_async.emulator.world.factories import new_imodel
 from itwin_async.emulator.world.records import Extent, IModelRecord
 from itwin_async.emulator.world.tables import Rows
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from itwin_async.emulator.json_types import JsonObject
-    from itwin_async.emulator.platform.calls import Call
-
-_STATE = define("iModelState", texts("initialized", "notInitialized"))
-_POINT = define(
+_STATE = s.define("iModelState", s.texts("initialized", "notInitialized"))
+_POINT = s.define(
     "Point",
-    objects(
+    s.objects(
         {
-            "latitude": between(-90, 90, kind="number", format="double"),
-            "longitude": between(-180, 180, kind="number", format="double"),
+            "latitude": s.between(-90, 90, kind="number", format="double"),
+            "longitude": s.between(-180, 180, kind="number", format="double"),
         },
         "latitude",
         "longitude",
     ),
 )
-_EXTENT = define(
+_EXTENT = s.define(
     "Extent",
-    objects({"southWest": _POINT, "northEast": _POINT}, "southWest", "northEast", nullable=True),
+    s.objects({"southWest": _POINT, "northEast": _POINT}, "southWest", "northEast", nullable=True),
 )
 _LINK_NAMES = ("creator", "changesets", "namedVersions", "upload", "complete")
-_SUMMARY_MEMBERS: JsonObject = {"id": TEXT, "displayName": TEXT, "dataCenterLocation": TEXT}
-_SUMMARY = define("iModelSummary", objects(_SUMMARY_MEMBERS))
-_IMODEL = define(
+_SUMMARY_MEMBERS: JsonObject = {"id": s.TEXT, "displayName": s.TEXT, "dataCenterLocation": s.TEXT}
+_SUMMARY = s.define("iModelSummary", s.objects(_SUMMARY_MEMBERS))
+_IMODEL = s.define(
     "iModel",
-    objects(
+    s.objects(
         {
             **_SUMMARY_MEMBERS,
-            "name": TEXT,
-            "description": TEXT_OR_NULL,
+            "name": s.TEXT,
+            "description": s.TEXT_OR_NULL,
             "state": _STATE,
-            "createdDateTime": MOMENT,
-            "lastChangesetPushDateTime": MOMENT_OR_NULL,
-            "iTwinId": TEXT,
-            "isSecured": FLAG,
+            "createdDateTime": s.MOMENT,
+            "lastChangesetPushDateTime": s.MOMENT_OR_NULL,
+            "iTwinId": s.TEXT,
+            "isSecured": s.FLAG,
             "extent": _EXTENT,
             "containersEnabled": {"type": "integer"},
-            "_links": define("iModelLinks", objects(dict.fromkeys(_LINK_NAMES, LINK))),
+            "_links": s.define("iModelLinks", s.objects(dict.fromkeys(_LINK_NAMES, s.LINK))),
         }
     ),
 )
 _CHANGE: JsonObject = {
-    "name": NAME,
-    "description": SHORT_TEXT_OR_NULL,
+    "name": s.NAME,
+    "description": s.SHORT_TEXT_OR_NULL,
     "extent": _EXTENT,
-    "containersEnabled": between(0, 7),
+    "containersEnabled": s.between(0, 7),
 }
-_CREATE = define(
+_CREATE = s.define(
     "iModelCreate",
-    objects(
+    s.objects(
         {
-            "iTwinId": GUID,
+            "iTwinId": s.GUID,
             **_CHANGE,
-            "creationMode": texts("empty", "fromiModelVersion", "fromBaseline"),
+            "creationMode": s.texts("empty", "fromiModelVersion", "fromBaseline"),
         },
         "iTwinId",
         "name",
         additionalProperties=True,
     ),
 )
-_UPDATE = define(
+_UPDATE = s.define(
     "iModelUpdate",
-    objects(_CHANGE, additionalProperties=True, anyOf=[{"required": [name]} for name in _CHANGE]),
+    s.objects(_CHANGE, additionalProperties=True, anyOf=[{"required": [name]} for name in _CHANGE]),
 )
 _ORDER = "(name|createdDateTime)( (asc|ASC|desc|DESC))?"
 _FAILURE = "Cannot get iModels."
-_ITWIN_ID = Parameter("iTwinId", GUID, required=True)
+_ITWIN_ID = Parameter("iTwinId", s.GUID, required=True)
 
 
 def _find(call: Call, imodel_id: str) -> IModelRecord | None:
@@ -188,13 +171,7 @@ _IMODELS = Collection[IModelRecord](
     find=_find,
     put=lambda call, imodel: call.world.put_imodel(imodel),
     drop=lambda call, imodel: call.world.drop_imodel(imodel.id),
-    attributes={
-        "name": "name",
-        "description": "description",
-        "extent": "extent",
-        "containersEnabled": "containers_enabled",
-    },
-    converters={"extent": Extent.from_json},
+    converters={"iTwinId": str.lower, "extent": Extent.from_json},
     unique="name",
     taken=_name_taken,
     paging=Paging(after=_after, filters_first=True),
@@ -235,8 +212,8 @@ ROUTES = (
         _imodels,
         parameters=(
             _ITWIN_ID,
-            Parameter("$search", TEXT),
-            Parameter("name", TEXT),
+            Parameter("$search", s.TEXT),
+            Parameter("name", s.TEXT),
             Parameter("state", _STATE),
             Parameter("$orderBy", {"type": "string", "pattern": f"^{_ORDER}(, ?{_ORDER})*$"}),
         ),

@@ -2,88 +2,72 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable
 
 import attrs
 
+from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform import api, errors, personal
+from itwin_async.emulator.platform import schemas as s
+from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
+from itwin_async.emulator.platform.errors import Detail
 from itwin_async.emulator.platform.paging import Paging
 from itwin_async.emulator.platform.routes import Parameter
-from itwin_async.emulator.platform.schemas import (
-    FLAG,
-    MOMENT,
-    MOMENT_OR_NULL,
-    NAME,
-    SHORT_TEXT,
-    SHORT_TEXT_OR_NULL,
-    TEXT,
-    TEXT_OR_NULL,
-    between,
-    define,
-    objects,
-    texts,
-)
+from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world.factories import new_itwin
 from itwin_async.emulator.world.generate import ACCOUNT
-from itwin_async.emulator.world.records import CLASS_OF, STATUSES, ITwinRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-
-    from itwin_async.emulator.json_types import Json, JsonObject
-    from itwin_async.emulator.platform.calls import Call
-    from itwin_async.emulator.platform.errors import Detail
-    from itwin_async.emulator.responses import Response
+from itwin_async.emulator.world.records import CLASS_OF, STATUSES, ITwinRecord, members
 
 DEFAULT_REACH, MAX_REACH = 1000, 10_000
 _REACH = "X-Max-Return"
 _FAILURE = "Cannot query iTwins."
-_STATUS = texts(*STATUSES)
+_STATUS = s.texts(*STATUSES)
 _CLASSES = sorted(set(CLASS_OF.values()))
-_KIND: JsonObject = {"class": texts(*_CLASSES), "subClass": texts(*CLASS_OF)}
-_DEGREES_OR_NULL: JsonObject = {"type": "number", "nullable": True}
+_KIND: JsonObject = {"class": s.texts(*_CLASSES), "subClass": s.texts(*CLASS_OF)}
+_LATITUDE = s.between(-90, 90, kind="number", format="double", nullable=True)
+_LONGITUDE = s.between(-180, 180, kind="number", format="double", nullable=True)
 _SUMMARY_MEMBERS: JsonObject = {
-    "id": TEXT,
+    "id": s.TEXT,
     **_KIND,
-    "type": TEXT_OR_NULL,
-    "number": TEXT,
-    "displayName": TEXT,
+    "type": s.TEXT_OR_NULL,
+    "number": s.TEXT,
+    "displayName": s.TEXT,
     "status": _STATUS,
 }
-_SUMMARY = define("iTwinSummary", objects(_SUMMARY_MEMBERS))
-_ITWIN = define(
+_SUMMARY = s.define("iTwinSummary", s.objects(_SUMMARY_MEMBERS))
+_ITWIN = s.define(
     "iTwin",
-    objects(
+    s.objects(
         {
             **_SUMMARY_MEMBERS,
-            "geographicLocation": TEXT_OR_NULL,
-            "latitude": _DEGREES_OR_NULL,
-            "longitude": _DEGREES_OR_NULL,
-            "ianaTimeZone": TEXT_OR_NULL,
-            "dataCenterLocation": TEXT,
-            "parentId": TEXT_OR_NULL,
-            "iTwinAccountId": TEXT,
-            "imageName": TEXT_OR_NULL,
-            "image": TEXT_OR_NULL,
-            "createdDateTime": MOMENT,
-            "createdBy": TEXT,
-            "lastModifiedDateTime": MOMENT_OR_NULL,
-            "lastModifiedBy": TEXT_OR_NULL,
+            "geographicLocation": s.TEXT_OR_NULL,
+            "latitude": _LATITUDE,
+            "longitude": _LONGITUDE,
+            "ianaTimeZone": s.TEXT_OR_NULL,
+            "dataCenterLocation": s.TEXT,
+            "parentId": s.TEXT_OR_NULL,
+            "iTwinAccountId": s.TEXT,
+            "imageName": s.TEXT_OR_NULL,
+            "image": s.TEXT_OR_NULL,
+            "createdDateTime": s.MOMENT,
+            "createdBy": s.TEXT,
+            "lastModifiedDateTime": s.MOMENT_OR_NULL,
+            "lastModifiedBy": s.TEXT_OR_NULL,
         }
     ),
 )
 _CHANGE: JsonObject = {
-    "type": SHORT_TEXT_OR_NULL,
-    "number": SHORT_TEXT,
-    "displayName": NAME,
-    "geographicLocation": SHORT_TEXT_OR_NULL,
-    "ianaTimeZone": SHORT_TEXT_OR_NULL,
-    "dataCenterLocation": SHORT_TEXT,
+    "type": s.SHORT_TEXT_OR_NULL,
+    "number": s.SHORT_TEXT,
+    "displayName": s.NAME,
+    "geographicLocation": s.SHORT_TEXT_OR_NULL,
+    "ianaTimeZone": s.SHORT_TEXT_OR_NULL,
+    "dataCenterLocation": s.SHORT_TEXT,
     "status": _STATUS,
-    "parentId": SHORT_TEXT_OR_NULL,
-    "latitude": between(-90, 90, kind="number", format="double", nullable=True),
-    "longitude": between(-180, 180, kind="number", format="double", nullable=True),
+    "parentId": s.SHORT_TEXT_OR_NULL,
+    "latitude": _LATITUDE,
+    "longitude": _LONGITUDE,
 }
 
 
@@ -92,9 +76,9 @@ def _kind_of(class_: str) -> JsonObject:
     return {"properties": {"class": {"enum": [class_]}, "subClass": {"enum": fitting}}}
 
 
-_CREATE = define(
+_CREATE = s.define(
     "iTwinCreate",
-    objects(
+    s.objects(
         {**_KIND, **_CHANGE},
         "class",
         "subClass",
@@ -103,14 +87,8 @@ _CREATE = define(
         anyOf=[_kind_of(class_) for class_ in _CLASSES],
     ),
 )
-_UPDATE = define("iTwinUpdate", objects(_CHANGE, additionalProperties=True))
-_EXACT = {
-    "type": "type",
-    "number": "number",
-    "displayName": "display_name",
-    "parentId": "parent_id",
-    "iTwinAccountId": "account_id",
-}
+_UPDATE = s.define("iTwinUpdate", s.objects(_CHANGE, additionalProperties=True))
+_EXACT = ("type", "number", "displayName", "parentId", "iTwinAccountId")
 _SUB_CLASSES: JsonObject = {
     "type": "string",
     "description": "One or several subclasses, separated by commas.",
@@ -129,10 +107,10 @@ _FILTERS = (
     ),
     Parameter(
         "includeInactive",
-        {**FLAG, "default": False},
+        {**s.FLAG, "default": False},
         message="The includeInactive parameter must be true or false.",
     ),
-    *(Parameter(name, TEXT) for name in (*_EXACT, "$search")),
+    *(Parameter(name, s.TEXT) for name in (*_EXACT, "$search")),
 )
 
 
@@ -156,12 +134,7 @@ def _number_taken(call: Call, itwin: ITwinRecord) -> bool:
 
 
 def _create(call: Call, content: JsonObject) -> ITwinRecord:
-    new = attrs.evolve(
-        new_itwin(call.world, call.clock),
-        class_=str(content["class"]),
-        sub_class=str(content["subClass"]),
-        created_by=call.user.id,
-    )
+    new = attrs.evolve(new_itwin(call.world, call.clock), created_by=call.user.id)
     return _modified(call, _ITWINS.changed(new, content))
 
 
@@ -174,7 +147,7 @@ def _matches(call: Call) -> Callable[[ITwinRecord], bool]:
     sub_classes = {part.strip() for part in text.split(",")} if text else set(CLASS_OF)
     status, everything = call.text("status"), call.values["includeInactive"]
     search = (call.text("$search") or "").lower()
-    exact = [(attribute, call.text(name)) for name, attribute in _EXACT.items()]
+    exact = [(members(ITwinRecord)[name], call.text(name)) for name in _EXACT]
     wanted = [(attribute, text.lower()) for attribute, text in exact if text is not None]
     denied = call.world.lists_of(call.user.name).denied
 
@@ -237,18 +210,6 @@ _ITWINS = Collection[ITwinRecord](
     find=_find,
     put=lambda call, itwin: call.world.put_itwin(itwin),
     drop=lambda call, itwin: call.world.drop_itwin(itwin.id),
-    attributes={
-        "type": "type",
-        "number": "number",
-        "displayName": "display_name",
-        "geographicLocation": "geographic_location",
-        "ianaTimeZone": "iana_time_zone",
-        "dataCenterLocation": "data_center_location",
-        "status": "status",
-        "parentId": "parent_id",
-        "latitude": "latitude",
-        "longitude": "longitude",
-    },
     unique="number",
     taken=_number_taken,
     paging=Paging(
@@ -285,7 +246,7 @@ ROUTES = (
         "Get My iTwins",
         _itwins,
         parameters=(
-            Parameter(_REACH, between(1, MAX_REACH, default=DEFAULT_REACH), where="header"),
+            Parameter(_REACH, s.between(1, MAX_REACH, default=DEFAULT_REACH), where="header"),
             *_FILTERS,
         ),
         checks=(_check_status,),

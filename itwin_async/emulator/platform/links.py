@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 import attrs
 import msgspec
 
+from itwin_async.emulator.json_types import Json
 from itwin_async.emulator.world.ids import is_guid
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.json_types import Json
 
 _HOSTILE = "+/=\u00e9%"
 

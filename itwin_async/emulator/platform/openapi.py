@@ -4,15 +4,12 @@ from __future__ import annotations
 
 import re
 from copy import deepcopy
-from typing import TYPE_CHECKING
 
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform.api import APIS
+from itwin_async.emulator.platform.routes import Route
 from itwin_async.emulator.platform.schemas import ERROR, SCHEMAS, TEXT
 from itwin_async.emulator.platform.served import ROUTER
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.platform.routes import Route
 
 _VERSION = "1.0.0"
 _REASONS = {

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote
 
 import attrs
 
+from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.platform.errors import Detail
 from itwin_async.emulator.platform.routes import Parameter
 from itwin_async.emulator.platform.schemas import TEXT, between
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.json_types import JsonObject
-    from itwin_async.emulator.platform.calls import Call
-    from itwin_async.emulator.platform.errors import Detail
 
 R = TypeVar("R")
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
-if TYPE_CHECKING:
-    from itwin_async.emulator.platform.calls import Call
-    from itwin_async.emulator.world.records import IModelRecord, ITwinRecord
+from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.world.records import IModelRecord, ITwinRecord
 
-    Entity: TypeAlias = IModelRecord | ITwinRecord
+Entity: TypeAlias = IModelRecord | ITwinRecord
 
 
 def add_favorite(call: Call, entity: Entity) -> None:

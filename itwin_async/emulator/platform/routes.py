@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 from urllib.parse import unquote
 
 import attrs
 
+from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.api import Api
+from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.platform.errors import Detail
 from itwin_async.emulator.platform.schemas import problems
 from itwin_async.emulator.requests import is_variable, split_path
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.json_types import Json, JsonObject
-    from itwin_async.emulator.platform.api import Api
-    from itwin_async.emulator.platform.calls import Call
-    from itwin_async.emulator.platform.errors import Detail
-    from itwin_async.emulator.responses import Response
+from itwin_async.emulator.responses import Response
 
 Check: TypeAlias = Callable[["Call"], "list[Detail]"]
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform import api, errors
+from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
 from itwin_async.emulator.platform.routes import Parameter
 from itwin_async.emulator.platform.schemas import LINK, TEXT, define, objects
 from itwin_async.emulator.world.ids import opaque_of
 from itwin_async.emulator.world.records import TagRecord
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.json_types import Json, JsonObject
-    from itwin_async.emulator.platform.calls import Call
 
 _PLAIN: JsonObject = {"type": "string", "pattern": "^[^<>&\"'.]*$"}
 _LINK_NAMES = ("iTwin", "project", "imodel", "creator")
@@ -93,7 +89,6 @@ _TAGS = Collection[TagRecord](
     find=_find,
     put=lambda call, tag: call.world.tags.update({tag.id: tag}),
     drop=lambda call, tag: call.world.tags.pop(tag.id),
-    attributes={"displayName": "display_name"},
 )
 
 ROUTES = (

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, cast
 
 import attrs
 
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.world.ids import is_guid
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 SCHEMAS: JsonObject = {}
 _REF = "#/components/schemas/"
@@ -145,7 +144,7 @@ def _broken_keyword(value: Json, schema: Any) -> str | None:  # noqa: ANN401 - J
             "minLength": len(value) < schema.get("minLength", 0),
             "maxLength": len(value) > schema.get("maxLength", len(value)),
             "pattern": re.search(schema.get("pattern", ""), value) is None,
-            "format": schema.get("format") == "uuid" and not is_guid(value),
+            "format": not _has_format(value, schema.get("format")),
         }
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         broken = {
@@ -153,6 +152,15 @@ def _broken_keyword(value: Json, schema: Any) -> str | None:  # noqa: ANN401 - J
             "maximum": value > schema.get("maximum", value),
         }
     return next((keyword for keyword, is_broken in broken.items() if is_broken), None)
+
+
+def _has_format(value: str, name: str | None) -> bool:
+    if name == "date-time":
+        try:
+            datetime.fromisoformat(value)
+        except ValueError:
+            return False
+    return name != "uuid" or is_guid(value)
 
 
 def _member_problems(
@@ -170,9 +178,12 @@ def _member_problems(
             continue
         sound = sound and not found
         yield from found
-    if schema.get("additionalProperties", True) is False:
-        for name in [name for name in value if name not in properties]:
+    others = schema.get("additionalProperties", {})
+    for name in [name for name in value if name not in properties]:
+        if others is False:
             yield Problem((*path, name), "additionalProperties", value[name], schema)
+        elif isinstance(others, dict):
+            yield from problems(value[name], others, (*path, name))
     if sound and "anyOf" in schema:
         yield from _branch_problems(value, cast("list[JsonObject]", schema["anyOf"]), path)
 

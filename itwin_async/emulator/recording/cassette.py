@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import cast
 from urllib.parse import parse_qsl
 
 import attrs
 import msgspec
+from aiohttp.web_request import BaseRequest
 
-if TYPE_CHECKING:
-    import os
-
-    from aiohttp.web_request import BaseRequest
-
-    from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.json_types import Json, JsonObject
 
 ORIGIN = "https://itwin.invalid"
 _VERSION = 1

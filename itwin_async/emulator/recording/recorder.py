@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Self
 from urllib.parse import urlsplit
 
 import aiohttp
 from aiohttp import web
+from aiohttp.web_request import BaseRequest
 from yarl import URL
 
 from itwin_async.emulator.hosting import HostedInLoop
@@ -18,13 +20,6 @@ from itwin_async.emulator.recording.cassette import (
     kept_headers,
     move,
 )
-
-if TYPE_CHECKING:
-    import os
-    from types import TracebackType
-    from typing import Self
-
-    from aiohttp.web_request import BaseRequest
 
 PLATFORM = "https://api.bentley.com"
 _HOP = {
@@ -78,14 +73,9 @@ class Recorder(HostedInLoop):
             await self._http.close()
             raise
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Stop, and write the cassette."""
-        await super().__aexit__(kind, error, traceback)
+        await super().__aexit__()
         if self._http is not None:
             await self._http.close()
         self.cassette.write(self._path)

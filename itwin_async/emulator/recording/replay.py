@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
 
 from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from itwin_async.emulator.hosting import Hosted, HostedInLoop, HostedInThread
 from itwin_async.emulator.platform import errors
@@ -15,11 +16,6 @@ from itwin_async.emulator.recording.cassette import (
     interaction_of,
     move,
 )
-
-if TYPE_CHECKING:
-    import os
-
-    from aiohttp.web_request import BaseRequest
 
 
 class _Replaying(Hosted):

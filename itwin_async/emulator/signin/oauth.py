@@ -6,16 +6,13 @@ import base64
 import hashlib
 import json
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 from urllib.parse import unquote_plus
 
 import attrs
 
+from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.responses import Response, json_response
 from itwin_async.emulator.world.ids import guid_of
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.json_types import JsonObject
 
 PLATFORM_SCOPE = "itwin-platform"
 OFFLINE_SCOPE = "offline_access"

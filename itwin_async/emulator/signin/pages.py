@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from itwin_async.emulator.responses import Response, html_response
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from itwin_async.emulator.world.records import UserRecord
+from itwin_async.emulator.world.records import UserRecord
 
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
 _PAGE = """<!doctype html>

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 from urllib.parse import urlencode
 
 import attrs
 
+from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.json_types import Json, JsonObject
-from itwin_async.emulator.requests import Query
+from itwin_async.emulator.requests import Query, Request
 from itwin_async.emulator.responses import Response, json_response
 from itwin_async.emulator.signin.oauth import (
     OFFLINE_SCOPE,
@@ -29,14 +30,8 @@ from itwin_async.emulator.signin.oauth import (
 )
 from itwin_async.emulator.signin.pages import choose_user, error_page, signed_out
 from itwin_async.emulator.signin.tokens import Grant, Tokens
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.requests import Request
-    from itwin_async.emulator.world.records import UserRecord
-    from itwin_async.emulator.world.state import World
+from itwin_async.emulator.world.records import UserRecord
+from itwin_async.emulator.world.state import World
 
 DISCOVERY = "/.well-known/openid-configuration"
 _JWKS = "/.well-known/openid-configuration/jwks"

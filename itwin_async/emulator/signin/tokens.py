@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
 import attrs
 
+from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.platform import errors
+from itwin_async.emulator.responses import Response
 from itwin_async.emulator.signin.oauth import PLATFORM_SCOPE
 from itwin_async.emulator.world.ids import guid_of
-from itwin_async.emulator.world.state import DEMO_USER
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.responses import Response
-    from itwin_async.emulator.world.records import UserRecord
-    from itwin_async.emulator.world.state import World
+from itwin_async.emulator.world.records import UserRecord
+from itwin_async.emulator.world.state import DEMO_USER, World
 
 
 @attrs.define

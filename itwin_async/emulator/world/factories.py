@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.world.generate import ACCOUNT
 from itwin_async.emulator.world.ids import guid_of, is_guid
 from itwin_async.emulator.world.records import IModelRecord, ITwinRecord
-
-if TYPE_CHECKING:
-    from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.world.state import World
+from itwin_async.emulator.world.state import World
 
 
 def new_itwin(

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
-from typing import TYPE_CHECKING
 
 from itwin_async.emulator.clock import stamp
+from itwin_async.emulator.world.ids import GuidGenerator
 from itwin_async.emulator.world.records import Extent, IModelRecord, ITwinRecord
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from itwin_async.emulator.world.ids import GuidGenerator
 
 ACCOUNT, ITWIN, IMODEL, USER, MADE = range(5)
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from functools import cache
+from itertools import islice
+from typing import Any
 
 import attrs
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from itwin_async.emulator.json_types import JsonObject
+from itwin_async.emulator.json_types import JsonObject
 
 CLASS_OF = {
     "Account": "Account",
@@ -20,6 +20,27 @@ CLASS_OF = {
     "WorkPackage": "Endeavor",
 }
 STATUSES = ("Active", "Inactive", "Trial")
+_MEMBERS = {
+    "class_": "class",
+    "itwin_id": "iTwinId",
+    "imodel_id": "iModelId",
+    "account_id": "iTwinAccountId",
+    "created": "createdDateTime",
+    "modified": "lastModifiedDateTime",
+    "modified_by": "lastModifiedBy",
+    "last_changeset": "lastChangesetPushDateTime",
+}
+
+
+@cache
+def members(kind: type[Any]) -> Mapping[str, str]:
+    """Return, by member on the wire, the attributes of a kind of records."""
+
+    def member(attribute: str) -> str:
+        first, *rest = attribute.split("_")
+        return _MEMBERS.get(attribute, first + "".join(map(str.capitalize, rest)))
+
+    return {member(field.name): field.name for field in attrs.fields(kind)}
 
 
 @attrs.frozen
@@ -49,19 +70,17 @@ class Extent:
     east: float
 
     @classmethod
-    def from_json(cls, content: Mapping[str, object]) -> Extent:
-        """Return the extent of its JSON form; ValueError if it is none or not on the Earth."""
-        corners: list[float] = []
-        for name in ("southWest", "northEast"):
-            corner = content.get(name)
-            for axis, bound in (("latitude", 90), ("longitude", 180)):
-                degrees = corner.get(axis) if isinstance(corner, dict) else None
-                if isinstance(degrees, bool) or not isinstance(degrees, (int, float)):
-                    raise ValueError(f"extent.{name}.{axis} must be a number")  # noqa: TRY004 - one kind of error
-                if abs(degrees) > bound:
-                    raise ValueError(f"extent.{name}.{axis} must be from -{bound} to {bound}")
-                corners.append(degrees)
-        return cls(*corners)
+    def from_json(cls, content: Mapping[str, Any]) -> Extent:
+        """Return the extent of its JSON form; ValueError if it is none."""
+        try:
+            corners = [content["southWest"], content["northEast"]]
+            south, west, north, east = (
+                float(corner[axis]) for corner in corners for axis in ("latitude", "longitude")
+            )
+        except (KeyError, TypeError):
+            message = "extent must have southWest and northEast, each with latitude and longitude"
+            raise ValueError(message) from None
+        return cls(south, west, north, east)
 
     def json(self) -> JsonObject:
         """Return the extent as the iModels API writes it."""
@@ -73,20 +92,20 @@ class Extent:
 
 @attrs.frozen(kw_only=True)
 class ITwinRecord:
-    """An iTwin."""
+    """An iTwin; the order of its attributes is that on the wire."""
 
     id: str
-    display_name: str
     class_: str = "Endeavor"
     sub_class: str = "Project"
     type: str | None = None
     number: str
-    status: str = "Active"
+    display_name: str
     geographic_location: str | None = None
     latitude: float | None = None
     longitude: float | None = None
     iana_time_zone: str | None = None
     data_center_location: str = "East US"
+    status: str = "Active"
     parent_id: str | None = None
     account_id: str
     image_name: str | None = None
@@ -98,34 +117,11 @@ class ITwinRecord:
 
     def minimal(self) -> JsonObject:
         """Return the six members of the summary."""
-        return {
-            "id": self.id,
-            "class": self.class_,
-            "subClass": self.sub_class,
-            "type": self.type,
-            "number": self.number,
-            "displayName": self.display_name,
-        }
+        return dict(islice(self.full().items(), 6))
 
     def full(self) -> JsonObject:
         """Return the full representation."""
-        return {
-            **self.minimal(),
-            "geographicLocation": self.geographic_location,
-            "latitude": self.latitude,
-            "longitude": self.longitude,
-            "ianaTimeZone": self.iana_time_zone,
-            "dataCenterLocation": self.data_center_location,
-            "status": self.status,
-            "parentId": self.parent_id,
-            "iTwinAccountId": self.account_id,
-            "imageName": self.image_name,
-            "image": self.image,
-            "createdDateTime": self.created,
-            "createdBy": self.created_by,
-            "lastModifiedDateTime": self.modified,
-            "lastModifiedBy": self.modified_by,
-        }
+        return {name: getattr(self, attribute) for name, attribute in members(type(self)).items()}
 
 
 @attrs.frozen(kw_only=True)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Mapping
 
 import attrs
 
@@ -11,9 +10,6 @@ from itwin_async.emulator.world.generate import IMODEL, MADE, imodel_maker, itwi
 from itwin_async.emulator.world.ids import GuidGenerator, guid_of, is_guid
 from itwin_async.emulator.world.records import IModelRecord, ITwinRecord, TagRecord, UserRecord
 from itwin_async.emulator.world.tables import Rows, Selection, Table
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 DEMO_USER = "demo"
 RECENTS_KEPT = 25
