@@ -91,31 +91,6 @@ class TokenRequest:
     time: float
 
 
-@attrs.frozen
-class Code:
-    """An authorization code that was handed out."""
-
-    client_id: str
-    user: str
-    scopes: tuple[str, ...]
-    redirect_uri: str
-    challenge: str
-    family: str
-    expires_at: float
-
-
-@attrs.define
-class Refresh:
-    """A refresh token that was handed out; good for one use."""
-
-    client_id: str
-    user: str
-    scopes: tuple[str, ...]
-    family: str
-    expires_at: float
-    used: bool = False
-
-
 def default_clients() -> dict[str, OAuthClient]:
     """Return the applications that every emulator knows."""
     callbacks = tuple(f"http://localhost:{port}/signin-callback" for port in (3000, 3301))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Mapping
+from typing import TypeAlias
 from urllib.parse import urlencode
 
 import attrs
@@ -15,10 +16,8 @@ from itwin_async.emulator.responses import Response, json_response
 from itwin_async.emulator.signin.oauth import (
     OFFLINE_SCOPE,
     USER_SCOPES,
-    Code,
     OAuthClient,
     OAuthError,
-    Refresh,
     TokenRequest,
     basic_credentials,
     challenge_of,
@@ -30,13 +29,15 @@ from itwin_async.emulator.signin.oauth import (
 )
 from itwin_async.emulator.signin.pages import choose_user, error_page, signed_out
 from itwin_async.emulator.signin.tokens import Grant, Tokens
-from itwin_async.emulator.world.records import UserRecord
 from itwin_async.emulator.world.state import World
 
 DISCOVERY = "/.well-known/openid-configuration"
 _JWKS = "/.well-known/openid-configuration/jwks"
 _CODE_SECONDS = 60.0
 _REFRESH_SECONDS = 30 * 24 * 3600.0
+
+# What an access token is issued for, and what a refresh token beside it.
+_Issued: TypeAlias = tuple[Grant, Grant | None]
 
 
 def is_sign_in(path: str) -> bool:
@@ -61,9 +62,10 @@ class SignIn:
         self.lifetime = 3600.0
         self._tokens = tokens
         self._clock = clock
-        self._codes: dict[str, Code] = {}
+        self._codes: dict[str, Grant] = {}
+        self._code_checks: dict[str, tuple[str, str]] = {}
         self._spent_codes: dict[str, str] = {}
-        self._refreshes: dict[str, Refresh] = {}
+        self._refreshes: dict[str, Grant] = {}
         self._made = 0
 
     def reset(self) -> None:
@@ -72,6 +74,7 @@ class SignIn:
         self.token_requests.clear()
         self.lifetime = 3600.0
         self._codes.clear()
+        self._code_checks.clear()
         self._spent_codes.clear()
         self._refreshes.clear()
 
@@ -105,7 +108,8 @@ class SignIn:
             }
             if grant not in grants:
                 raise OAuthError("unsupported_grant_type", f"The grant '{grant}' is not known.")
-            response = token_response(grants[grant](client, form, request.origin, world))
+            issued = grants[grant](client, form, world)
+            response = token_response(self._issue(issued, request.origin, world))
         except OAuthError as error:
             response, failure = error.response(), error.code
         record = TokenRequest(grant, client_id, response.status, failure, self._clock.now())
@@ -132,103 +136,87 @@ class SignIn:
             raise OAuthError("invalid_client", "The client or its secret is not known.", status)
         return client
 
-    def _by_credentials(
-        self, client: OAuthClient, form: Query, origin: str, world: World
-    ) -> JsonObject:
+    def _by_credentials(self, client: OAuthClient, form: Query, world: World) -> _Issued:
         if client.secret is None:
             raise OAuthError("unauthorized_client", "A public client cannot use this grant.")
         for scope in form.get("scope", "").split():
             if scope in USER_SCOPES:
                 raise OAuthError("invalid_scope", f"The scope '{scope}' needs a user.")
         scopes = read_scopes(form.get("scope"), client)
-        user = world.user(client.service_user)
-        return self._access_token(client, user, scopes, self._next("family"), origin)
+        user = world.user(client.service_user).name
+        return Grant(user, client.client_id, scopes, family=self._next("family")), None
 
-    def _by_code(self, client: OAuthClient, form: Query, origin: str, world: World) -> JsonObject:
+    def _by_code(self, client: OAuthClient, form: Query, _: World) -> _Issued:
         text = form.get("code", "")
         if text in self._spent_codes:
             self._revoke_family(self._spent_codes[text])
             raise OAuthError("invalid_grant", "The code was used before.")
-        code = self._codes.get(text)
-        if code is None or code.client_id != client.client_id:
-            raise OAuthError("invalid_grant", "The code is not valid.")
-        if code.expires_at <= self._clock.now():
-            raise OAuthError("invalid_grant", "The code has expired.")
-        if form.get("redirect_uri") != code.redirect_uri:
+        grant = self._valid(self._codes.get(text), client, "code")
+        redirect_uri, challenge = self._code_checks[text]
+        if form.get("redirect_uri") != redirect_uri:
             raise OAuthError("invalid_grant", "The redirect_uri is not that of the code.")
-        verifier = form.get("code_verifier", "")
-        if code.challenge and challenge_of(verifier) != code.challenge:
+        if challenge and challenge_of(form.get("code_verifier", "")) != challenge:
             raise OAuthError("invalid_grant", "The code_verifier does not match.")
         del self._codes[text]
-        self._spent_codes[text] = code.family
-        user = world.user(code.user)
-        found = self._access_token(client, user, code.scopes, code.family, origin)
-        if OFFLINE_SCOPE in code.scopes:
-            found["refresh_token"] = self._refresh(client, user, code.scopes, code.family)
-        return found
+        self._spent_codes[text] = grant.family
+        return grant, grant if OFFLINE_SCOPE in grant.scopes else None
 
-    def _by_refresh(
-        self, client: OAuthClient, form: Query, origin: str, world: World
-    ) -> JsonObject:
-        refresh = self._refreshes.get(form.get("refresh_token", ""))
-        if refresh is None or refresh.client_id != client.client_id:
-            raise OAuthError("invalid_grant", "The refresh token is not valid.")
-        if refresh.used:
-            self._revoke_family(refresh.family)
-            raise OAuthError("invalid_grant", "The refresh token was used before.")
-        if refresh.expires_at <= self._clock.now():
-            raise OAuthError("invalid_grant", "The refresh token has expired.")
-        scopes = refresh.scopes
+    def _by_refresh(self, client: OAuthClient, form: Query, _: World) -> _Issued:
+        grant = self._valid(
+            self._refreshes.get(form.get("refresh_token", "")), client, "refresh token"
+        )
+        scopes = grant.scopes
         if form.get("scope"):
-            scopes = read_scopes(form["scope"], attrs.evolve(client, scopes=refresh.scopes))
-        refresh.used = True
-        user = world.user(refresh.user)
-        found = self._access_token(client, user, scopes, refresh.family, origin)
-        found["refresh_token"] = self._refresh(client, user, refresh.scopes, refresh.family)
-        return found
+            scopes = read_scopes(form["scope"], attrs.evolve(client, scopes=grant.scopes))
+        grant.revoked = True
+        return attrs.evolve(grant, scopes=scopes), grant
 
-    def _access_token(
-        self,
-        client: OAuthClient,
-        user: UserRecord,
-        scopes: tuple[str, ...],
-        family: str,
-        origin: str,
-    ) -> JsonObject:
-        now = self._clock.now()
-        is_service = user.name == client.service_user
+    def _valid(self, grant: Grant | None, client: OAuthClient, kind: str) -> Grant:
+        """Return the grant of a code or refresh token that can be used now."""
+        if grant is None or grant.client != client.client_id:
+            raise OAuthError("invalid_grant", f"The {kind} is not valid.")
+        if grant.revoked:
+            self._revoke_family(grant.family)
+            raise OAuthError("invalid_grant", f"The {kind} was used before.")
+        if grant.expires_at is not None and grant.expires_at <= self._clock.now():
+            raise OAuthError("invalid_grant", f"The {kind} has expired.")
+        return grant
+
+    def _issue(self, issued: _Issued, origin: str, world: World) -> JsonObject:
+        """Return new tokens: an access token, and what belongs to it."""
+        grant, renewable = issued
+        now, user = self._clock.now(), world.user(grant.user)
+        is_service = user.name == self.clients[grant.client].service_user
         claims: JsonObject = {
             "iss": origin,
             "aud": f"{origin}/resources",
-            "sub": client.client_id if is_service else user.id,
+            "sub": grant.client if is_service else user.id,
             "name": user.name,
             "email": user.email,
-            "client_id": client.client_id,
-            "scope": list[Json](scopes),
+            "client_id": grant.client,
+            "scope": list[Json](grant.scopes),
             "iat": int(now),
             "exp": int(now + self.lifetime),
             "jti": self._next("token"),
         }
         token = write_jwt(claims)
-        grant = Grant(user.name, client.client_id, scopes, now + self.lifetime, family)
-        self._tokens.register(token, grant)
+        expires_at = now + self.lifetime
+        self._tokens.register(token, attrs.evolve(grant, expires_at=expires_at, revoked=False))
         found: JsonObject = {
             "access_token": token,
             "expires_in": int(self.lifetime),
             "token_type": "Bearer",
-            "scope": " ".join(scopes),
+            "scope": " ".join(grant.scopes),
         }
-        if "openid" in scopes:
-            found["id_token"] = write_jwt({**claims, "aud": client.client_id})
+        if "openid" in grant.scopes:
+            found["id_token"] = write_jwt({**claims, "aud": grant.client})
+        if renewable is not None:
+            text = self._next("refresh")
+            self._refreshes[text] = attrs.evolve(
+                renewable, expires_at=now + _REFRESH_SECONDS, revoked=False
+            )
+            found["refresh_token"] = text
         return found
-
-    def _refresh(
-        self, client: OAuthClient, user: UserRecord, scopes: tuple[str, ...], family: str
-    ) -> str:
-        text = self._next("refresh")
-        expires_at = self._clock.now() + _REFRESH_SECONDS
-        self._refreshes[text] = Refresh(client.client_id, user.name, scopes, family, expires_at)
-        return text
 
     def _revoke_family(self, family: str) -> None:
         self._tokens.revoke_family(family)
@@ -243,7 +231,7 @@ class SignIn:
             return error.response()
         token = form.get("token", "")
         refresh, grant = self._refreshes.get(token), self._tokens.known(token)
-        if refresh is not None and refresh.client_id == client.client_id:
+        if refresh is not None and refresh.client == client.client_id:
             self._revoke_family(refresh.family)
         elif grant is not None and grant.client == client.client_id:
             grant.revoked = True
@@ -260,16 +248,17 @@ class SignIn:
                 f"The address {redirect_uri!r} is not registered for this application."
             )
         try:
-            code = self._check_authorize(query, client, world)
+            grant = self._check_authorize(query, client, world)
         except OAuthError as error:
             return _back(redirect_uri, query, error=error.code, error_description=error.description)
-        if code is None:
+        if grant is None:
             return choose_user(request.target, client.client_id, list(world.users.values()))
         text = self._next("code")
-        self._codes[text] = code
+        self._codes[text] = grant
+        self._code_checks[text] = (redirect_uri, query.get("code_challenge", ""))
         return _back(redirect_uri, query, code=text)
 
-    def _check_authorize(self, query: Query, client: OAuthClient, world: World) -> Code | None:
+    def _check_authorize(self, query: Query, client: OAuthClient, world: World) -> Grant | None:
         if query.get("response_type") != "code":
             raise OAuthError("unsupported_response_type", "Only the response type 'code' is known.")
         scopes = read_scopes(query.get("scope"), client)
@@ -286,14 +275,12 @@ class SignIn:
                 raise OAuthError("login_required", "The user has to sign in.")
             return None
         known = next((row for row in world.users.values() if row.email == user), None)
-        return Code(
-            client.client_id,
+        return Grant(
             (known or world.user(user)).name,
+            client.client_id,
             scopes,
-            query["redirect_uri"],
-            challenge,
-            self._next("family"),
             self._clock.now() + _CODE_SECONDS,
+            self._next("family"),
         )
 
     def _end(self, request: Request) -> Response:

@@ -32,15 +32,18 @@ _MEMBERS = {
 }
 
 
-@cache
-def members(kind: type[Any]) -> Mapping[str, str]:
+def members(kind: type[attrs.AttrsInstance]) -> Mapping[str, str]:
     """Return, by member on the wire, the attributes of a kind of records."""
+    return _members(tuple(field.name for field in attrs.fields(kind)))
 
+
+@cache
+def _members(attributes: tuple[str, ...]) -> Mapping[str, str]:
     def member(attribute: str) -> str:
         first, *rest = attribute.split("_")
         return _MEMBERS.get(attribute, first + "".join(map(str.capitalize, rest)))
 
-    return {member(field.name): field.name for field in attrs.fields(kind)}
+    return {member(attribute): attribute for attribute in attributes}
 
 
 @attrs.frozen
