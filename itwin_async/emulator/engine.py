@@ -28,16 +28,7 @@ class OutdatedError(Exception):
 
 @attrs.define
 class RunningRequest:
-    """
-    A request on its way through the platform.
-
-    Args:
-        request: the request.
-        record: its entry in the request log.
-        caller: who calls, or the 401 that they get.
-        fault: the fault that applies.
-
-    """
+    """A request with its entry in the log, its caller (or the 401 that they get) and fault."""
 
     request: Request
     record: RecordedRequest
@@ -154,7 +145,7 @@ class Engine:
         route, params = found
         self.log.count_operation(str(route))
         if not route.accepts(request.headers.get("Accept")):
-            return errors.resource_not_found()
+            return errors.RESOURCE_NOT_FOUND
         if isinstance(caller, Response):
             return caller
         wait, remaining = self.limiter.take(caller.client, route.api.name)

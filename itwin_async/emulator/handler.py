@@ -9,8 +9,7 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from itwin_async.emulator.control.emulator import EmulatorControls
-from itwin_async.emulator.control.http import PREFIX, Control
-from itwin_async.emulator.control.page import page
+from itwin_async.emulator.control.http import Control
 from itwin_async.emulator.engine import Engine, OutdatedError
 from itwin_async.emulator.faults.plan import Fault, check_seconds
 from itwin_async.emulator.platform import errors
@@ -50,7 +49,7 @@ class Handler:
         try:
             body = await incoming.read() if incoming.can_read_body else b""
         except web.HTTPRequestEntityTooLarge:
-            return _plain(errors.too_large())
+            return _plain(errors.TOO_LARGE)
         request = Request(
             method=incoming.method,
             target=incoming.raw_path,
@@ -59,9 +58,7 @@ class Handler:
             origin=f"{incoming.scheme}://{incoming.host}",
             epoch=epoch,
         )
-        if request.path == "/" and request.method == "GET":
-            return _plain(page())
-        if request.path.startswith(PREFIX):
+        if self._control.handles(request):
             return _plain(self._control.respond(request))
         try:
             return await self._platform(incoming, request)

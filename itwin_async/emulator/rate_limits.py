@@ -44,18 +44,6 @@ class RateLimit:
     retry_after: bool = True
 
 
-@attrs.define
-class _Window:
-    start: float
-    used: int = 0
-
-
-@attrs.define
-class _Bucket:
-    level: float
-    time: float
-
-
 class RateLimiter:
     """
     Counts calls against a limit.
@@ -69,14 +57,13 @@ class RateLimiter:
     def __init__(self, limit: RateLimit | None, clock: EmulatorClock) -> None:
         self.limit = limit
         self._clock = clock
-        self._windows: dict[str, _Window] = {}
-        self._buckets: dict[str, _Bucket] = {}
+        # By caller: the start and the calls of a window, or the time and the level of a bucket.
+        self._states: dict[str, tuple[float, float]] = {}
 
     def reset(self, limit: RateLimit | None) -> None:
         """Set the limit and forget all calls."""
         self.limit = limit
-        self._windows.clear()
-        self._buckets.clear()
+        self._states.clear()
 
     def take(self, client: str, api: str) -> tuple[float, int]:
         """
@@ -105,22 +92,20 @@ class RateLimiter:
 
     def _window(self, limit: RateLimit, key: str) -> tuple[float, int]:
         now = self._clock.now()
-        window = self._windows.get(key)
-        if window is None or not 0 <= now - window.start < limit.per_seconds:
-            window = self._windows[key] = _Window(now)
-        if window.used >= limit.requests:
-            return window.start + limit.per_seconds - now, 0
-        window.used += 1
-        return 0.0, limit.requests - window.used
+        start, used = self._states.get(key, (now, 0))
+        if not 0 <= now - start < limit.per_seconds:
+            start, used = now, 0
+        if used >= limit.requests:
+            return start + limit.per_seconds - now, 0
+        self._states[key] = (start, used + 1)
+        return 0.0, limit.requests - int(used) - 1
 
     def _bucket(self, limit: RateLimit, key: str) -> tuple[float, int]:
         now = self._clock.now()
         size = float(limit.burst or limit.requests)
         rate = limit.requests / limit.per_seconds
-        bucket = self._buckets.setdefault(key, _Bucket(size, now))
-        bucket.level = min(size, bucket.level + max(0.0, now - bucket.time) * rate)
-        bucket.time = now
-        if bucket.level < 1:
-            return (1 - bucket.level) / rate, 0
-        bucket.level -= 1
-        return 0.0, int(bucket.level)
+        before, level = self._states.get(key, (now, size))
+        level = min(size, level + max(0.0, now - before) * rate)
+        allowed = level >= 1
+        self._states[key] = (now, level - allowed)
+        return (0.0, int(level - 1)) if allowed else ((1 - level) / rate, 0)

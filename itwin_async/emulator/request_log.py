@@ -140,44 +140,31 @@ class Wanted:
     def among(self, requests: Sequence[RecordedRequest]) -> list[RecordedRequest]:
         """Return the requests that fit."""
         pattern = RequestPattern(self.match)
-        return [
-            row
-            for row in requests
-            if pattern.matches(row.method, row.path)
-            and self.user in {None, row.user}
-            and (not self.query or self.query.items() <= _sent(Query(row.query), self.query))
-        ]
 
+        def fits(row: RecordedRequest) -> bool:
+            query = Query(row.query) if self.query else {}
+            return (
+                pattern.matches(row.method, row.path)
+                and self.user in {None, row.user}
+                and all(query.get(name) == value for name, value in self.query.items())
+            )
 
-def explain(requests: Sequence[RecordedRequest], wanted: Wanted, expected: str) -> str:
-    """
-    Return the message of a failed assertion.
+        return list(filter(fits, requests))
 
-    Args:
-        requests: all requests.
-        wanted: which of them were expected.
-        expected: how often.
-
-    """
-    found = wanted.among(requests)
-    lines = [f"expected {wanted} {expected}, but it was called {times_in_words(len(found))}."]
-    if not requests:
-        lines.append("Nothing was called at all.")
-    else:
+    def explain(self, requests: Sequence[RecordedRequest], expected: str) -> str:
+        """Return why an assertion failed that expected these requests so often."""
+        found = self.among(requests)
+        lines = [f"expected {self} {expected}, but it was called {times_in_words(len(found))}."]
+        if not requests:
+            return f"{lines[0]}\nNothing was called at all."
         lines.append(f"What was called ({len(requests)} in all):")
         if len(requests) > _SHOWN:
             lines.append(f"    ... {len(requests) - _SHOWN} earlier ones")
-        marks = {id(request) for request in found}
-        lines += [
-            f"  {'>' if id(request) in marks else ' '} {request}" for request in requests[-_SHOWN:]
-        ]
-    return "\n".join(lines)
+        ids = {id(request) for request in found}
+        lines += [f"  {'>' if id(row) in ids else ' '} {row}" for row in requests[-_SHOWN:]]
+        return "\n".join(lines)
 
 
 def times_in_words(count: int) -> str:
     """Return a number of calls in words."""
     return {0: "never", 1: "once", 2: "twice"}.get(count, f"{count} times")
-
-
-def _sent(query: Query, names: Mapping[str, str]) -> set[tuple[str, str]]:
-    return {(name, query[name]) for name in names if name in query}

@@ -15,19 +15,13 @@ from itwin_async.emulator.faults.plan import Fault, SetFault
 from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
-from itwin_async.emulator.request_log import RecordedRequest, Wanted, explain, times_in_words
+from itwin_async.emulator.request_log import RecordedRequest, Wanted, times_in_words
 from itwin_async.emulator.world.records import UserRecord
 from itwin_async.emulator.world.state import World
 
 
 class Snapshot:
-    """
-    A world at a moment.
-
-    Args:
-        world: a copy that is not used otherwise.
-
-    """
+    """A world at a moment."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -199,7 +193,7 @@ class EmulatorControls(WorldControls, SignInControls):
         if (times is None and not found) or (times is not None and len(found) != times):
             expected = "at least once" if times is None else times_in_words(times)
             wanted = Wanted(match, query or {}, user)
-            raise AssertionError(explain(self._engine.log.requests, wanted, expected))
+            raise AssertionError(wanted.explain(self._engine.log.requests, expected))
         return found
 
     def assert_not_called(self, match: str) -> None:

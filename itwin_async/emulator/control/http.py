@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
+from functools import cache
+from importlib import resources
 from typing import cast
 
 import attrs
@@ -16,9 +18,13 @@ from itwin_async.emulator.json_types import Json
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.requests import Query, Request
-from itwin_async.emulator.responses import Response, json_response
+from itwin_async.emulator.responses import Response, html_response, json_response
 
-PREFIX = "/_emulator"
+_PREFIX = "/_emulator"
+_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; "
+    "connect-src 'self'; img-src data:"
+)
 
 
 class ControlError(ValueError):
@@ -34,7 +40,7 @@ class _Command:
 
 class Control:
     """
-    Serves the paths below `/_emulator`.
+    Serves the page and the paths below `/_emulator`.
 
     Args:
         emulator: the emulator.
@@ -71,12 +77,18 @@ class Control:
             "POST /rate-limit": self._rate_limit,
         }
 
+    def handles(self, request: Request) -> bool:
+        """Whether a request is for the control interface or the page."""
+        return request.path.startswith(_PREFIX) or (request.path, request.method) == ("/", "GET")
+
     def respond(self, request: Request) -> Response:
-        """Run the action of a control request."""
-        path = request.path[len(PREFIX) :].rstrip("/") or "/"
+        """Run the action of a control request, or return the page."""
+        if request.path == "/":
+            return _page()
+        path = request.path[len(_PREFIX) :].rstrip("/") or "/"
         action = self._actions.get(f"{request.method} {path}")
         if action is None:
-            message = f"There is no {request.method} {PREFIX}{path}; see GET {PREFIX}."
+            message = f"There is no {request.method} {_PREFIX}{path}; see GET {_PREFIX}."
             return _error(404, "ControlNotFound", message)
         try:
             command = _Command(Query(request.query), _decode(request.body), request.origin)
@@ -85,7 +97,7 @@ class Control:
         except (ControlError, FaultError) as error:
             return _error(400, "ControlRefused", str(error))
         except KeyError as error:
-            return _error(404, "ControlRefused", f"{error} is not there.")
+            return _error(404, "ControlRefused", f"{error} is unknown.")
         except (ValueError, TypeError) as error:
             return _error(400, "ControlRefused", str(error))
 
@@ -182,6 +194,12 @@ class Control:
         limit = RateLimit(**command.content) if command.content else None  # type: ignore[arg-type]
         self._emulator.rate_limit = limit
         return Response(204)
+
+
+@cache
+def _page() -> Response:
+    body = resources.files(__package__ or "").joinpath("page.html").read_bytes()
+    return html_response(200, body, policy=_POLICY)
 
 
 def _user(command: _Command) -> str:

@@ -24,15 +24,7 @@ _TOKEN = "$continuationToken"  # noqa: S105 - the name of a parameter
 
 @attrs.frozen
 class Effects:
-    """
-    Applies a fault to a request.
-
-    Args:
-        fault: what goes wrong.
-        request: the request.
-        user: the name of its user; None without a valid token.
-
-    """
+    """The effects of a fault on a request, of a user if it has a valid token."""
 
     fault: Fault
     request: Request
@@ -153,8 +145,8 @@ def _for_status(status: int, path: str) -> Response:
         return api.too_many_requests()
     kind = {"itwins": "iTwin", "savedviews": "Tag"}.get(name, "iModel")
     known = {
-        401: errors.unauthorized(),
-        403: errors.insufficient_permissions(),
+        401: errors.UNAUTHORIZED,
+        403: errors.INSUFFICIENT_PERMISSIONS,
         404: errors.not_found(kind),
         409: errors.error(409, f"{kind}Exists", f"{kind} already exists."),
         422: errors.error(422, api.invalid_code, "Request is not valid."),

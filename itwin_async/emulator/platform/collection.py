@@ -39,6 +39,7 @@ class Collection(Generic[R]):
         summary_schema: the minimal representation, if there is one.
         summarize: writes it.
         converters: by member of a body, what converts a value that is not null.
+        list_failure: the message of a list's 422.
         unique: the member that no other entity may share.
         taken: whether another entity has it.
         paging: how lists are divided into pages; they are whole when None.
@@ -59,6 +60,7 @@ class Collection(Generic[R]):
     summary_schema: JsonObject | None = None
     summarize: Callable[[R], JsonObject] | None = None
     converters: Mapping[str, Callable[[Any], object]] = attrs.field(factory=dict[str, Any])
+    list_failure: str = ""
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
     paging: Paging | None = None
@@ -73,7 +75,6 @@ class Collection(Generic[R]):
         *,
         parameters: Sequence[Parameter] = (),
         checks: Sequence[Check] = (),
-        failure: str = "",
         link_path: str = "",
         headers: Callable[[Call], Mapping[str, str]] = lambda _: {},
     ) -> Route:
@@ -86,8 +87,8 @@ class Collection(Generic[R]):
             rows: finds all rows that a call is for.
             parameters: what it takes beside the parameters of a page.
             checks: further checks of the parameters.
-            failure: the message of its 422.
-            link_path: the path in its links, if it is written otherwise there.
+            link_path: the path in its links, if it differs.
+                link_path: the path in its links, if it is written otherwise there.
             headers: further headers of the response.
 
         """
@@ -101,7 +102,7 @@ class Collection(Generic[R]):
 
         def handler(call: Call) -> Response:
             self._check_parent(call)
-            items, links = self._page(call, rows(call), parameters, failure, link_path)
+            items, links = self._page(call, rows(call), parameters, link_path)
             show = self.summarize if self.summarize and not call.full else None
             shown: list[Json] = [
                 show(item) if show else self.show(item, call.origin) for item in items
@@ -117,7 +118,7 @@ class Collection(Generic[R]):
             handler=handler,
             parameters=parameters,
             checks=checks,
-            failure=failure,
+            failure=self.list_failure,
             results=self._list_schemas(),
             prefers=self.summarize is not None,
         )
@@ -263,7 +264,6 @@ class Collection(Generic[R]):
         call: Call,
         rows: Sequence[R],
         parameters: Sequence[Parameter],
-        failure: str,
         path: str,
     ) -> tuple[Sequence[R], JsonObject]:
         filters = kept_filters(call, parameters, path)
@@ -272,7 +272,7 @@ class Collection(Generic[R]):
             return rows, {"self": link(call, path, filters)}
         found = self.paging.page(call, rows, path, filters)
         if isinstance(found, errors.Detail):
-            raise errors.OperationError(self.api.invalid(failure, [found]))
+            raise errors.OperationError(self.api.invalid(self.list_failure, [found]))
         items, links = found
         nulls = call.style.null_links
         if not (self.api.null_links if nulls is None else nulls):
@@ -286,7 +286,7 @@ class Collection(Generic[R]):
             for problem in problems(content or {}, schema):
                 details.setdefault(problem.path[0], self.api.body_detail(problem))
         if content is None:
-            details[None] = errors.unparsable()
+            details[None] = errors.UNPARSABLE
         if content is None or details:
             response = self.api.invalid(failure, list(details.values()))
             raise errors.OperationError(response)

@@ -27,13 +27,7 @@ class Detail:
 
 
 class OperationError(Exception):
-    """
-    Ends an operation with an error.
-
-    Args:
-        response: the error.
-
-    """
+    """Ends an operation with an error response."""
 
     def __init__(self, response: Response) -> None:
         super().__init__(response.status)
@@ -71,33 +65,10 @@ def error(
     return attrs.evolve(response, violation=f"{status} {code}: {reasons}")
 
 
-def header_not_found() -> Response:
-    """401 for a request without a token."""
-    message = "Header Authorization was not found in the request. Access denied."
-    return error(401, "HeaderNotFound", message, violation=True)
-
-
 def invalid_scheme(scheme: str) -> Response:
     """401 for an authorization scheme other than Bearer."""
     message = f"Authorization scheme '{scheme}' is not valid."
     return error(401, "InvalidAuthorizationScheme", message, violation=True)
-
-
-def unauthorized() -> Response:
-    """401 for an invalid or expired token."""
-    return error(401, "Unauthorized", "Access token is not valid or has expired.")
-
-
-def insufficient_permissions() -> Response:
-    """403 of the Saved Views API."""
-    message = "The user has insufficient permissions for the requested operation."
-    return error(403, "InsufficientPermissions", message)
-
-
-def resource_not_found() -> Response:
-    """404 of the gateway: a wrong path, or a wrong version in `Accept`."""
-    message = "The requested resource was not found. Verify the API URL and the Accept header."
-    return error(404, "ResourceNotFound", message, violation=True)
 
 
 def not_found(kind: str) -> Response:
@@ -113,15 +84,28 @@ def method_not_allowed(allowed: Iterable[str]) -> Response:
     return error(405, "MethodNotAllowed", message, headers={"Allow": methods}, violation=True)
 
 
-def too_large() -> Response:
-    """413 for a body that no operation needs."""
-    return error(413, "RequestTooLarge", "The request body is too large.", violation=True)
-
-
-def unparsable() -> Detail:
-    """Return the detail for a body that is no JSON object."""
-    message = "Failed to parse request body. Make sure it is a valid JSON."
-    return Detail("InvalidRequestBody", message)
+HEADER_NOT_FOUND = error(
+    401,
+    "HeaderNotFound",
+    "Header Authorization was not found in the request. Access denied.",
+    violation=True,
+)
+UNAUTHORIZED = error(401, "Unauthorized", "Access token is not valid or has expired.")
+INSUFFICIENT_PERMISSIONS = error(
+    403,
+    "InsufficientPermissions",
+    "The user has insufficient permissions for the requested operation.",
+)
+RESOURCE_NOT_FOUND = error(
+    404,
+    "ResourceNotFound",
+    "The requested resource was not found. Verify the API URL and the Accept header.",
+    violation=True,
+)
+TOO_LARGE = error(413, "RequestTooLarge", "The request body is too large.", violation=True)
+UNPARSABLE = Detail(
+    "InvalidRequestBody", "Failed to parse request body. Make sure it is a valid JSON."
+)
 
 
 def missing(name: str) -> Detail:

@@ -35,24 +35,23 @@ _EXTENT = s.define(
     "Extent",
     s.objects({"southWest": _POINT, "northEast": _POINT}, "southWest", "northEast", nullable=True),
 )
-_LINK_NAMES = ("creator", "changesets", "namedVersions", "upload", "complete")
-_SUMMARY_MEMBERS: JsonObject = {"id": s.TEXT, "displayName": s.TEXT, "dataCenterLocation": s.TEXT}
+_LINKS = s.each(s.LINK, "creator changesets namedVersions upload complete")
+_SUMMARY_MEMBERS = s.each(s.TEXT, "id displayName dataCenterLocation")
 _SUMMARY = s.define("iModelSummary", s.objects(_SUMMARY_MEMBERS))
 _IMODEL = s.define(
     "iModel",
     s.objects(
         {
             **_SUMMARY_MEMBERS,
-            "name": s.TEXT,
+            **s.each(s.TEXT, "name iTwinId"),
             "description": s.TEXT_OR_NULL,
             "state": _STATE,
             "createdDateTime": s.MOMENT,
             "lastChangesetPushDateTime": s.MOMENT_OR_NULL,
-            "iTwinId": s.TEXT,
             "isSecured": s.FLAG,
             "extent": _EXTENT,
             "containersEnabled": {"type": "integer"},
-            "_links": s.define("iModelLinks", s.objects(dict.fromkeys(_LINK_NAMES, s.LINK))),
+            "_links": s.define("iModelLinks", s.objects(_LINKS)),
         }
     ),
 )
@@ -80,7 +79,6 @@ _UPDATE = s.define(
     s.objects(_CHANGE, additionalProperties=True, anyOf=[{"required": [name]} for name in _CHANGE]),
 )
 _ORDER = "(name|createdDateTime)( (asc|ASC|desc|DESC))?"
-_FAILURE = "Cannot get iModels."
 _ITWIN_ID = Parameter("iTwinId", s.GUID, required=True)
 
 
@@ -172,6 +170,7 @@ _IMODELS = Collection[IModelRecord](
     put=lambda call, imodel: call.world.put_imodel(imodel),
     drop=lambda call, imodel: call.world.drop_imodel(imodel.id),
     converters={"iTwinId": str.lower, "extent": Extent.from_json},
+    list_failure="Cannot get iModels.",
     unique="name",
     taken=_name_taken,
     paging=Paging(after=_after, filters_first=True),
@@ -183,7 +182,6 @@ ROUTES = (
         "Get My Favorite iModels",
         _favorites,
         parameters=(_ITWIN_ID,),
-        failure=_FAILURE,
         link_path="/imodels/favorites?iTwinId={iTwinId}",
     ),
     _IMODELS.act(
@@ -199,7 +197,6 @@ ROUTES = (
         "Get My Recently Used iModels",
         _recents,
         parameters=(_ITWIN_ID,),
-        failure=_FAILURE,
         link_path="/imodels/recents?iTwinId={iTwinId}",
     ),
     _IMODELS.act("POST /imodels/recents/{id}", "Add iModel to My Recents", personal.add_recent),
@@ -217,7 +214,6 @@ ROUTES = (
             Parameter("state", _STATE),
             Parameter("$orderBy", {"type": "string", "pattern": f"^{_ORDER}(, ?{_ORDER})*$"}),
         ),
-        failure=_FAILURE,
         link_path="/imodels?itwinId={iTwinId}",
     ),
     _IMODELS.create(

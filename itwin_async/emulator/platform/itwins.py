@@ -21,18 +21,15 @@ from itwin_async.emulator.world.records import CLASS_OF, STATUSES, ITwinRecord, 
 
 DEFAULT_REACH, MAX_REACH = 1000, 10_000
 _REACH = "X-Max-Return"
-_FAILURE = "Cannot query iTwins."
 _STATUS = s.texts(*STATUSES)
 _CLASSES = sorted(set(CLASS_OF.values()))
 _KIND: JsonObject = {"class": s.texts(*_CLASSES), "subClass": s.texts(*CLASS_OF)}
 _LATITUDE = s.between(-90, 90, kind="number", format="double", nullable=True)
 _LONGITUDE = s.between(-180, 180, kind="number", format="double", nullable=True)
 _SUMMARY_MEMBERS: JsonObject = {
-    "id": s.TEXT,
+    **s.each(s.TEXT, "id number displayName"),
     **_KIND,
     "type": s.TEXT_OR_NULL,
-    "number": s.TEXT,
-    "displayName": s.TEXT,
     "status": _STATUS,
 }
 _SUMMARY = s.define("iTwinSummary", s.objects(_SUMMARY_MEMBERS))
@@ -41,31 +38,21 @@ _ITWIN = s.define(
     s.objects(
         {
             **_SUMMARY_MEMBERS,
-            "geographicLocation": s.TEXT_OR_NULL,
             "latitude": _LATITUDE,
             "longitude": _LONGITUDE,
-            "ianaTimeZone": s.TEXT_OR_NULL,
-            "dataCenterLocation": s.TEXT,
-            "parentId": s.TEXT_OR_NULL,
-            "iTwinAccountId": s.TEXT,
-            "imageName": s.TEXT_OR_NULL,
-            "image": s.TEXT_OR_NULL,
             "createdDateTime": s.MOMENT,
-            "createdBy": s.TEXT,
             "lastModifiedDateTime": s.MOMENT_OR_NULL,
-            "lastModifiedBy": s.TEXT_OR_NULL,
+            **s.each(s.TEXT, "dataCenterLocation iTwinAccountId createdBy"),
+            **s.each(s.TEXT_OR_NULL, "geographicLocation ianaTimeZone parentId"),
+            **s.each(s.TEXT_OR_NULL, "imageName image lastModifiedBy"),
         }
     ),
 )
 _CHANGE: JsonObject = {
-    "type": s.SHORT_TEXT_OR_NULL,
-    "number": s.SHORT_TEXT,
     "displayName": s.NAME,
-    "geographicLocation": s.SHORT_TEXT_OR_NULL,
-    "ianaTimeZone": s.SHORT_TEXT_OR_NULL,
-    "dataCenterLocation": s.SHORT_TEXT,
     "status": _STATUS,
-    "parentId": s.SHORT_TEXT_OR_NULL,
+    **s.each(s.SHORT_TEXT, "number dataCenterLocation"),
+    **s.each(s.SHORT_TEXT_OR_NULL, "type geographicLocation ianaTimeZone parentId"),
     "latitude": _LATITUDE,
     "longitude": _LONGITUDE,
 }
@@ -210,6 +197,7 @@ _ITWINS = Collection[ITwinRecord](
     find=_find,
     put=lambda call, itwin: call.world.put_itwin(itwin),
     drop=lambda call, itwin: call.world.drop_itwin(itwin.id),
+    list_failure="Cannot query iTwins.",
     unique="number",
     taken=_number_taken,
     paging=Paging(
@@ -225,7 +213,6 @@ ROUTES = (
         _favorites,
         parameters=_FILTERS,
         checks=(_check_status,),
-        failure=_FAILURE,
         link_path="/iTwins/favorites",
     ),
     _ITWINS.act("POST /itwins/favorites/{id}", "Add iTwin to My Favorites", personal.add_favorite),
@@ -238,7 +225,6 @@ ROUTES = (
         _recents,
         parameters=_FILTERS,
         checks=(_check_status,),
-        failure=_FAILURE,
     ),
     _ITWINS.act("POST /itwins/recents/{id}", "Add iTwin to My Recents", personal.add_recent),
     _ITWINS.list(
@@ -250,7 +236,6 @@ ROUTES = (
             *_FILTERS,
         ),
         checks=(_check_status,),
-        failure=_FAILURE,
         headers=lambda call: {_REACH: str(call.number(_REACH))},
     ),
     _ITWINS.create("POST /itwins", "Create iTwin", _create, body=_CREATE),

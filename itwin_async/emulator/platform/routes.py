@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 from urllib.parse import unquote
 
@@ -15,7 +15,7 @@ from itwin_async.emulator.platform.api import Api
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.errors import Detail
 from itwin_async.emulator.platform.schemas import problems
-from itwin_async.emulator.requests import is_variable, split_path
+from itwin_async.emulator.requests import is_variable
 from itwin_async.emulator.responses import Response
 
 Check: TypeAlias = Callable[["Call"], "list[Detail]"]
@@ -145,19 +145,6 @@ class Route(ServedOperation):
             return error.response
 
 
-@attrs.frozen
-class _Segment:
-    """A segment of a path template; a variable one is never one of the words beside it."""
-
-    text: str
-    words: frozenset[str] | None = None
-
-    def takes(self, segment: str) -> bool:
-        if self.words is None:
-            return segment.lower() == self.text
-        return segment != "" and segment.lower() not in self.words
-
-
 class Router:
     """
     Finds operations.
@@ -169,63 +156,48 @@ class Router:
 
     def __init__(self, routes: Iterable[Route]) -> None:
         self.routes = tuple(routes)
-        self._words: dict[str, set[str]] = {}
+        words: dict[str, set[str]] = {}
         for route in self.routes:
-            self._words.setdefault(f"/{route.api.name}", set()).update(route.api.words)
-            for before, part in _prefixes(route.path):
-                if not is_variable(part):
-                    self._words.setdefault(before, set()).add(part)
-        self._by_length: dict[int, list[tuple[Route, list[_Segment]]]] = {}
-        for route in self.routes:
-            template = [self._segment(*prefix) for prefix in _prefixes(route.path)]
-            self._by_length.setdefault(len(template), []).append((route, template))
+            words.setdefault(f"/{route.api.name}", set()).update(route.api.words)
+            for before, segment in _segments(route.path):
+                words.setdefault(before, set()).add(segment)
+        self._patterns = [(route, _pattern(route.path, words)) for route in self.routes]
 
     def find(self, method: str, path: str) -> tuple[Route, dict[str, str]] | Response:
         """Return the operation of a request and the values of its placeholders, or 404 or 405."""
-        segments = split_path(path)
-        found = {
-            route.method: (route, _values(template, segments))
-            for route, template in self._by_length.get(len(segments), ())
-            if _fits(template, segments)
-        }
+        plain = path.removesuffix("/")
+        found: dict[str, tuple[Route, dict[str, str]]] = {}
+        id_missing = False
+        for route, pattern in self._patterns:
+            match = pattern.fullmatch(plain)
+            if match is not None:
+                values = {k: unquote(v, errors="replace") for k, v in match.groupdict().items()}
+                found[route.method] = route, values
+            elif route.method == method and path != plain and route.path.endswith("}"):
+                id_missing = id_missing or pattern.fullmatch(f"{plain}/id") is not None
         if method in found:
             return found[method]
-        if not found or self._lacks_id(method, path):
-            return errors.resource_not_found()
+        if id_missing or not found:
+            return errors.RESOURCE_NOT_FOUND
         return errors.method_not_allowed(found)
 
-    def _segment(self, before: str, part: str) -> _Segment:
-        if not is_variable(part):
-            return _Segment(part)
-        return _Segment(part.strip("{}"), frozenset(self._words.get(before, ())))
 
-    def _lacks_id(self, method: str, path: str) -> bool:
-        """Whether a path ends with a slash where this method needs an id."""
-        segments = split_path(path)
-        return path.endswith("/") and any(
-            route.method == method
-            and template[-1].words is not None
-            and _fits(template[:-1], segments)
-            for route, template in self._by_length.get(len(segments) + 1, ())
-        )
-
-
-def _prefixes(path: str) -> Iterator[tuple[str, str]]:
+def _segments(path: str) -> Iterator[tuple[str, str]]:
     """Yield each segment of a template with what is before it, the names of variables left out."""
     before = ""
-    for part in split_path(path):
-        yield before, part
-        before += "/{}" if is_variable(part) else f"/{part}"
+    for segment in path.removeprefix("/").split("/"):
+        yield before, segment
+        before += "/{}" if is_variable(segment) else f"/{segment}"
 
 
-def _fits(template: Sequence[_Segment], segments: Sequence[str]) -> bool:
-    pairs = zip(template, segments, strict=True)
-    return all(part.takes(segment) for part, segment in pairs)
-
-
-def _values(template: Sequence[_Segment], segments: Sequence[str]) -> dict[str, str]:
-    return {
-        part.text: unquote(segment, errors="replace")
-        for part, segment in zip(template, segments, strict=True)
-        if part.words is not None
-    }
+def _pattern(path: str, words: Mapping[str, set[str]]) -> re.Pattern[str]:
+    """Return what matches a template; a fixed segment is never the value of a variable."""
+    text = ""
+    for before, segment in _segments(path):
+        if is_variable(segment):
+            fixed = "|".join(sorted(word for word in words[before] if not is_variable(word)))
+            text += f"/(?!(?:{fixed})(?:/|$))" if fixed else "/"
+            text += f"(?P<{segment.strip('{}')}>[^/]+)"
+        else:
+            text += f"/{segment}"
+    return re.compile(text, re.IGNORECASE)

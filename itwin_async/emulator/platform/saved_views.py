@@ -7,19 +7,19 @@ from itwin_async.emulator.platform import api, errors
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
 from itwin_async.emulator.platform.routes import Parameter
-from itwin_async.emulator.platform.schemas import LINK, TEXT, define, objects
+from itwin_async.emulator.platform.schemas import LINK, TEXT, define, each, objects
 from itwin_async.emulator.world.ids import opaque_of
 from itwin_async.emulator.world.records import TagRecord
 
 _PLAIN: JsonObject = {"type": "string", "pattern": "^[^<>&\"'.]*$"}
-_LINK_NAMES = ("iTwin", "project", "imodel", "creator")
+_LINKS = each(LINK, "iTwin project imodel creator")
 _TAG = define(
     "Tag",
     objects(
         {
             "id": TEXT,
             "displayName": TEXT,
-            "_links": define("TagLinks", objects(dict.fromkeys(_LINK_NAMES, LINK))),
+            "_links": define("TagLinks", objects(_LINKS)),
         }
     ),
 )
@@ -65,7 +65,7 @@ def _container(call: Call, *ids: Json) -> tuple[str | None, ...]:
     """Return the ids of an iTwin and iModel in lower case, or fail with 403."""
     found = tuple(text.lower() if isinstance(text, str) and text else None for text in ids)
     if not _may_use(call, *found):
-        raise errors.OperationError(errors.insufficient_permissions())
+        raise errors.OperationError(errors.INSUFFICIENT_PERMISSIONS)
     return found
 
 

@@ -41,6 +41,11 @@ def objects(properties: JsonObject, *required: str, **more: Json) -> JsonObject:
     return found
 
 
+def each(schema: JsonObject, names: str) -> JsonObject:
+    """Return properties with the same schema, of names separated by blanks."""
+    return dict.fromkeys(names.split(), schema)
+
+
 def arrays(items: JsonObject) -> JsonObject:
     """Return the schema of arrays."""
     return {"type": "array", "items": items}

@@ -44,21 +44,7 @@ class CassetteError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Interaction:
-    """
-    A request and its response.
-
-    Args:
-        method: the HTTP method.
-        path: the path as it was sent.
-        query: the query as it was sent.
-        prefer: the header `Prefer`.
-        accept: the header `Accept`.
-        authorized: whether a token was sent.
-        status: the HTTP status.
-        headers: the headers of the response that matter.
-        body: the body of the response.
-
-    """
+    """A request and its response, without secrets."""
 
     method: str
     path: str
@@ -91,13 +77,7 @@ class Interaction:
 
 
 class Cassette:
-    """
-    Interactions in the order in which they happened.
-
-    Args:
-        interactions: what it holds.
-
-    """
+    """Interactions in the order in which they happened."""
 
     def __init__(self, interactions: list[Interaction] | None = None) -> None:
         self.interactions = interactions or []

@@ -106,22 +106,22 @@ class Tokens:
     def check(self, header: str | None, world: World) -> Caller | Response:
         """Return who calls with a header `Authorization`, or the 401 that they get."""
         if header is None or not header.strip():
-            return errors.header_not_found()
+            return errors.HEADER_NOT_FOUND
         scheme, _, token = header.strip().partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer":
             return errors.invalid_scheme(scheme)
         if not token:
-            return errors.unauthorized()
+            return errors.UNAUTHORIZED
         grant = self._grants.get(_digest(token))
         if grant is None:
             if not self._any_token:
-                return errors.unauthorized()
+                return errors.UNAUTHORIZED
             grant = self._grants.setdefault(_digest(token), Grant(_anybody(token)))
         expired = grant.expires_at is not None and grant.expires_at <= self._clock.now()
         spent = self.calls_per_token is not None and grant.calls >= self.calls_per_token
         if expired or spent or grant.revoked or PLATFORM_SCOPE not in grant.scopes:
-            return errors.unauthorized()
+            return errors.UNAUTHORIZED
         grant.calls += 1
         return Caller(world.user(grant.user), grant.client or grant.user)
 
