@@ -79,6 +79,17 @@ async def test_ids_in_matches(call: Caller, emulator: Emulator, itwin_id: str) -
     assert (await call("POST", f"/itwins/favorites/{itwin_id}")).status == 204
 
 
+async def test_equal_seeds_are_independent_in_one_plan(call: Caller, emulator: Emulator) -> None:
+    runs = []
+    for _ in range(2):
+        emulator.clear_faults()
+        for status in (500, 503):
+            emulator.fault(Fault(status=status, times=None, probability=0.4))
+        runs.append(await statuses(call, 40))
+    assert runs[0] == runs[1]
+    assert {200, 500, 503} == set(runs[0])
+
+
 async def test_only_one_user(call: Caller, emulator: Emulator) -> None:
     emulator.fault(Fault(status=500, user="ana", times=None))
     assert await statuses(call, 1) == [200]

@@ -201,6 +201,26 @@ async def test_create_refuses(call: Caller) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("kind", "targets"),
+    [
+        ({"class": "Thing", "subClass": "Project"}, ["subClass"]),
+        ({"class": "Endeavor", "subClass": "Asset"}, ["subClass"]),
+        ({"class": "Nothing", "subClass": "Asset"}, ["class"]),
+        ({"class": None, "subClass": "Odd"}, ["class", "subClass"]),
+        ({"class": "Account", "subClass": "Account"}, []),
+    ],
+)
+async def test_class_and_subclass_belong_together(
+    call: Caller, kind: dict[str, object], targets: list[str]
+) -> None:
+    reply = await call("POST", "/itwins", json={"displayName": "x", **kind})
+    if not targets:
+        assert reply.status == 201
+        return
+    assert [item["target"] for item in error_of(reply)["details"]] == targets
+
+
 async def test_my_itwins(call: Caller, emulator: Emulator) -> None:
     reply = await call("GET", "/itwins/?$search=bridge&$top=1000")
     names = [row["displayName"] for row in reply.json["iTwins"]]

@@ -104,6 +104,15 @@ def refs(value: Any) -> Iterator[str]:
             yield from refs(item)
 
 
+def test_what_is_served_is_public() -> None:
+    titles = {f"{one.method} {one.path}": one.title for one in SERVED}
+    assert len(titles) == len(SERVED)
+    assert titles["PUT /imodels/favorites/{id}"] == "Add iModel to My Favorites"
+    for path, item in DOCUMENT["paths"].items():
+        for method, operation in item.items():
+            assert operation["summary"] == titles[f"{method.upper()} {path}"]
+
+
 def test_document_is_whole() -> None:
     assert DOCUMENT["openapi"] == "3.0.3"
     described = {

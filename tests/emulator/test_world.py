@@ -143,6 +143,14 @@ async def test_building_by_hand(call: Caller, emulator: Emulator) -> None:
     assert emulator.state.favorites["ana"].itwins == []
 
 
+def test_an_unknown_user_has_empty_lists() -> None:
+    state = Emulator(itwins=1, imodels=1).state
+    for lists in (state.favorites, state.recents):
+        assert (lists["zoe"].itwins, lists["zoe"].imodels) == ([], [])
+        assert list(lists) == ["demo"]
+        assert "zoe" not in lists
+
+
 def test_building_refuses() -> None:
     emulator = Emulator()
     first = next(iter(emulator.state.itwins))

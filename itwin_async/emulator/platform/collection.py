@@ -267,7 +267,8 @@ class Collection(Generic[R]):
         path: str,
     ) -> tuple[Sequence[R], JsonObject]:
         filters = kept_filters(call, parameters, path)
-        path = path.format_map({name: str(value).lower() for name, value in call.values.items()})
+        names = {**call.values, **call.params}
+        path = path.format_map({name: str(value).lower() for name, value in names.items()})
         if self.paging is None:
             return rows, {"self": link(call, path, filters)}
         found = self.paging.page(call, rows, path, filters)
@@ -276,7 +277,7 @@ class Collection(Generic[R]):
         items, links = found
         nulls = call.style.null_links
         if not (self.api.null_links if nulls is None else nulls):
-            links = {name: href for name, href in links.items() if href is not None}
+            return items, {name: href for name, href in links.items() if href is not None}
         return items, links
 
     def _content(self, call: Call, schema: JsonObject, failure: str) -> JsonObject:

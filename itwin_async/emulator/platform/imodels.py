@@ -95,7 +95,7 @@ def _name_taken(call: Call, imodel: IModelRecord) -> bool:
 def _create(call: Call, content: JsonObject) -> IModelRecord:
     itwin_id = _visible_itwin(call, str(content["iTwinId"]))
     new = attrs.evolve(new_imodel(call.world, call.clock, itwin_id), creator_id=call.user.id)
-    return _IMODELS.changed(new, content)
+    return IMODELS.changed(new, content)
 
 
 def _with_upload_links(shown: JsonObject) -> JsonObject:
@@ -157,7 +157,7 @@ def _after(call: Call, rows: Sequence[object], last: str) -> int | None:
     return rows.after(located[1])
 
 
-_IMODELS = Collection[IModelRecord](
+IMODELS = Collection[IModelRecord](
     api=api.IMODELS,
     name="iModel",
     key="iModel",
@@ -177,33 +177,31 @@ _IMODELS = Collection[IModelRecord](
 )
 
 ROUTES = (
-    _IMODELS.list(
+    IMODELS.list(
         "/imodels/favorites",
         "Get My Favorite iModels",
         _favorites,
         parameters=(_ITWIN_ID,),
         link_path="/imodels/favorites?iTwinId={iTwinId}",
     ),
-    _IMODELS.act(
-        "PUT /imodels/favorites/{id}", "Add iModel to My Favorites", personal.add_favorite
-    ),
-    _IMODELS.act(
+    IMODELS.act("PUT /imodels/favorites/{id}", "Add iModel to My Favorites", personal.add_favorite),
+    IMODELS.act(
         "DELETE /imodels/favorites/{id}",
         "Remove iModel from My Favorites",
         personal.remove_favorite,
     ),
-    _IMODELS.list(
+    IMODELS.list(
         "/imodels/recents",
         "Get My Recently Used iModels",
         _recents,
         parameters=(_ITWIN_ID,),
         link_path="/imodels/recents?iTwinId={iTwinId}",
     ),
-    _IMODELS.act("POST /imodels/recents/{id}", "Add iModel to My Recents", personal.add_recent),
-    _IMODELS.act(
+    IMODELS.act("POST /imodels/recents/{id}", "Add iModel to My Recents", personal.add_recent),
+    IMODELS.act(
         "DELETE /imodels/recents/{id}", "Remove iModel from My Recents", personal.remove_recent
     ),
-    _IMODELS.list(
+    IMODELS.list(
         "/imodels",
         "Get iTwin iModels",
         _imodels,
@@ -216,10 +214,10 @@ ROUTES = (
         ),
         link_path="/imodels?itwinId={iTwinId}",
     ),
-    _IMODELS.create(
+    IMODELS.create(
         "POST /imodels", "Create iModel", _create, body=_CREATE, finish=_with_upload_links
     ),
-    _IMODELS.get("GET /imodels/{id}", "Get iModel"),
-    _IMODELS.update("PATCH /imodels/{id}", "Update iModel", body=_UPDATE),
-    _IMODELS.delete("DELETE /imodels/{id}", "Delete iModel"),
+    IMODELS.get("GET /imodels/{id}", "Get iModel"),
+    IMODELS.update("PATCH /imodels/{id}", "Update iModel", body=_UPDATE),
+    IMODELS.delete("DELETE /imodels/{id}", "Delete iModel"),
 )

@@ -122,7 +122,7 @@ def _number_taken(call: Call, itwin: ITwinRecord) -> bool:
 
 def _create(call: Call, content: JsonObject) -> ITwinRecord:
     new = attrs.evolve(new_itwin(call.world, call.clock), created_by=call.user.id)
-    return _modified(call, _ITWINS.changed(new, content))
+    return _modified(call, ITWINS.changed(new, content))
 
 
 def _modified(call: Call, itwin: ITwinRecord) -> ITwinRecord:
@@ -181,11 +181,11 @@ def _account(call: Call) -> Response:
 
 
 def _account_of(call: Call) -> Response:
-    _ITWINS.one(call)
+    ITWINS.one(call)
     return _account(call)
 
 
-_ITWINS = Collection[ITwinRecord](
+ITWINS = Collection[ITwinRecord](
     api=api.ITWINS,
     name="iTwin",
     key="iTwin",
@@ -207,7 +207,7 @@ _ITWINS = Collection[ITwinRecord](
 )
 
 ROUTES = (
-    _ITWINS.list(
+    ITWINS.list(
         "/itwins/favorites",
         "Get My Favorite iTwins",
         _favorites,
@@ -215,19 +215,19 @@ ROUTES = (
         checks=(_check_status,),
         link_path="/iTwins/favorites",
     ),
-    _ITWINS.act("POST /itwins/favorites/{id}", "Add iTwin to My Favorites", personal.add_favorite),
-    _ITWINS.act(
+    ITWINS.act("POST /itwins/favorites/{id}", "Add iTwin to My Favorites", personal.add_favorite),
+    ITWINS.act(
         "DELETE /itwins/favorites/{id}", "Remove iTwin from My Favorites", personal.remove_favorite
     ),
-    _ITWINS.list(
+    ITWINS.list(
         "/itwins/recents",
         "Get My Recently Used iTwins",
         _recents,
         parameters=_FILTERS,
         checks=(_check_status,),
     ),
-    _ITWINS.act("POST /itwins/recents/{id}", "Add iTwin to My Recents", personal.add_recent),
-    _ITWINS.list(
+    ITWINS.act("POST /itwins/recents/{id}", "Add iTwin to My Recents", personal.add_recent),
+    ITWINS.list(
         "/itwins",
         "Get My iTwins",
         _itwins,
@@ -238,10 +238,10 @@ ROUTES = (
         checks=(_check_status,),
         headers=lambda call: {_REACH: str(call.number(_REACH))},
     ),
-    _ITWINS.create("POST /itwins", "Create iTwin", _create, body=_CREATE),
-    _ITWINS.answer("GET /itwins/myprimaryaccount", "Get My Primary Account", _account, _SUMMARY),
-    _ITWINS.get_by_preference("GET /itwins/{id}", "Get iTwin"),
-    _ITWINS.update("PATCH /itwins/{id}", "Update iTwin", body=_UPDATE, stamp=_modified),
-    _ITWINS.delete("DELETE /itwins/{id}", "Delete iTwin"),
-    _ITWINS.answer("GET /itwins/{id}/account", "Get iTwin Account", _account_of, _SUMMARY),
+    ITWINS.create("POST /itwins", "Create iTwin", _create, body=_CREATE),
+    ITWINS.answer("GET /itwins/myprimaryaccount", "Get My Primary Account", _account, _SUMMARY),
+    ITWINS.get_by_preference("GET /itwins/{id}", "Get iTwin"),
+    ITWINS.update("PATCH /itwins/{id}", "Update iTwin", body=_UPDATE, stamp=_modified),
+    ITWINS.delete("DELETE /itwins/{id}", "Delete iTwin"),
+    ITWINS.answer("GET /itwins/{id}/account", "Get iTwin Account", _account_of, _SUMMARY),
 )

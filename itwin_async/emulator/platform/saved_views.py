@@ -79,7 +79,7 @@ def _may_use(call: Call, itwin_id: str | None, imodel_id: str | None) -> bool:
     return call.may_see(itwin_id, imodel_id)
 
 
-_TAGS = Collection[TagRecord](
+TAGS = Collection[TagRecord](
     api=api.SAVED_VIEWS,
     name="Tag",
     key="tag",
@@ -92,14 +92,14 @@ _TAGS = Collection[TagRecord](
 )
 
 ROUTES = (
-    _TAGS.create("POST /savedviews/tags", "Create Tag", _create, body=_CREATE),
-    _TAGS.list(
+    TAGS.create("POST /savedviews/tags", "Create Tag", _create, body=_CREATE),
+    TAGS.list(
         "/savedviews/tags",
         "Get All Tags",
         _tags,
         parameters=(Parameter("iTwinId", TEXT), Parameter("iModelId", TEXT)),
     ),
-    _TAGS.get("GET /savedviews/tags/{id}", "Get Tag"),
-    _TAGS.update("PATCH /savedviews/tags/{id}", "Update Tag", body=_UPDATE),
-    _TAGS.delete("DELETE /savedviews/tags/{id}", "Delete Tag"),
+    TAGS.get("GET /savedviews/tags/{id}", "Get Tag"),
+    TAGS.update("PATCH /savedviews/tags/{id}", "Update Tag", body=_UPDATE),
+    TAGS.delete("DELETE /savedviews/tags/{id}", "Delete Tag"),
 )
