@@ -74,7 +74,7 @@ def notes_router() -> Router:
     body = objects({"displayName": NAME}, "displayName")
     path = "/imodels/{id}/notes"
     routes = (
-        collection.list(path, "Get Notes", lambda _: list(notes.values())),
+        collection.list(f"GET {path}", "Get Notes", lambda _: list(notes.values())),
         collection.create(f"POST {path}", "Create Note", create, body=body),
         collection.get(f"GET {path}/{{noteId}}", "Get Note"),
         collection.update(f"PATCH {path}/{{noteId}}", "Update Note", body=body),

@@ -69,7 +69,7 @@ class Collection(Generic[R]):
 
     def list(
         self,
-        path: str,
+        operation: str,
         title: str,
         rows: Callable[[Call], Sequence[R]],
         *,
@@ -82,17 +82,16 @@ class Collection(Generic[R]):
         Declare a list.
 
         Args:
-            path: the path.
+            operation: method and path.
             title: the platform's name of the operation.
             rows: finds all rows that a call is for.
             parameters: what it takes beside the parameters of a page.
             checks: further checks of the parameters.
             link_path: the path in its links, if it differs.
-                link_path: the path in its links, if it is written otherwise there.
             headers: further headers of the response.
 
         """
-        link_path = link_path or path
+        link_path = link_path or operation.partition(" ")[2]
         paged = self.paging
         if paged is not None:
             required = [one for one in parameters if one.required]
@@ -103,19 +102,14 @@ class Collection(Generic[R]):
         def handler(call: Call) -> Response:
             self._check_parent(call)
             items, links = self._page(call, rows(call), parameters, link_path)
-            show = self.summarize if self.summarize and not call.full else None
-            shown: list[Json] = [
-                show(item) if show else self.show(item, call.origin) for item in items
-            ]
+            shown: list[Json] = [self._preferred(call, item) for item in items]
             content: JsonObject = {self.keys: shown, "_links": links}
             return call.respond(200, content, headers(call))
 
-        return Route(
-            "GET",
-            path,
+        return self._route(
+            operation,
             title,
-            api=self.api,
-            handler=handler,
+            handler,
             parameters=parameters,
             checks=checks,
             failure=self.list_failure,
@@ -123,21 +117,18 @@ class Collection(Generic[R]):
             prefers=self.summarize is not None,
         )
 
-    def get(self, operation: str, title: str) -> Route:
-        """Declare the reading of one entity, which is always the full one."""
-        return self._route(operation, title, lambda call: self._respond(call, 200, self.one(call)))
-
-    def get_by_preference(self, operation: str, title: str) -> Route:
-        """Declare the reading of one entity whose representation `Prefer` selects."""
+    def get(self, operation: str, title: str, *, prefers: bool = False) -> Route:
+        """Declare the reading of one entity, the full one unless `Prefer` selects."""
 
         def handler(call: Call) -> Response:
             found = self.one(call)
-            if call.full or self.summarize is None:
-                return self._respond(call, 200, found)
-            return call.respond(200, {self.key: self.summarize(found)})
+            show = self._preferred if prefers else self._full
+            return call.respond(200, {self.key: show(call, found)})
 
-        results = [self._envelope("Summary", self.summary_schema), self._envelope("", self.schema)]
-        return self._route(operation, title, handler, results=results, prefers=True)
+        results = [self._envelope("", self.schema)]
+        if prefers:
+            results.insert(0, self._envelope("Summary", self.summary_schema))
+        return self._route(operation, title, handler, results=results, prefers=prefers)
 
     def create(
         self,
@@ -164,7 +155,7 @@ class Collection(Generic[R]):
             self._check_parent(call)
             made = make(call, self._content(call, body, f"Cannot create {self.key}."))
             self._put(call, made)
-            return call.respond(201, {self.key: finish(self.show(made, call.origin))})
+            return call.respond(201, {self.key: finish(self._full(call, made))})
 
         return self._route(operation, title, handler, body=body, success=201)
 
@@ -192,7 +183,7 @@ class Collection(Generic[R]):
             content = self._content(call, body, f"Cannot update {self.key}.")
             changed = stamp(call, self.changed(found, content))
             self._put(call, changed)
-            return self._respond(call, 200, changed)
+            return call.respond(200, {self.key: self._full(call, changed)})
 
         return self._route(operation, title, handler, body=body)
 
@@ -256,8 +247,13 @@ class Collection(Generic[R]):
         if self.parent is not None:
             self.parent.one(call)
 
-    def _respond(self, call: Call, status: int, entity: R) -> Response:
-        return call.respond(status, {self.key: self.show(entity, call.origin)})
+    def _full(self, call: Call, entity: R) -> JsonObject:
+        return self.show(entity, call.origin)
+
+    def _preferred(self, call: Call, entity: R) -> JsonObject:
+        if call.full or self.summarize is None:
+            return self.show(entity, call.origin)
+        return self.summarize(entity)
 
     def _page(
         self,

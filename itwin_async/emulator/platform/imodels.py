@@ -178,7 +178,7 @@ IMODELS = Collection[IModelRecord](
 
 ROUTES = (
     IMODELS.list(
-        "/imodels/favorites",
+        "GET /imodels/favorites",
         "Get My Favorite iModels",
         _favorites,
         parameters=(_ITWIN_ID,),
@@ -191,7 +191,7 @@ ROUTES = (
         personal.remove_favorite,
     ),
     IMODELS.list(
-        "/imodels/recents",
+        "GET /imodels/recents",
         "Get My Recently Used iModels",
         _recents,
         parameters=(_ITWIN_ID,),
@@ -202,7 +202,7 @@ ROUTES = (
         "DELETE /imodels/recents/{id}", "Remove iModel from My Recents", personal.remove_recent
     ),
     IMODELS.list(
-        "/imodels",
+        "GET /imodels",
         "Get iTwin iModels",
         _imodels,
         parameters=(

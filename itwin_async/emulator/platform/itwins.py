@@ -208,7 +208,7 @@ ITWINS = Collection[ITwinRecord](
 
 ROUTES = (
     ITWINS.list(
-        "/itwins/favorites",
+        "GET /itwins/favorites",
         "Get My Favorite iTwins",
         _favorites,
         parameters=_FILTERS,
@@ -220,7 +220,7 @@ ROUTES = (
         "DELETE /itwins/favorites/{id}", "Remove iTwin from My Favorites", personal.remove_favorite
     ),
     ITWINS.list(
-        "/itwins/recents",
+        "GET /itwins/recents",
         "Get My Recently Used iTwins",
         _recents,
         parameters=_FILTERS,
@@ -228,7 +228,7 @@ ROUTES = (
     ),
     ITWINS.act("POST /itwins/recents/{id}", "Add iTwin to My Recents", personal.add_recent),
     ITWINS.list(
-        "/itwins",
+        "GET /itwins",
         "Get My iTwins",
         _itwins,
         parameters=(
@@ -240,7 +240,7 @@ ROUTES = (
     ),
     ITWINS.create("POST /itwins", "Create iTwin", _create, body=_CREATE),
     ITWINS.answer("GET /itwins/myprimaryaccount", "Get My Primary Account", _account, _SUMMARY),
-    ITWINS.get_by_preference("GET /itwins/{id}", "Get iTwin"),
+    ITWINS.get("GET /itwins/{id}", "Get iTwin", prefers=True),
     ITWINS.update("PATCH /itwins/{id}", "Update iTwin", body=_UPDATE, stamp=_modified),
     ITWINS.delete("DELETE /itwins/{id}", "Delete iTwin"),
     ITWINS.answer("GET /itwins/{id}/account", "Get iTwin Account", _account_of, _SUMMARY),

@@ -42,7 +42,7 @@ def openapi(server: str = "https://api.bentley.com") -> JsonObject:
         "info": {
             "title": "iTwin Platform (emulated)",
             "version": _VERSION,
-            "description": "Favorites, recents and tags, and what a test needs to set them up.",
+            "description": "Favorites, recents and tags, and what tests need to set them up.",
         },
         "servers": [{"url": server}],
         "security": [{"bearer": []}],

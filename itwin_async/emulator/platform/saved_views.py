@@ -94,7 +94,7 @@ TAGS = Collection[TagRecord](
 ROUTES = (
     TAGS.create("POST /savedviews/tags", "Create Tag", _create, body=_CREATE),
     TAGS.list(
-        "/savedviews/tags",
+        "GET /savedviews/tags",
         "Get All Tags",
         _tags,
         parameters=(Parameter("iTwinId", TEXT), Parameter("iModelId", TEXT)),
