@@ -6,16 +6,17 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from functools import cache
 from importlib import resources
-from typing import cast
+from typing import Any, cast
 
 import attrs
 import msgspec
 
 from itwin_async.emulator.control.emulator import EmulatorControls, Snapshot
 from itwin_async.emulator.control.views import imodels_of, overview, world_of
-from itwin_async.emulator.faults.plan import Fault, FaultError
-from itwin_async.emulator.json_types import Json
+from itwin_async.emulator.faults.plan import Fault
+from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform.openapi import openapi
+from itwin_async.emulator.platform.schemas import FLAG, TEXT, arrays, objects, problems
 from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.requests import Query, Request
 from itwin_async.emulator.responses import Response, html_response, json_response
@@ -27,15 +28,39 @@ _POLICY = (
 )
 
 
-class ControlError(ValueError):
-    """A control request with a value that it cannot have."""
+_TEXTS = arrays(TEXT)
+_USER: JsonObject = {"type": "string", "minLength": 1}
+_NUMBER: JsonObject = {"type": "number"}
 
 
 @attrs.frozen
 class _Command:
     query: Query
-    content: Mapping[str, object]
+    content: Mapping[str, Any]
     origin: str
+
+    def limit(self, default: int) -> int:
+        return int(self.query.get("limit", default))
+
+    @property
+    def user(self) -> str:
+        return str(self.content.get("user", "demo"))
+
+
+@attrs.frozen
+class _Action:
+    """What an action does; without a result the response is 204."""
+
+    run: Callable[[_Command], Json]
+    members: JsonObject | None = None
+    status: int = 200
+
+    def respond(self, command: _Command) -> Response:
+        if self.members is not None:
+            for problem in problems(dict(command.content), objects(self.members)):
+                raise ValueError(str(problem))
+        result = self.run(command)
+        return Response(204) if result is None else json_response(self.status, result)
 
 
 class Control:
@@ -52,29 +77,36 @@ class Control:
         self._lock = lock
         self._emulator = emulator
         self._snapshots: dict[str, Snapshot] = {}
-        self._actions: Mapping[str, Callable[[_Command], Response]] = {
-            "GET /": lambda _: json_response(200, {"actions": list[Json](self._actions)}),
-            "GET /openapi.json": lambda command: json_response(200, openapi(command.origin)),
-            "GET /live": lambda _: json_response(200, overview(emulator)),
-            "GET /imodels": self._imodels,
-            "GET /faults": lambda _: json_response(200, {"faults": self._faults()}),
-            "POST /faults": self._set_faults,
-            "DELETE /faults": lambda _: self._done(emulator.clear_faults),
-            "GET /requests": self._requests,
-            "DELETE /requests": lambda _: self._done(emulator.clear_requests),
-            "GET /violations": self._violations,
-            "POST /reset": lambda _: self._done(emulator.reset),
-            "GET /state": self._state,
-            "GET /world": lambda _: json_response(200, emulator.export()),
-            "POST /world": self._load,
-            "POST /snapshots": self._snapshot,
-            "POST /restore": self._restore,
-            "GET /clock": self._clock,
-            "POST /clock": self._set_clock,
-            "POST /tokens": self._token,
-            "POST /expire": self._expire,
-            "POST /favorites": self._favorites,
-            "POST /rate-limit": self._rate_limit,
+        self._actions: Mapping[str, _Action] = {
+            "GET /": _Action(lambda _: {"actions": list[Json](self._actions)}),
+            "GET /openapi.json": _Action(lambda command: openapi(command.origin)),
+            "GET /live": _Action(lambda _: overview(emulator)),
+            "GET /imodels": _Action(
+                lambda c: imodels_of(emulator, c.query["iTwinId"], c.limit(100))
+            ),
+            "GET /faults": _Action(lambda _: self._faults()),
+            "POST /faults": _Action(self._set_faults, status=201),
+            "DELETE /faults": _Action(lambda _: emulator.clear_faults()),
+            "GET /requests": _Action(self._requests),
+            "DELETE /requests": _Action(lambda _: emulator.clear_requests()),
+            "GET /violations": _Action(lambda _: {"violations": list[Json](emulator.violations)}),
+            "POST /reset": _Action(lambda _: emulator.reset()),
+            "GET /state": _Action(lambda command: world_of(emulator, command.limit(1000))),
+            "GET /world": _Action(lambda _: emulator.export()),
+            "POST /world": _Action(self._load, status=201),
+            "POST /snapshots": _Action(self._snapshot, {"name": TEXT}, 201),
+            "POST /restore": _Action(self._restore, {"name": TEXT}),
+            "GET /clock": _Action(lambda _: self._clock()),
+            "POST /clock": _Action(self._set_clock, {"advance": _NUMBER, "set": _NUMBER}),
+            "POST /tokens": _Action(self._token, {"user": _USER, "fresh": FLAG}, 201),
+            "POST /expire": _Action(
+                self._expire,
+                {"token": TEXT, "after": {"type": "integer", "minimum": 0, "nullable": True}},
+            ),
+            "POST /favorites": _Action(
+                self._favorites, {"user": _USER, "add": _TEXTS, "remove": _TEXTS}
+            ),
+            "POST /rate-limit": _Action(self._rate_limit),
         }
 
     def handles(self, request: Request) -> bool:
@@ -93,107 +125,71 @@ class Control:
         try:
             command = _Command(Query(request.query), _decode(request.body), request.origin)
             with self._lock:
-                return action(command)
-        except (ControlError, FaultError) as error:
-            return _error(400, "ControlRefused", str(error))
+                return action.respond(command)
         except KeyError as error:
             return _error(404, "ControlRefused", f"{error} is unknown.")
         except (ValueError, TypeError) as error:
             return _error(400, "ControlRefused", str(error))
 
-    def _done(self, action: Callable[[], None]) -> Response:
-        action()
-        return Response(204)
+    def _faults(self) -> JsonObject:
+        return {"faults": [entry.json() for entry in self._emulator.faults]}
 
-    def _faults(self) -> list[Json]:
-        return [entry.json() for entry in self._emulator.faults]
-
-    def _set_faults(self, command: _Command) -> Response:
-        several = command.content.get("faults")
-        rows = [command.content] if several is None else several
+    def _set_faults(self, command: _Command) -> Json:
+        rows = command.content.get("faults", [command.content])
         if not isinstance(rows, list):
-            raise ControlError("faults must be a list of objects")
+            raise ValueError("faults must be a list of objects")  # noqa: TRY004 - one kind of error
         faults = [Fault.from_json(row) for row in cast("list[Mapping[str, object]]", rows)]
         for fault in faults:
             self._emulator.fault(fault)
-        return json_response(201, {"faults": self._faults()})
+        return self._faults()
 
-    def _requests(self, command: _Command) -> Response:
-        query = command.query
-        match, limit = query.get("match"), int(query.get("limit", "1000"))
+    def _requests(self, command: _Command) -> Json:
+        match, limit = command.query.get("match"), command.limit(1000)
         rows = self._emulator.requests if match is None else self._emulator.calls(match)
         shown = rows[-limit:] if limit else []
-        return json_response(200, {"count": len(rows), "requests": [row.json() for row in shown]})
+        return {"count": len(rows), "requests": [row.json() for row in shown]}
 
-    def _violations(self, _: _Command) -> Response:
-        return json_response(200, {"violations": list[Json](self._emulator.violations)})
-
-    def _state(self, command: _Command) -> Response:
-        limit = int(command.query.get("limit", "1000"))
-        return json_response(200, world_of(self._emulator, limit))
-
-    def _imodels(self, command: _Command) -> Response:
-        query = command.query
-        limit = int(query.get("limit", "100"))
-        return json_response(200, imodels_of(self._emulator, query["iTwinId"], limit))
-
-    def _load(self, command: _Command) -> Response:
+    def _load(self, command: _Command) -> Json:
         self._emulator.load(command.content)
         world = self._emulator.state
-        return json_response(201, {"itwins": len(world.itwins), "imodels": len(world.imodels)})
+        return {"itwins": len(world.itwins), "imodels": len(world.imodels)}
 
-    def _snapshot(self, command: _Command) -> Response:
-        name = str(command.content.get("name", f"snapshot-{len(self._snapshots) + 1}"))
+    def _snapshot(self, command: _Command) -> Json:
+        name = command.content.get("name", f"snapshot-{len(self._snapshots) + 1}")
         self._snapshots[name] = self._emulator.snapshot()
-        return json_response(201, {"name": name})
+        return {"name": name}
 
-    def _restore(self, command: _Command) -> Response:
-        self._emulator.restore(self._snapshots[str(command.content.get("name", ""))])
-        return Response(204)
+    def _restore(self, command: _Command) -> None:
+        self._emulator.restore(self._snapshots[command.content.get("name", "")])
 
-    def _clock(self, _: _Command) -> Response:
+    def _clock(self) -> JsonObject:
         clock = self._emulator.clock
-        return json_response(200, {"now": clock.now(), "utc": clock.stamp(3)})
+        return {"now": clock.now(), "utc": clock.stamp(3)}
 
-    def _set_clock(self, command: _Command) -> Response:
-        advance, moment = command.content.get("advance"), command.content.get("set")
-        for value in (advance, moment):
-            if value is not None and (not isinstance(value, (int, float)) or value is True):
-                raise ControlError("advance and set must be numbers of seconds")
-        if moment is not None:
-            self._emulator.clock.set(cast("float", moment))
-        if advance is not None:
-            self._emulator.clock.advance(cast("float", advance))
-        return self._clock(command)
+    def _set_clock(self, command: _Command) -> Json:
+        if "set" in command.content:
+            self._emulator.clock.set(command.content["set"])
+        self._emulator.clock.advance(command.content.get("advance", 0))
+        return self._clock()
 
-    def _token(self, command: _Command) -> Response:
-        user = _user(command)
-        token = self._emulator.token_for(user, fresh=command.content.get("fresh") is True)
-        return json_response(201, {"user": user, "token": token})
+    def _token(self, command: _Command) -> Json:
+        fresh = command.content.get("fresh", False)
+        token = self._emulator.token_for(command.user, fresh=fresh)
+        return {"user": command.user, "token": token}
 
-    def _expire(self, command: _Command) -> Response:
-        token, after = command.content.get("token"), command.content.get("after")
-        if isinstance(token, str):
-            self._emulator.expire(token)
-        elif after is None or isinstance(after, int):
-            self._emulator.expire_tokens_after(after)
+    def _expire(self, command: _Command) -> None:
+        if "token" in command.content:
+            self._emulator.expire(command.content["token"])
         else:
-            raise ControlError("give token, or after with a number of calls")
-        return Response(204)
+            self._emulator.expire_tokens_after(command.content.get("after"))
 
-    def _favorites(self, command: _Command) -> Response:
-        user = _user(command)
-        for name, act in (("add", self._emulator.favorite), ("remove", self._emulator.unfavorite)):
-            ids = command.content.get(name, [])
-            if not isinstance(ids, list):
-                raise ControlError(f"{name} must be a list of ids")
-            act(user, *(str(item) for item in cast("list[object]", ids)))
-        return Response(204)
+    def _favorites(self, command: _Command) -> None:
+        self._emulator.favorite(command.user, *command.content.get("add", []))
+        self._emulator.unfavorite(command.user, *command.content.get("remove", []))
 
-    def _rate_limit(self, command: _Command) -> Response:
-        limit = RateLimit(**command.content) if command.content else None  # type: ignore[arg-type]
+    def _rate_limit(self, command: _Command) -> None:
+        limit = RateLimit(**command.content) if command.content else None
         self._emulator.rate_limit = limit
-        return Response(204)
 
 
 @cache
@@ -202,20 +198,13 @@ def _page() -> Response:
     return html_response(200, body, policy=_POLICY)
 
 
-def _user(command: _Command) -> str:
-    user = command.content.get("user", "demo")
-    if not isinstance(user, str) or not user:
-        raise ControlError("user must be a non-empty string")
-    return user
-
-
-def _decode(body: bytes) -> Mapping[str, object]:
+def _decode(body: bytes) -> Mapping[str, Any]:
     if not body.strip():
         return {}
     try:
-        return msgspec.json.decode(body, type=dict[str, object])
+        return msgspec.json.decode(body, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ControlError(f"the body must be a JSON object: {error}") from None
+        raise ValueError(f"the body must be a JSON object: {error}") from None
 
 
 def _error(status: int, code: str, message: str) -> Response:

@@ -11,7 +11,7 @@ import msgspec
 
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.json_types import Json, JsonObject
-from itwin_async.emulator.platform.schemas import SCHEMAS, TEXT, Problem, arrays, objects, problems
+from itwin_async.emulator.platform.schemas import SCHEMAS, TEXT, arrays, objects, problems
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
 from itwin_async.emulator.world.records import CLASS_OF, Extent, IModelRecord, ITwinRecord, members
 from itwin_async.emulator.world.state import World
@@ -43,7 +43,7 @@ def load_world(world: World, clock: EmulatorClock, content: object) -> None:
     itwins = arrays(objects(itwin_properties))
     users: JsonObject = {"users": arrays(TEXT), "favorites": _LISTS, "recents": _LISTS}
     for problem in problems(top, objects({**users, "itwins": itwins, "iTwins": itwins})):
-        raise ValueError(_explain(problem))
+        raise ValueError(str(problem))
     ids: dict[str, list[str]] = {}
     for index, row in enumerate(top.get("itwins", top.get("iTwins", []))):
         for name, entity_id in _add_itwin(world, clock, row, f"itwins[{index}]"):
@@ -129,14 +129,3 @@ def _id_of(world: World, name: str, ids: Mapping[str, list[str]], where: str) ->
     if found[0] not in world.itwins and world.locate(found[0]) is None:
         raise ValueError(f"{where}: {name!r} is unknown")
     return found[0]
-
-
-def _explain(problem: Problem) -> str:
-    where = ""
-    for part in problem.path:
-        where += f"[{part}]" if isinstance(part, int) else f".{part}"
-    where = where.removeprefix(".") or "the world"
-    if problem.keyword == "additionalProperties":
-        return f"{where}: unknown member"
-    value = msgspec.json.encode(problem.value).decode()
-    return f"{where}: {value} is not valid ({problem.keyword}: {problem.schema[problem.keyword]})"

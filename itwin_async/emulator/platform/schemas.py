@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, cast
 
 import attrs
+import msgspec
 
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.world.ids import is_guid
@@ -94,6 +95,18 @@ class Problem:
     keyword: str
     value: Json
     schema: JsonObject
+
+    def __str__(self) -> str:
+        where = ""
+        for part in self.path:
+            where += f"[{part}]" if isinstance(part, int) else f".{part}"
+        where = where.removeprefix(".") or "the whole"
+        if self.keyword == "required":
+            return f"{where}: it is missing"
+        if self.keyword == "additionalProperties":
+            return f"{where}: unknown member"
+        value = msgspec.json.encode(self.value).decode()
+        return f"{where}: {value} is not valid ({self.keyword}: {self.schema[self.keyword]})"
 
 
 _KINDS: dict[str, tuple[type, ...]] = {
