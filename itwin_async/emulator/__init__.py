@@ -20,8 +20,7 @@ from itwin_async.emulator.world.records import (
 )
 from itwin_async.emulator.world.state import World
 
-__all__ = [
-    "SERVED",
+__all__ = [  # noqa: RUF022 - sorted as sorted() does
     "Cassette",
     "CassetteError",
     "Emulator",
@@ -38,6 +37,7 @@ __all__ = [
     "Recorder",
     "Replay",
     "ReplayThread",
+    "SERVED",
     "ServedOperation",
     "TagRecord",
     "TokenRequest",
