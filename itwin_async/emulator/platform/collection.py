@@ -102,7 +102,7 @@ class Collection(Generic[R]):
         def handler(call: Call) -> Response:
             self._check_parent(call)
             items, links = self._page(call, rows(call), parameters, link_path)
-            shown: list[Json] = [self._preferred(call, item) for item in items]
+            shown: list[Json] = list(map(self._preferred(call), items))
             content: JsonObject = {self.keys: shown, "_links": links}
             return call.respond(200, content, headers(call))
 
@@ -122,8 +122,8 @@ class Collection(Generic[R]):
 
         def handler(call: Call) -> Response:
             found = self.one(call)
-            show = self._preferred if prefers else self._full
-            return call.respond(200, {self.key: show(call, found)})
+            shown = self._preferred(call)(found) if prefers else self._full(call, found)
+            return call.respond(200, {self.key: shown})
 
         results = [self._envelope("", self.schema)]
         if prefers:
@@ -250,10 +250,11 @@ class Collection(Generic[R]):
     def _full(self, call: Call, entity: R) -> JsonObject:
         return self.show(entity, call.origin)
 
-    def _preferred(self, call: Call, entity: R) -> JsonObject:
-        if call.full or self.summarize is None:
-            return self.show(entity, call.origin)
-        return self.summarize(entity)
+    def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
+        origin = call.origin
+        if self.summarize is not None and not call.full:
+            return self.summarize
+        return lambda entity: self.show(entity, origin)
 
     def _page(
         self,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
 from itertools import islice
 from typing import Any
 
@@ -30,20 +29,21 @@ _MEMBERS = {
     "modified_by": "lastModifiedBy",
     "last_changeset": "lastChangesetPushDateTime",
 }
+_KINDS: dict[object, Mapping[str, str]] = {}
 
 
 def members(kind: type[attrs.AttrsInstance]) -> Mapping[str, str]:
     """Return, by member on the wire, the attributes of a kind of records."""
-    return _members(tuple(field.name for field in attrs.fields(kind)))
+    found = _KINDS.get(kind)
+    if found is None:
+        names = [field.name for field in attrs.fields(kind)]
+        found = _KINDS[kind] = {_member(name): name for name in names}
+    return found
 
 
-@cache
-def _members(attributes: tuple[str, ...]) -> Mapping[str, str]:
-    def member(attribute: str) -> str:
-        first, *rest = attribute.split("_")
-        return _MEMBERS.get(attribute, first + "".join(map(str.capitalize, rest)))
-
-    return {member(attribute): attribute for attribute in attributes}
+def _member(attribute: str) -> str:
+    first, *rest = attribute.split("_")
+    return _MEMBERS.get(attribute, first + "".join(map(str.capitalize, rest)))
 
 
 @attrs.frozen
@@ -120,11 +120,12 @@ class ITwinRecord:
 
     def minimal(self) -> JsonObject:
         """Return the six members of the summary."""
-        return dict(islice(self.full().items(), 6))
+        summary = islice(members(ITwinRecord).items(), 6)
+        return {name: getattr(self, attribute) for name, attribute in summary}
 
     def full(self) -> JsonObject:
         """Return the full representation."""
-        return {name: getattr(self, attribute) for name, attribute in members(type(self)).items()}
+        return {name: getattr(self, attribute) for name, attribute in members(ITwinRecord).items()}
 
 
 @attrs.frozen(kw_only=True)
