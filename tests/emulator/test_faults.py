@@ -206,8 +206,8 @@ async def test_expired_continuation(call: Caller, emulator: Emulator, itwin_id: 
     assert (await call("GET", link)).status == 200
 
 
-async def walk_ids(call: Caller, target: str, key: str) -> list[str]:
-    return [row["id"] for page in await call.walk(target, key) for row in page]
+async def listed_ids(call: Caller, target: str, key: str) -> list[str]:
+    return [row["id"] for page in await call.all_pages(target, key) for row in page]
 
 
 @pytest.mark.parametrize("start", ["$skip=0", "$continuationToken="])
@@ -218,7 +218,7 @@ async def test_churn_of_imodels(
     before = [record.id for record in emulator.state.imodels_of(itwin_id)]
     emulator.fault(Fault(match="GET /imodels/favorites", churn=kind))
     target = f"/imodels/favorites?iTwinId={itwin_id}&$top=10&{start}"
-    ids = await walk_ids(call, target, "iModels")
+    ids = await listed_ids(call, target, "iModels")
     if start == "$continuationToken=":
         assert ids == before
     elif kind == "add":
@@ -228,15 +228,15 @@ async def test_churn_of_imodels(
 
 
 async def test_churn_of_itwins_and_by_hand(call: Caller, emulator: Emulator) -> None:
-    before = await walk_ids(call, LIST, "iTwins")
+    before = await listed_ids(call, LIST, "iTwins")
     emulator.fault(Fault(match=f"GET {LIST}", churn="add"))
-    assert await walk_ids(call, f"{LIST}?$top=4", "iTwins") == before[:4] + before[3:]
-    before = await walk_ids(call, LIST, "iTwins")
+    assert await listed_ids(call, f"{LIST}?$top=4", "iTwins") == before[:4] + before[3:]
+    before = await listed_ids(call, LIST, "iTwins")
     emulator.fault(Fault(match=f"GET {LIST}", churn="remove"))
-    assert await walk_ids(call, f"{LIST}?$top=4", "iTwins") == before[:4] + before[5:]
-    before = await walk_ids(call, LIST, "iTwins")
+    assert await listed_ids(call, f"{LIST}?$top=4", "iTwins") == before[:4] + before[5:]
+    before = await listed_ids(call, LIST, "iTwins")
     emulator.fault(Fault(churn=lambda: emulator.unfavorite("demo", before[5])))
-    ids = await walk_ids(call, f"{LIST}?$top=4", "iTwins")
+    ids = await listed_ids(call, f"{LIST}?$top=4", "iTwins")
     assert ids == before[:5] + before[6:]
 
 

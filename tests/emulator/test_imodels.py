@@ -49,7 +49,7 @@ async def test_full_page(call: Caller, itwin_id: str) -> None:
 async def test_both_modes_give_the_same_list(
     call: Caller, itwin_id: str, emulator: Emulator, start: str, top: int
 ) -> None:
-    pages = await call.walk(favorites(itwin_id, f"&$top={top}{start}"), "iModels")
+    pages = await call.all_pages(favorites(itwin_id, f"&$top={top}{start}"), "iModels")
     ids = [row["id"] for page in pages for row in page]
     assert ids == [record.id for record in emulator.state.imodels_of(itwin_id)]
     assert [len(page) for page in pages] == [min(top, 25 - begin) for begin in range(0, 25, top)]
@@ -195,7 +195,7 @@ async def test_recents_newest_first_and_at_most_25(
     assert (await ana("DELETE", f"/imodels/recents/{newest[0]}")).status == 204
     assert len((await ana("GET", recents)).json["iModels"]) == 24
     assert (await ana("GET", f"/imodels/recents?iTwinId={itwin_id}")).json["iModels"] == []
-    pages = await ana.walk(recents + "&$top=5", "iModels")
+    pages = await ana.all_pages(recents + "&$top=5", "iModels")
     assert [len(page) for page in pages] == [5, 5, 5, 5, 4]
 
 
@@ -325,7 +325,7 @@ async def test_list_filters_and_order(call: Caller, emulator: Emulator, itwin_id
         record.id for record in shelf if "terrain" in f"{record.name} {record.description}".lower()
     ]
     ordered = f"/imodels?iTwinId={itwin_id}&$orderBy=name%20desc&$top=4&$continuationToken="
-    pages = await call.walk(ordered, "iModels")
+    pages = await call.all_pages(ordered, "iModels")
     names = [row["displayName"] for page in pages for row in page]
     assert names == sorted((record.name for record in shelf), reverse=True)
     wrong = await call("GET", f"/imodels?iTwinId={itwin_id}&$orderBy=colour&state=odd")

@@ -54,8 +54,8 @@ async def test_links(call: Caller) -> None:
 
 
 @pytest.mark.parametrize("top", [1, 3, 10, 1000])
-async def test_walk(call: Caller, emulator: Emulator, top: int) -> None:
-    pages = await call.walk(f"/itwins/favorites?$top={top}&includeInactive=true", "iTwins")
+async def test_all_pages(call: Caller, emulator: Emulator, top: int) -> None:
+    pages = await call.all_pages(f"/itwins/favorites?$top={top}&includeInactive=true", "iTwins")
     assert [row["id"] for page in pages for row in page] == list(emulator.state.itwins)
 
 
