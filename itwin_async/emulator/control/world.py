@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TypeAlias
 
 import attrs
@@ -67,7 +67,7 @@ class WorldControls:
         front: bool = False,
     ) -> ITwinRecord:
         """
-        Add an iTwin.
+        Add an iTwin; ValueError if its id, subclass or status is not valid.
 
         Args:
             display_name: its name; made up when None.
@@ -85,14 +85,9 @@ class WorldControls:
             created: its creation time, as on the wire; now when None.
             front: whether it precedes all others in lists.
 
-        Raises:
-            ValueError: the id, subclass or status is not valid.
-
         """
-        if sub_class not in CLASS_OF:
-            raise ValueError(f"sub_class must be one of {', '.join(CLASS_OF)}, not {sub_class!r}")
-        if status not in STATUSES:
-            raise ValueError(f"status must be one of {', '.join(STATUSES)}, not {status!r}")
+        _check_choice("sub_class", sub_class, CLASS_OF)
+        _check_choice("status", status, STATUSES)
         engine = self._engine
         with engine.lock:
             record = new_itwin(engine.world, engine.clock, display_name, id)
@@ -212,6 +207,11 @@ class WorldControls:
     def _user(self, user: User) -> str:
         name = user.name if isinstance(user, UserRecord) else user
         return self._engine.world.user(name).name
+
+
+def _check_choice(name: str, value: str, choices: Collection[str]) -> None:
+    if value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
 def _id(entity: Entity) -> str:
