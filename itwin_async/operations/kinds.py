@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
+from itwin_async._arguments import instance
 from itwin_async._http.attempt import Response
 from itwin_async._http.urls import segment
 from itwin_async.errors import DecodeError
@@ -76,22 +77,23 @@ class Operation:
             return parts[0]
         if len(ids) != len(parts) // 2:
             raise TypeError(f"{self.name} takes the ids {', '.join(self.placeholders)}")
-        return "".join(
-            segment(part, ids[part]) if index % 2 else part for index, part in enumerate(parts)
-        )
+        path = parts[0]
+        for name, literal in zip(parts[1::2], parts[2::2], strict=True):
+            path += segment(name, ids[name]) + literal
+        return path
 
-    async def send(
+    def send(
         self,
         session: Session,
         ids: Mapping[str, str],
         query: Query | None = None,
         json: object = None,
-    ) -> Response:
+    ) -> Awaitable[Response]:
         """Send the request; members of ``json`` that are ``UNSET`` are left out."""
-        internals_of(session)  # a clear error where it is no session
-        if isinstance(json, Mapping):
+        instance("session", session, Session, "a Session")
+        if json is not None and isinstance(json, Mapping):
             json = {name: value for name, value in json.items() if value is not UNSET}
-        return await session.request(
+        return session.request(
             self.method,
             self.quoted_path(ids),
             params=query or (),
