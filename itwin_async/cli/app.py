@@ -17,6 +17,8 @@ _COMMANDS = {
     "favorites": "itwin_async.cli.personal",
     "recents": "itwin_async.cli.personal",
     "tag": "itwin_async.cli.tag",
+    "call": "itwin_async.cli.call",
+    "operations": "itwin_async.cli.operations",
     "harvest": "itwin_async.cli.harvest",
     "export": "itwin_async.cli.harvest",
     "map": "itwin_async.cli.harvest",
@@ -46,7 +48,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="itwin-async")
 def app() -> None:
     """
-    Work with the iTwin Platform: favorites, recents, tags, and bulk harvests.
+    Work with the iTwin Platform: every operation, favorites, recents, tags, and bulk harvests.
 
     Credentials come from the environment or from a file .env; with --emulator a command uses a
     local platform with made-up data and needs none.
