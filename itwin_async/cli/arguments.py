@@ -10,14 +10,17 @@ from datetime import date, datetime
 from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Literal, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 import attrs
 import msgspec
 
-from itwin_async import UNSET, DecodeError, converter
+from itwin_async import UNSET, Converter, DecodeError
 from itwin_async._arguments import shown
 from itwin_async._json.converter import structure
+
+_converter = Converter()
+_converter.register_structure_hook_func(lambda hint: hint is object, lambda value, _: value)
 
 _LISTS = frozenset({AbstractSet, Collection, Iterable, Sequence, frozenset, list, set, tuple})
 
@@ -113,7 +116,7 @@ def _list(element: object) -> Kind:
 
 def _structured(value: object, hint: object) -> object:
     try:
-        return structure(converter, value, hint, "$")  # type: ignore[arg-type]
+        return structure(_converter, value, hint, "$")  # type: ignore[arg-type]
     except DecodeError as error:
         raise ValueError(str(error)) from None
 
@@ -169,6 +172,7 @@ _SIMPLE: dict[object, Kind] = {
     float: Kind("a finite number", _number, plain=True),
     bytes: Kind("@FILE", _bytes),
     object: Kind("JSON or @FILE", _json),
+    Any: Kind("JSON or @FILE", _json),
     dict: _OBJECT,
     Mapping: _OBJECT,
     date: Kind("an ISO 8601 date", date.fromisoformat, plain=True),

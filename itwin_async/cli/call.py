@@ -31,7 +31,7 @@ from itwin_async.cli.output import (
 )
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
-from itwin_async.cli.stdout import write
+from itwin_async.cli.stdout import write, write_while_others_run
 from itwin_async.operations import (
     ContentOperation,
     DetailListOperation,
@@ -202,17 +202,17 @@ async def _single(entry: Entry, options: Options, values: dict[str, object], giv
             if given.wait:
                 await result.wait()
         elif isinstance(result, Content):
-            _save(result.body, given.output)
+            if given.output is None or given.output == "-":
+                await write_while_others_run(result.body)
+            else:
+                _save(result.body, given.output)
         elif result is not None:
             text = msgspec.json.encode(converter.unstructure(result))
             write((msgspec.json.format(text) if given.form == "table" else text) + b"\n")
 
 
-def _save(body: bytes, output: str | None) -> None:
-    if output is None or output == "-":
-        write(body)
-    else:
-        Path(output).write_bytes(body)
+def _save(body: bytes, file: str) -> None:
+    Path(file).write_bytes(body)
 
 
 def columns_of(model: type) -> list[Column]:
