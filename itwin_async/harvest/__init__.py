@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import Exported, export_geojson
-from itwin_async.harvest.plot import draw_map
+from itwin_async.harvest.map import draw_map
 from itwin_async.harvest.progress import Failure, Progress, Report
 from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run

@@ -1,4 +1,4 @@
-"""What tasks tell the keeper of the target, in the order in which it must become durable."""
+"""What tasks tell the store of the target, in the order in which it must become durable."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Entry:
 
 
 @attrs.frozen
-class Found:
+class OuterPage:
     """A page of the outer list: keys with titles, and the place behind it."""
 
     keys: Sequence[tuple[str, str | None]]
@@ -37,7 +37,7 @@ class Found:
 
 
 @attrs.frozen(eq=False)
-class Rows:
+class InnerPage:
     """
     A page of a list, and the place behind it.
 
@@ -81,4 +81,4 @@ class Restarted:
     entry: Entry
 
 
-Message: TypeAlias = Found | Rows | Ended | Failed | Restarted
+Message: TypeAlias = OuterPage | InnerPage | Ended | Failed | Restarted

@@ -15,11 +15,11 @@ import msgspec
 from itwin_async import imodels, itwins, saved_views
 from itwin_async._json.converter import from_dict
 from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.places import Place, place_of
+from itwin_async.harvest.target import TargetFiles, target_files
 from itwin_async.harvest.sinks.ndjson import lines_of
 from itwin_async.harvest.sinks.parquet import arrow, parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
-from itwin_async.harvest.state import State
+from itwin_async.harvest.checkpoint import Checkpoint
 
 _CLASSES: dict[str, type] = {
     "IModel": imodels.IModel,
@@ -44,8 +44,8 @@ def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, object]]:
         TargetError: there is no such harvest, or its items are of no class of this package.
 
     """
-    place = place_of(target)
-    with closing(State(place.state, fresh=False)) as state:
+    place = target_files(target)
+    with closing(Checkpoint(place.state, fresh=False)) as state:
         name = state.identity.get("item", "")
         if name not in _CLASSES:
             raise TargetError(f"{place.target} holds items of {name or 'an unknown class'}")
@@ -58,7 +58,7 @@ def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, object]]:
     yield from _from_files(place, cls, int(mark or 0))
 
 
-def _from_files(place: Place, cls: type, mark: int) -> Iterator[tuple[str, object]]:
+def _from_files(place: TargetFiles, cls: type, mark: int) -> Iterator[tuple[str, object]]:
     if place.form == "ndjson":
         for key, raw in lines_of(place.target, mark):
             yield key, from_dict(cls, _parsed(raw))

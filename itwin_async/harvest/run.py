@@ -23,14 +23,14 @@ from itwin_async.errors import (
     ServerError,
     TransportError,
 )
-from itwin_async.harvest.desk import Desk
+from itwin_async.harvest.writer import Writer
 from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.feed import Feed
-from itwin_async.harvest.keeper import Keeper, keeper_of
+from itwin_async.harvest.work_queue import WorkQueue
+from itwin_async.harvest.store import Store, store_of
 from itwin_async.harvest.lock import Lock
-from itwin_async.harvest.messages import Ended, Entry, Failed, Found, Restarted, Rows
-from itwin_async.harvest.meter import Meter
-from itwin_async.harvest.places import place_of
+from itwin_async.harvest.messages import Ended, Entry, Failed, OuterPage, Restarted, InnerPage
+from itwin_async.harvest.calls import CallCounter
+from itwin_async.harvest.target import target_files
 from itwin_async.harvest.progress import Failure, OnProgress, Progress, Report
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import Named, Source
@@ -84,22 +84,22 @@ async def run(
     """
     count("concurrency", concurrency)
     whole("page_size", page_size, 1, MAX_PAGE_SIZE)
-    keeper, name, lock = _target(target)
+    store, name, lock = _target(target)
     with lock:
-        harvest = _Harvest(session, source, keeper, name, page_size, on_progress)
+        harvest = _Harvest(session, source, store, name, page_size, on_progress)
         return await harvest.run(concurrency, fail_fast=fail_fast)
 
 
-def _target(target: str | os.PathLike[str] | Sink) -> tuple[Keeper, str, Lock]:
+def _target(target: str | os.PathLike[str] | Sink) -> tuple[Store, str, Lock]:
     if isinstance(target, str | os.PathLike):
-        place = place_of(target)
-        keeper = keeper_of(place)
+        place = target_files(target)
+        store = store_of(place)
         if place.form == "parquet":
             _make(place.target)
-        return keeper, str(place.target), Lock(place.lock, place.target)
+        return store, str(place.target), Lock(place.lock, place.target)
     state = Path(target.state)
     name = str(state)
-    return Keeper(name, state, target), name, Lock(state.with_name(f"{state.name}.lock"), state)
+    return Store(name, state, target), name, Lock(state.with_name(f"{state.name}.lock"), state)
 
 
 class _Harvest(Generic[T]):
@@ -109,20 +109,20 @@ class _Harvest(Generic[T]):
         self,
         session: Session,
         source: Source[T],
-        keeper: Keeper,
+        store: Store,
         target: str,
         page_size: int,
         on_progress: OnProgress | None,
     ) -> None:
         self._session = session
         self._source = source
-        self._keeper = keeper
+        self._store = store
         self._target = target
         self._page_size = page_size
         self._on_progress = on_progress
-        self._meter = Meter(session)
-        self._desk = Desk(keeper, target, self._saved)
-        self._feed = Feed(self._desk, keeper)
+        self._calls = CallCounter(session)
+        self._writer = Writer(store, target, self._saved)
+        self._queue = WorkQueue(self._writer, store)
         self._started = time.monotonic()
         self._items_before = 0
         self._fail_fast = False
@@ -132,16 +132,16 @@ class _Harvest(Generic[T]):
         """Walk all lists and report."""
         self._fail_fast = fail_fast
         self._patience = 2 * concurrency
-        source, keeper = self._source, self._keeper
+        source, store = self._source, self._store
         identity = {**source.identity, "platform": _platform(self._session)}
         keys = source.keys if source.outer is None else ()
-        async with self._desk as desk:
-            await desk.ask(lambda: keeper.open(identity, source.item, source.table, keys))
-            self._items_before, resumed = keeper.totals.items, keeper.totals.lists > 0
-            with self._meter.running():
+        async with self._writer as writer:
+            await writer.ask(lambda: store.open(identity, source.item, source.table, keys))
+            self._items_before, resumed = store.totals.items, store.totals.lists > 0
+            with self._calls.running():
                 await ungrouped(self._walks(concurrency))
-            await desk.ask(keeper.commit)
-            found = await desk.ask(lambda: keeper.failures(_FAILURES_TOLD))
+            await writer.ask(store.commit)
+            found = await writer.ask(lambda: store.failures(_FAILURES_TOLD))
             progress = self._progress()
             self._tell(progress)
             failures = [Failure(*values) for values in found]
@@ -149,7 +149,7 @@ class _Harvest(Generic[T]):
 
     async def _walks(self, concurrency: int) -> None:
         async with asyncio.TaskGroup() as group:
-            watches = [group.create_task(self._desk.broken()), group.create_task(self._tick())]
+            watches = [group.create_task(self._writer.broken()), group.create_task(self._tick())]
             tasks = [group.create_task(self._work()) for _ in range(concurrency)]
             tasks.append(group.create_task(self._discover()))
             await asyncio.wait(tasks)
@@ -159,7 +159,7 @@ class _Harvest(Generic[T]):
     async def _discover(self) -> None:
         """Walk the outer list; its keys and its cursor become durable together."""
         outer = self._source.outer
-        cursor, done = await self._desk.ask(self._keeper.outer)
+        cursor, done = await self._writer.ask(self._store.outer)
         restarts = 0
         while outer is not None and not done:
             try:
@@ -168,23 +168,23 @@ class _Harvest(Generic[T]):
                     async for page in pages:
                         keys = [(item.id, _title(item)) for item in page.items]
                         cursor, done = page.cursor, page.next is None
-                        await self._desk.tell(Found(keys, cursor, done))
+                        await self._writer.tell(OuterPage(keys, cursor, done))
                 if not done:
-                    await self._desk.tell(Found((), cursor, done=True))
+                    await self._writer.tell(OuterPage((), cursor, done=True))
                 done = True
             except ITwinError as error:
                 if cursor is None or not _is_stale(error) or restarts == _RESTARTS:
                     raise
                 cursor, restarts = None, restarts + 1
         if outer is None and not done:
-            await self._desk.tell(Found((), None, done=True))
+            await self._writer.tell(OuterPage((), None, done=True))
         # Else a worker may look for lists before the last of them are written.
-        await self._desk.settle()
-        self._feed.all_known = True
-        self._feed.tell()
+        await self._writer.settle()
+        self._queue.all_known = True
+        self._queue.tell()
 
     async def _work(self) -> None:
-        while (entry := await self._feed.next()) is not None:
+        while (entry := await self._queue.next()) is not None:
             await self._walk(entry)
 
     async def _walk(self, entry: Entry) -> None:
@@ -200,16 +200,16 @@ class _Harvest(Generic[T]):
                         cursor, done = page.cursor, page.next is None
                         self._outages = 0
                         shifting = page.listing.by_skip
-                        await self._desk.tell(Rows(entry, page, cursor, done, shifting))
+                        await self._writer.tell(InnerPage(entry, page, cursor, done, shifting))
             except ITwinError as error:
                 if cursor is not None and _is_stale(error) and restarts < _RESTARTS:
                     cursor, restarts = None, restarts + 1
-                    await self._desk.tell(Restarted(entry))
+                    await self._writer.tell(Restarted(entry))
                     continue
                 await self._fail(entry, error)
                 return
             if not done:
-                await self._desk.tell(Ended(entry))
+                await self._writer.tell(Ended(entry))
             return
 
     async def _fail(self, entry: Entry, error: ITwinError) -> None:
@@ -220,7 +220,7 @@ class _Harvest(Generic[T]):
             self._outages += 1
             if self._outages > self._patience:
                 raise error
-        await self._desk.tell(Failed(entry, type(error).__name__, str(error)))
+        await self._writer.tell(Failed(entry, type(error).__name__, str(error)))
 
     async def _tick(self) -> None:
         # Nothing is written while all calls wait for the quota, and somebody may be watching.
@@ -229,7 +229,7 @@ class _Harvest(Generic[T]):
             self._tell(self._progress())
 
     def _saved(self) -> None:
-        self._feed.tell()
+        self._queue.tell()
         self._tell(self._progress())
 
     def _tell(self, progress: Progress) -> None:
@@ -237,17 +237,17 @@ class _Harvest(Generic[T]):
             self._on_progress(progress)
 
     def _progress(self) -> Progress:
-        totals, meter = self._keeper.totals, self._meter
+        totals, calls = self._store.totals, self._calls
         return Progress(
             lists_known=totals.lists,
             lists_done=totals.done,
             lists_failed=totals.failed,
-            all_known=self._feed.all_known,
+            all_known=self._queue.all_known,
             items=totals.items,
             new_items=totals.items - self._items_before,
-            calls=meter.calls,
-            refused=meter.refused,
-            waiting=meter.waiting,
+            calls=calls.calls,
+            refused=calls.refused,
+            waiting=calls.waiting,
             seconds=time.monotonic() - self._started,
         )
 

@@ -7,9 +7,9 @@ from contextlib import closing
 
 import attrs
 
-from itwin_async.harvest.places import place_of
+from itwin_async.harvest.target import target_files
 from itwin_async.harvest.progress import Failure
-from itwin_async.harvest.state import State
+from itwin_async.harvest.checkpoint import Checkpoint
 
 _FAILURES_TOLD = 1000
 
@@ -63,8 +63,8 @@ def status(target: str | os.PathLike[str]) -> Status:
         ArgumentError: its name ends in nothing that is known.
 
     """
-    place = place_of(target)
-    with closing(State(place.state, fresh=False)) as state:
+    place = target_files(target)
+    with closing(Checkpoint(place.state, fresh=False)) as state:
         totals = state.totals()
         return Status(
             target=str(place.target),

@@ -9,7 +9,7 @@ import pytest
 
 from itwin_async import AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator, Fault
-from itwin_async.harvest.places import place_of
+from itwin_async.harvest.target import target_files
 from tests.harvest.truth import NEEDS, TARGETS, expected, found, lines
 
 FULL = harvest.favorite_imodels(prefer="representation")
@@ -76,7 +76,7 @@ async def test_a_token_that_the_server_no_longer_takes_doubles_nothing(
     assert applied.applied == 6
     assert report.complete, report.failures
     assert found(target) == expected(emulator)
-    with closing(sqlite3.connect(place_of(target).state)) as state:
+    with closing(sqlite3.connect(target_files(target).state)) as state:
         assert state.execute("SELECT count(*) FROM harvest_seen").fetchone() == (0,)
 
 

@@ -13,7 +13,7 @@ class Sink(Protocol):
     """
     Where rows go. All methods are called by one thread, never by two at once.
 
-    Rows that were written become durable with ``commit``; what it returns is remembered together
+    InnerPage that were written become durable with ``commit``; what it returns is remembered together
     with the cursors and handed to ``open`` when the harvest goes on. Whatever was written behind
     that mark, ``open`` must drop.
 

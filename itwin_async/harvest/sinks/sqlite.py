@@ -1,4 +1,4 @@
-"""Rows in the same SQLite database as the cursors, in the same transactions."""
+"""InnerPage in the same SQLite database as the cursors, in the same transactions."""
 
 from __future__ import annotations
 

@@ -24,7 +24,7 @@ _ENDINGS: dict[str, Form] = {
 
 
 @attrs.frozen
-class Place:
+class TargetFiles:
     """
     A target and what belongs to it.
 
@@ -42,7 +42,7 @@ class Place:
     lock: Path
 
 
-def place_of(target: str | os.PathLike[str]) -> Place:
+def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     """
     Tell by its name what a target is.
 
@@ -65,10 +65,10 @@ def place_of(target: str | os.PathLike[str]) -> Place:
     raise ArgumentError("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
 
 
-def _place(path: Path, form: Form) -> Place:
+def _place(path: Path, form: Form) -> TargetFiles:
     if form == "parquet":
-        return Place(path, form, path / "_harvest.state", path / "_harvest.lock")
+        return TargetFiles(path, form, path / "_harvest.checkpoint", path / "_harvest.lock")
     lock = path.with_name(f"{path.name}.lock")
     if form == "sqlite":
-        return Place(path, form, path, lock)
-    return Place(path, form, path.with_name(f"{path.name}.state"), lock)
+        return TargetFiles(path, form, path, lock)
+    return TargetFiles(path, form, path.with_name(f"{path.name}.state"), lock)

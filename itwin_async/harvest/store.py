@@ -8,19 +8,27 @@ from pathlib import Path
 
 from itwin_async.harvest.columns import columns_of
 from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.messages import Ended, Entry, Failed, Found, Message, Restarted, Rows
-from itwin_async.harvest.places import Place
+from itwin_async.harvest.messages import (
+    Ended,
+    Entry,
+    Failed,
+    OuterPage,
+    Message,
+    Restarted,
+    InnerPage,
+)
+from itwin_async.harvest.target import TargetFiles
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sinks.ndjson import NdjsonSink
 from itwin_async.harvest.sinks.parquet import ParquetSink
 from itwin_async.harvest.sinks.sqlite import SqliteRows
-from itwin_async.harvest.state import State, Totals
+from itwin_async.harvest.checkpoint import Checkpoint, Totals
 
 _PATIENCE = 1.0  # seconds that rows wait for a commit where the sink does not ask for one
 _PARQUET_PATIENCE = 20.0  # a part that is written often is a small one
 
 
-class Keeper:
+class Store:
     """
     Everything that one thread does to a target.
 
@@ -35,7 +43,7 @@ class Keeper:
         self._target = target
         self._path = state
         self._sink = sink
-        self._state: State | None = None
+        self._state: Checkpoint | None = None
         self._rows: SqliteRows | None = None
         self._checked: set[int] = set()
         self._deadline: float | None = None
@@ -61,7 +69,7 @@ class Keeper:
         fresh = not self._path.exists()
         columns = columns_of(item)
         try:
-            self._state = state = State(self._path, fresh=True)
+            self._state = state = Checkpoint(self._path, fresh=True)
             begun = state.identity
             if begun:
                 _compare(self._target, begun, identity)
@@ -141,9 +149,9 @@ class Keeper:
             return True
         return self._sink.waiting or time.monotonic() >= self._deadline
 
-    def _apply(self, state: State, message: Message) -> None:
+    def _apply(self, state: Checkpoint, message: Message) -> None:
         totals = self.totals
-        if isinstance(message, Rows):
+        if isinstance(message, InnerPage):
             written = self._write(state, message)
             state.advance(message, written)
             totals.items += written
@@ -152,7 +160,7 @@ class Keeper:
         elif isinstance(message, Ended):
             state.end(message)
             totals.done += 1
-        elif isinstance(message, Found):
+        elif isinstance(message, OuterPage):
             totals.lists += max(0, state.found(message))
         elif isinstance(message, Failed):
             state.fail(message)
@@ -160,7 +168,7 @@ class Keeper:
         else:
             self._restart(state, message)
 
-    def _write(self, state: State, message: Rows) -> int:
+    def _write(self, state: Checkpoint, message: InnerPage) -> int:
         entry, page = message.entry, message.page
         items, texts = _once(page.items, page.raw_items())
         if self._rows is not None:
@@ -176,19 +184,19 @@ class Keeper:
             self._sink.write(entry.key, items, texts)
         return len(items)
 
-    def _is_checked(self, state: State, number: int) -> bool:
+    def _is_checked(self, state: Checkpoint, number: int) -> bool:
         # A list that began again before this process came has its ids in the state already.
         if number not in self._checked and state.is_checked(number):
             self._checked.add(number)
         return number in self._checked
 
-    def _restart(self, state: State, message: Restarted) -> None:
+    def _restart(self, state: Checkpoint, message: Restarted) -> None:
         entry = message.entry
         ids = [] if self._sink is None else self._sink.ids(entry.key)
         state.restart(message, ids)
 
     @property
-    def _opened(self) -> State:
+    def _opened(self) -> Checkpoint:
         if self._state is None:
             raise TargetError(f"{self._target} is closed")
         return self._state
@@ -206,15 +214,15 @@ def _once(
     return [items[index] for index in first.values()], [texts[index] for index in first.values()]
 
 
-def keeper_of(place: Place) -> Keeper:
+def store_of(place: TargetFiles) -> Store:
     """
-    Make the keeper of a target.
+    Make the store of a target.
 
     Args:
         place: where its files lie.
 
     Returns:
-        The keeper, not opened.
+        The store, not opened.
 
     """
     makers: dict[str, Callable[[], Sink | None]] = {
@@ -222,7 +230,7 @@ def keeper_of(place: Place) -> Keeper:
         "ndjson": lambda: NdjsonSink(place.target, place.state),
         "parquet": lambda: ParquetSink(place.target, place.state),
     }
-    return Keeper(str(place.target), place.state, makers[place.form]())
+    return Store(str(place.target), place.state, makers[place.form]())
 
 
 def _compare(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from itwin_async.session import Session
 _REFUSED = 429
 
 
-class Meter:
+class CallCounter:
     """Counts what a session does while it is watched."""
 
     def __init__(self, session: Session) -> None:

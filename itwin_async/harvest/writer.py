@@ -12,7 +12,7 @@ from typing import Self, TypeVar
 
 from itwin_async.errors import ITwinError
 from itwin_async.harvest.errors import explain
-from itwin_async.harvest.keeper import Keeper
+from itwin_async.harvest.store import Store
 from itwin_async.harvest.messages import Message
 
 T = TypeVar("T")
@@ -21,21 +21,21 @@ _LENGTH = 2
 _TICK = 0.5
 
 
-class Desk:
+class Writer:
     """
     Takes messages of any task and lets one thread write them, in order, several at a time.
 
     Leaving the block writes what was told and closes the target, however the block ends.
 
     Args:
-        keeper: the target.
+        store: the target.
         target: its name, for messages.
         on_saved: called on the loop after messages were written.
 
     """
 
-    def __init__(self, keeper: Keeper, target: str, on_saved: Callable[[], object]) -> None:
-        self._keeper = keeper
+    def __init__(self, store: Store, target: str, on_saved: Callable[[], object]) -> None:
+        self._store = store
         self._target = target
         self._on_saved = on_saved
         self._queue: asyncio.Queue[Message | None] = asyncio.Queue(_LENGTH)
@@ -59,13 +59,13 @@ class Desk:
             if self._task is not None:
                 await self._task
             if self._problem is None:
-                await self._run(self._keeper.commit)
+                await self._run(self._store.commit)
         except BaseException:
             if self._task is not None:
                 self._task.cancel()
             raise
         finally:
-            self._thread.submit(self._keeper.close)
+            self._thread.submit(self._store.close)
             # The thread is done in an instant, and whoever comes next must find the files closed.
             self._thread.shutdown(wait=True)
         known = error is self._problem or isinstance(error, asyncio.CancelledError)
@@ -141,7 +141,7 @@ class Desk:
 
     async def _gather(self) -> tuple[list[Message], bool]:
         try:
-            async with asyncio.timeout(_TICK if self._keeper.unsaved else None):
+            async with asyncio.timeout(_TICK if self._store.unsaved else None):
                 told = [await self._queue.get()]
         except TimeoutError:
             return [], True
@@ -151,10 +151,10 @@ class Desk:
         return messages, len(messages) == len(told)
 
     async def _write(self, messages: list[Message]) -> None:
-        if self._problem is not None or not (messages or self._keeper.unsaved):
+        if self._problem is not None or not (messages or self._store.unsaved):
             return  # the queue is emptied, so that nobody waits for it
         try:
-            await self._run(lambda: self._keeper.take(messages))
+            await self._run(lambda: self._store.take(messages))
             if messages:
                 self._on_saved()
         except Exception as problem:  # noqa: BLE001 - whatever it is, every task must learn of it

@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from itwin_async.harvest.errors import TargetError, explain
-from itwin_async.harvest.messages import Ended, Entry, Failed, Found, Restarted, Rows
+from itwin_async.harvest.messages import Ended, Entry, Failed, OuterPage, Restarted, InnerPage
 
 FORMAT = "1"
 
@@ -48,7 +48,7 @@ class Totals:
     pages: int
 
 
-class State:
+class Checkpoint:
     """
     The tables that remember a harvest; used by one thread.
 
@@ -135,7 +135,7 @@ class State:
         )
         return [Entry(number, key, cursor) for number, key, cursor in rows]
 
-    def found(self, message: Found) -> int:
+    def found(self, message: OuterPage) -> int:
         """Note a page of the outer list, and count the keys that are new."""
         new = self._add(message.keys)
         self.set("outer_cursor", message.cursor or "")
@@ -143,7 +143,7 @@ class State:
             self.set("outer_done", "1")
         return new
 
-    def advance(self, message: Rows, written: int) -> None:
+    def advance(self, message: InnerPage, written: int) -> None:
         """Note a page of a list."""
         self.connection.execute(
             "UPDATE harvest_lists SET cursor = ?, items = items + ?, pages = pages + 1,"

@@ -6,26 +6,26 @@ import asyncio
 from collections import deque
 from functools import partial
 
-from itwin_async.harvest.desk import Desk
-from itwin_async.harvest.keeper import Keeper
+from itwin_async.harvest.writer import Writer
+from itwin_async.harvest.store import Store
 from itwin_async.harvest.messages import Entry
 
 _AT_ONCE = 64
 
 
-class Feed:
+class WorkQueue:
     """
     Hands each unfinished list to one worker.
 
     Args:
-        desk: whose thread reads the target.
-        keeper: the target.
+        writer: whose thread reads the target.
+        store: the target.
 
     """
 
-    def __init__(self, desk: Desk, keeper: Keeper) -> None:
-        self._desk = desk
-        self._keeper = keeper
+    def __init__(self, writer: Writer, store: Store) -> None:
+        self._writer = writer
+        self._store = store
         self._lists: deque[Entry] = deque()
         self._last = 0
         self._lock = asyncio.Lock()
@@ -48,8 +48,8 @@ class Feed:
             while not self._lists:
                 finished = self.all_known
                 self._news.clear()
-                look = partial(self._keeper.open_lists, self._last, _AT_ONCE)
-                found = await self._desk.ask(look)
+                look = partial(self._store.open_lists, self._last, _AT_ONCE)
+                found = await self._writer.ask(look)
                 if found:
                     self._lists.extend(found)
                     self._last = found[-1].number
