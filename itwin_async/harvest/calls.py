@@ -8,14 +8,16 @@ from contextlib import contextmanager
 from itwin_async.events import AttemptFinished, Event
 from itwin_async.session import Session
 
-_REFUSED = 429
+_TOO_MANY = 429
 
 
 class CallCounter:
-    """Counts what a session does while it is watched."""
+    """Counts what a session does during a harvest."""
 
     def __init__(self, session: Session) -> None:
-        self._core = session._core  # noqa: SLF001 - the house's own
+        # The one place of the harvest that needs the session's inside: to observe a session that
+        # is open already, and to see how many calls wait for the quota.
+        self._core = session._core  # noqa: SLF001
         self.calls = 0
         self.refused = 0
 
@@ -26,7 +28,7 @@ class CallCounter:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count for a while."""
+        """Count inside the block."""
         self._core.observers = (*self._core.observers, self._observe)
         try:
             yield
@@ -38,4 +40,4 @@ class CallCounter:
     def _observe(self, event: Event) -> None:
         if isinstance(event, AttemptFinished):
             self.calls += 1
-            self.refused += event.status == _REFUSED
+            self.refused += event.status == _TOO_MANY

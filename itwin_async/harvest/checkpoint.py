@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -12,10 +12,12 @@ from typing import Any
 import attrs
 
 from itwin_async.harvest.errors import TargetError, explain
-from itwin_async.harvest.messages import Ended, Entry, Failed, OuterPage, Restarted, InnerPage
+from itwin_async.harvest.progress import Failure
 
 FORMAT = "1"
 
+_FAILURES_KEPT = 1000
+_AT_ONCE = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS harvest_meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS harvest_lists (
@@ -37,54 +39,70 @@ CREATE TABLE IF NOT EXISTS harvest_seen (
 """
 
 
+@attrs.frozen
+class Entry:
+    """
+    A list to be read.
+
+    Attributes:
+        number: its number in the checkpoint.
+        key: what it is the list of.
+        cursor: where to resume, or ``None`` for the start.
+
+    """
+
+    number: int
+    key: str
+    cursor: str | None
+
+
 @attrs.define
 class Totals:
     """Counts over the whole target."""
 
-    lists: int
-    done: int
-    failed: int
-    items: int
-    pages: int
+    lists: int = 0
+    done: int = 0
+    failed: int = 0
+    items: int = 0
+    pages: int = 0
 
 
 class Checkpoint:
     """
-    The tables that remember a harvest; used by one thread.
+    The tables that say how far a harvest is; used by one thread.
 
     Args:
         path: the database.
-        fresh: whether it may be created.
+        writable: open it for a harvest, and create it if there is none.
 
     Raises:
-        TargetError: it is no database, or of a later format.
+        TargetError: it is no database of a harvest, or of a later format.
 
     """
 
-    def __init__(self, path: Path, *, fresh: bool) -> None:
-        if not fresh and not path.exists():
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        if not writable and not path.exists():
             raise TargetError(f"{path} does not exist")
-        self._writes = fresh
-        mode = "rwc" if fresh else "ro"
-        address = f"{path.absolute().as_uri()}?mode={mode}"
+        self._writable = writable
+        address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
         try:
             self.connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=20)
         except sqlite3.Error as problem:
-            raise explain(problem, str(path), "used") from None
+            raise explain(problem, path, "used") from None
         try:
-            self._prepare(path, fresh=fresh)
+            self._prepare(path)
         except sqlite3.Error as problem:
             self.connection.close()
-            raise explain(problem, str(path), "used") from None
+            raise explain(problem, path, "used") from None
         except TargetError:
             self.connection.close()
             raise
 
-    def _prepare(self, path: Path, *, fresh: bool) -> None:
+    def _prepare(self, path: Path) -> None:
         tables = {name for (name,) in self._all("SELECT name FROM sqlite_master")}
         if tables and "harvest_meta" not in tables:
             raise TargetError(f"{path} is a database of something else, not a harvest")
-        if fresh:
+        if self._writable:
             self.connection.execute("PRAGMA journal_mode=WAL")
             self.connection.execute("PRAGMA synchronous=NORMAL")
             self.connection.executescript(_SCHEMA)
@@ -95,12 +113,12 @@ class Checkpoint:
             raise TargetError(f"{path} has format {found}; this version reads format {FORMAT}")
 
     def get(self, name: str) -> str | None:
-        """Read a remembered value."""
+        """Read a value."""
         rows = self._all("SELECT value FROM harvest_meta WHERE name = ?", name)
         return str(rows[0][0]) if rows else None
 
     def set(self, name: str, value: str) -> None:
-        """Remember a value."""
+        """Save a value."""
         self.connection.execute("REPLACE INTO harvest_meta VALUES (?, ?)", (name, value))
 
     @property
@@ -109,8 +127,13 @@ class Checkpoint:
         text = self.get("identity")
         return {} if text is None else {str(k): str(v) for k, v in json.loads(text).items()}
 
+    @property
+    def all_known(self) -> bool:
+        """Whether the outer list was read to its end."""
+        return self.get("outer_done") is not None
+
     def begin(self, identity: Mapping[str, str], table: str, keys: Iterable[str]) -> None:
-        """Note what a new target is a harvest of, and the lists that are known from the start."""
+        """Save what a new target is a harvest of, and the lists that are known from the start."""
         with self.connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             self.set("format", FORMAT)
@@ -119,7 +142,7 @@ class Checkpoint:
             self._add((key, None) for key in keys)
 
     def reopen(self) -> None:
-        """Give lists that failed another chance."""
+        """Make lists that failed open again."""
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'open', kind = NULL, error = NULL"
             " WHERE state = 'failed'"
@@ -135,59 +158,56 @@ class Checkpoint:
         )
         return [Entry(number, key, cursor) for number, key, cursor in rows]
 
-    def found(self, message: OuterPage) -> int:
-        """Note a page of the outer list, and count the keys that are new."""
-        new = self._add(message.keys)
-        self.set("outer_cursor", message.cursor or "")
-        if message.done:
+    def add_lists(
+        self, keys: Iterable[tuple[str, str | None]], cursor: str | None, *, done: bool
+    ) -> int:
+        """Save a page of the outer list, and count the keys that are new."""
+        new = self._add(keys)
+        self.set("outer_cursor", cursor or "")
+        if done:
             self.set("outer_done", "1")
         return new
 
-    def advance(self, message: InnerPage, written: int) -> None:
-        """Note a page of a list."""
+    def advance(self, entry: Entry, cursor: str, items: int, *, done: bool) -> None:
+        """Save the cursor after a page of a list, and how many items it added."""
         self.connection.execute(
-            "UPDATE harvest_lists SET cursor = ?, items = items + ?, pages = pages + 1,"
-            " state = ? WHERE number = ?",
-            (message.cursor, written, "done" if message.done else "open", message.entry.number),
+            "UPDATE harvest_lists SET cursor = ?, items = items + ?, pages = pages + 1"
+            " WHERE number = ?",
+            (cursor, items, entry.number),
         )
-        if message.done:
-            self._forget(message.entry)
+        if done:
+            self.finish(entry)
 
-    def end(self, message: Ended) -> None:
-        """Note that a list is finished."""
-        self.connection.execute(
-            "UPDATE harvest_lists SET state = 'done' WHERE number = ?", (message.entry.number,)
-        )
-        self._forget(message.entry)
+    def finish(self, entry: Entry) -> None:
+        """Mark a list as done; it gets no more rows to compare with."""
+        number = (entry.number,)
+        self.connection.execute("UPDATE harvest_lists SET state = 'done' WHERE number = ?", number)
+        self.connection.execute("DELETE FROM harvest_seen WHERE list = ?", number)
 
-    def fail(self, message: Failed) -> None:
-        """Note why a list could not be read on."""
+    def fail(self, entry: Entry, kind: str, error: str) -> None:
+        """Mark a list as failed."""
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'failed', kind = ?, error = ? WHERE number = ?",
-            (message.kind, message.error, message.entry.number),
+            (kind, error, entry.number),
         )
 
-    def restart(self, message: Restarted, ids: Iterable[str]) -> None:
-        """Let a list begin again, past what it has already."""
-        number = message.entry.number
+    def restart(self, entry: Entry, ids: Iterable[str]) -> None:
+        """Let a list begin again; the ids of its rows are known from now on."""
         self.connection.execute(
-            "UPDATE harvest_lists SET cursor = NULL, checked = 1 WHERE number = ?", (number,)
+            "UPDATE harvest_lists SET cursor = NULL, checked = 1 WHERE number = ?", (entry.number,)
         )
-        self.connection.executemany(
-            "INSERT OR IGNORE INTO harvest_seen VALUES (?, ?)", ((number, key) for key in ids)
-        )
+        self.remember(entry, ids)
 
-    def is_checked(self, number: int) -> bool:
-        """Tell whether a list began again at some time."""
-        rows = self._all("SELECT checked FROM harvest_lists WHERE number = ?", number)
+    def is_checked(self, entry: Entry) -> bool:
+        """Tell whether the ids of all rows of a list are remembered."""
+        rows = self._all("SELECT checked FROM harvest_lists WHERE number = ?", entry.number)
         return bool(rows and rows[0][0])
 
-    def is_new(self, number: int, item: str) -> bool:
-        """Tell whether an item comes for the first time, and note that it came."""
-        done = self.connection.execute(
-            "INSERT OR IGNORE INTO harvest_seen VALUES (?, ?)", (number, item)
+    def remember(self, entry: Entry, ids: Iterable[str]) -> None:
+        """Remember ids of a list until it is finished."""
+        self.connection.executemany(
+            "INSERT OR IGNORE INTO harvest_seen VALUES (?, ?)", ((entry.number, one) for one in ids)
         )
-        return done.rowcount == 1
 
     def totals(self) -> Totals:
         """Count."""
@@ -197,31 +217,39 @@ class Checkpoint:
         )
         return Totals(*(int(value) for value in rows[0]))
 
-    def failures(self, limit: int) -> Iterator[tuple[str, str | None, str, str]]:
-        """Read lists that failed: key, title, kind and error."""
-        yield from self._all(
+    def failures(self) -> list[Failure]:
+        """Read lists that failed, the first thousand."""
+        rows = self._all(
             "SELECT key, title, kind, error FROM harvest_lists WHERE state = 'failed'"
             " ORDER BY number LIMIT ?",
-            limit,
+            _FAILURES_KEPT,
         )
+        return [Failure(*values) for values in rows]
 
     def close(self) -> None:
-        """Close the database; what is not durable is dropped."""
-        if self._writes and not self.connection.in_transaction:
+        """Close the database; what is not committed is dropped."""
+        if self._writable and not self.connection.in_transaction:
             # One plain file again, that can be read where nothing may be written beside it.
             with suppress(sqlite3.Error):  # somebody reads it, or the disk is full
                 self.connection.execute("PRAGMA busy_timeout=0")
                 self.connection.execute("PRAGMA journal_mode=DELETE")
         self.connection.close()
 
-    def _forget(self, entry: Entry) -> None:
-        # A list that is finished gets no more rows to compare with.
-        self.connection.execute("DELETE FROM harvest_seen WHERE list = ?", (entry.number,))
-
     def _add(self, keys: Iterable[tuple[str, str | None]]) -> int:
-        return self.connection.executemany(
-            "INSERT OR IGNORE INTO harvest_lists (key, title) VALUES (?, ?)", keys
-        ).rowcount
+        sql = "INSERT OR IGNORE INTO harvest_lists (key, title) VALUES (?, ?)"
+        return max(0, self.connection.executemany(sql, keys).rowcount)
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, values).fetchall()
+
+
+def known_ids(
+    connection: sqlite3.Connection, table: str, list_: object, ids: Sequence[str]
+) -> set[str]:
+    """Tell which of some ids a list has in a table with the columns ``list`` and ``id``."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
+        found.update(name for (name,) in connection.execute(sql, (list_, *part)))
+    return found

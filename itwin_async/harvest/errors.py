@@ -13,19 +13,8 @@ class TargetError(ConfigurationError):
     """The target cannot be used: foreign, locked, damaged, not writable, or its disk is full."""
 
 
-def explain(problem: Exception, target: str, what: str = "written") -> TargetError:
-    """
-    Say in words of ours why a target could not be written or read.
-
-    Args:
-        problem: what went wrong.
-        target: the target.
-        what: what could not be done with it.
-
-    Returns:
-        The error to raise.
-
-    """
+def explain(problem: Exception, target: object, what: str = "written") -> TargetError:
+    """Make the error that says why a target could not be written or read."""
     if isinstance(problem, TargetError):
         return problem
     text = str(problem)
@@ -33,6 +22,6 @@ def explain(problem: Exception, target: str, what: str = "written") -> TargetErr
     if full or getattr(problem, "errno", None) in _FULL:
         return TargetError(
             f"the disk is full: {target} keeps what was harvested so far; "
-            "make room and run the same again"
+            "free some space and run the same command again"
         )
-    return TargetError(f"{target} cannot be {what}: {text}")
+    return TargetError(f"{target} cannot be {what}: {getattr(problem, 'strerror', None) or text}")

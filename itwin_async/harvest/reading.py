@@ -14,12 +14,12 @@ import msgspec
 
 from itwin_async import imodels, itwins, saved_views
 from itwin_async._json.converter import from_dict
+from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.target import TargetFiles, target_files
 from itwin_async.harvest.sinks.ndjson import lines_of
 from itwin_async.harvest.sinks.parquet import arrow, parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
-from itwin_async.harvest.checkpoint import Checkpoint
+from itwin_async.harvest.target import TargetFiles, target_files
 
 _CLASSES: dict[str, type] = {
     "IModel": imodels.IModel,
@@ -44,29 +44,29 @@ def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, object]]:
         TargetError: there is no such harvest, or its items are of no class of this package.
 
     """
-    place = target_files(target)
-    with closing(Checkpoint(place.state, fresh=False)) as state:
-        name = state.identity.get("item", "")
+    files = target_files(target)
+    with closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        name = checkpoint.identity.get("item", "")
         if name not in _CLASSES:
-            raise TargetError(f"{place.target} holds items of {name or 'an unknown class'}")
-        cls, table = _CLASSES[name], state.get("table") or "items"
-        if place.form == "sqlite":
-            for key, text in texts_of(state.connection, table):
+            raise TargetError(f"{files.path} holds items of {name or 'an unknown class'}")
+        cls, table = _CLASSES[name], checkpoint.get("table") or "items"
+        if files.form == "sqlite":
+            for key, text in texts_of(checkpoint.connection, table):
                 yield key, from_dict(cls, _parsed(text))
             return
-        mark = state.get("mark")
-    yield from _from_files(place, cls, int(mark or 0))
+        mark = checkpoint.get("mark")
+    yield from _from_files(files, cls, int(mark or 0))
 
 
-def _from_files(place: TargetFiles, cls: type, mark: int) -> Iterator[tuple[str, object]]:
-    if place.form == "ndjson":
-        for key, raw in lines_of(place.target, mark):
+def _from_files(files: TargetFiles, cls: type, mark: int) -> Iterator[tuple[str, object]]:
+    if files.form == "ndjson":
+        for key, raw in lines_of(files.path, mark):
             yield key, from_dict(cls, _parsed(raw))
         return
     arrow()
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
-    for part in parts_of(place.target, mark):
+    for part in parts_of(files.path, mark):
         yield from _from_part(pq.ParquetFile(part), cls)
 
 

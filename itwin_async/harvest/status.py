@@ -7,11 +7,9 @@ from contextlib import closing
 
 import attrs
 
-from itwin_async.harvest.target import target_files
-from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.checkpoint import Checkpoint
-
-_FAILURES_TOLD = 1000
+from itwin_async.harvest.progress import Failure
+from itwin_async.harvest.target import target_files
 
 
 @attrs.frozen
@@ -52,28 +50,22 @@ def status(target: str | os.PathLike[str]) -> Status:
     """
     Tell how far a harvest is; it may be running.
 
-    Args:
-        target: the target.
-
-    Returns:
-        What is durable.
-
     Raises:
         TargetError: there is no such harvest.
         ArgumentError: its name ends in nothing that is known.
 
     """
-    place = target_files(target)
-    with closing(Checkpoint(place.state, fresh=False)) as state:
-        totals = state.totals()
+    files = target_files(target)
+    with closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        totals = checkpoint.totals()
         return Status(
-            target=str(place.target),
-            source=state.identity,
+            target=str(files.path),
+            source=checkpoint.identity,
             lists_known=totals.lists,
             lists_done=totals.done,
             lists_failed=totals.failed,
-            all_known=state.get("outer_done") is not None,
+            all_known=checkpoint.all_known,
             items=totals.items,
             pages=totals.pages,
-            failures=[Failure(*values) for values in state.failures(_FAILURES_TOLD)],
+            failures=checkpoint.failures(),
         )

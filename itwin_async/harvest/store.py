@@ -1,31 +1,24 @@
-"""A target while it is written: rows, cursors and counts become durable together."""
+"""The sink and the checkpoint of one target: rows, cursors and counts are committed at once."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
+from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals, known_ids
 from itwin_async.harvest.columns import columns_of
 from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.messages import (
-    Ended,
-    Entry,
-    Failed,
-    OuterPage,
-    Message,
-    Restarted,
-    InnerPage,
-)
-from itwin_async.harvest.target import TargetFiles
+from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sinks.ndjson import NdjsonSink
 from itwin_async.harvest.sinks.parquet import ParquetSink
-from itwin_async.harvest.sinks.sqlite import SqliteRows
-from itwin_async.harvest.checkpoint import Checkpoint, Totals
+from itwin_async.harvest.sinks.sqlite import SqliteSink
+from itwin_async.harvest.sources import Source
+from itwin_async.harvest.target import TargetFiles
+from itwin_async.listing import Page
 
-_PATIENCE = 1.0  # seconds that rows wait for a commit where the sink does not ask for one
-_PARQUET_PATIENCE = 20.0  # a part that is written often is a small one
+_COMMIT_AFTER = 1.0  # seconds that rows wait where the sink does not ask for a commit
+_PARQUET_COMMIT_AFTER = 20.0  # a part that is written often is a small one
 
 
 class Store:
@@ -33,204 +26,167 @@ class Store:
     Everything that one thread does to a target.
 
     Args:
-        target: what it is called in messages.
-        state: the database that remembers how far the harvest is.
-        sink: where rows go; ``None`` for tables in that same database.
+        name: what the target is called in messages.
+        sink: where rows go.
 
     """
 
-    def __init__(self, target: str, state: Path, sink: Sink | None) -> None:
-        self._target = target
-        self._path = state
+    def __init__(self, name: str, sink: Sink) -> None:
+        self.name = name
+        self.totals = Totals()
         self._sink = sink
-        self._state: Checkpoint | None = None
-        self._rows: SqliteRows | None = None
+        self._checkpoint: Checkpoint | None = None
         self._checked: set[int] = set()
-        self._deadline: float | None = None
-        self._patience = _PARQUET_PATIENCE if isinstance(sink, ParquetSink) else _PATIENCE
-        self.totals = Totals(0, 0, 0, 0, 0)
+        self._deadline = 0.0
+        is_parquet = isinstance(sink, ParquetSink)
+        self._commit_after = _PARQUET_COMMIT_AFTER if is_parquet else _COMMIT_AFTER
 
-    def open(
-        self, identity: Mapping[str, str], item: type, table: str, keys: Sequence[str]
-    ) -> None:
+    def open(self, source: Source[object], identity: Mapping[str, str]) -> None:
         """
-        Open the target, and check that it is of this harvest.
-
-        Args:
-            identity: what it must be a harvest of.
-            item: class of the items.
-            table: name of the table, where there is one.
-            keys: the lists that are known from the start.
+        Open the target, and check that it belongs to this harvest.
 
         Raises:
             TargetError: it is foreign, damaged or cannot be written.
 
         """
-        fresh = not self._path.exists()
-        columns = columns_of(item)
+        path, sink = self._sink.state, self._sink
+        columns, fresh = columns_of(source.item), not path.exists()
         try:
-            self._state = state = Checkpoint(self._path, fresh=True)
-            begun = state.identity
+            self._checkpoint = checkpoint = Checkpoint(path, writable=True)
+            begun = checkpoint.identity
             if begun:
-                _compare(self._target, begun, identity)
-            if self._sink is not None:
-                self._sink.open(columns, state.get("mark"))
+                _compare(self.name, begun, identity)
+            if isinstance(sink, SqliteSink):
+                sink.connection = checkpoint.connection
+            sink.open(columns, checkpoint.get("mark"))
             if not begun:
-                state.begin(identity, table, keys)
-                if self._sink is not None:
-                    state.set("mark", self._sink.commit())
-            state.reopen()
-            if self._sink is None:
-                self._rows = SqliteRows(state.connection, table, columns)
-            self.totals = state.totals()
+                keys = source.keys if source.outer is None else ()
+                checkpoint.begin(identity, source.table, keys)
+                checkpoint.set("mark", sink.commit())
+            checkpoint.reopen()
+            self.totals = checkpoint.totals()
         except BaseException:
             self.close()
             if fresh:
                 for ending in ("", "-wal", "-shm"):
-                    self._path.with_name(f"{self._path.name}{ending}").unlink(missing_ok=True)
+                    path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
             raise
 
     def outer(self) -> tuple[str | None, bool]:
-        """Tell where the outer list goes on, and whether it is finished."""
-        state = self._opened
-        return state.get("outer_cursor") or None, state.get("outer_done") is not None
+        """Tell where the outer list is resumed, and whether it is finished."""
+        return self._opened.get("outer_cursor") or None, self._opened.all_known
 
     def open_lists(self, after: int, count: int) -> list[Entry]:
         """Read the next lists that are not finished."""
         return self._opened.open_lists(after, count)
 
-    def take(self, messages: Sequence[Message]) -> None:
-        """
-        Write what was told, and make it durable where that is due.
+    def failures(self) -> list[Failure]:
+        """Read lists that failed."""
+        return self._opened.failures()
 
-        Args:
-            messages: what was told, in order; none to see whether something is due.
-
-        """
-        state, connection = self._opened, self._opened.connection
-        if messages and not connection.in_transaction:
+    def apply(self, steps: Sequence[Callable[[], None]]) -> None:
+        """Take steps in one transaction, and commit where it is due; none to see whether it is."""
+        connection = self._opened.connection
+        if steps and not connection.in_transaction:
             connection.execute("BEGIN IMMEDIATE")
-            self._deadline = time.monotonic() + self._patience
-        for message in messages:
-            self._apply(state, message)
-        if connection.in_transaction and self._due():
+            self._deadline = time.monotonic() + self._commit_after
+        for step in steps:
+            step()
+        if self._sink.waiting or time.monotonic() >= self._deadline:
             self.commit()
+
+    def add_lists(
+        self, keys: Sequence[tuple[str, str | None]], cursor: str | None, *, done: bool
+    ) -> None:
+        """Add a page of the outer list: keys with titles, and the cursor after it."""
+        self.totals.lists += self._opened.add_lists(keys, cursor, done=done)
+
+    def add_page(
+        self, entry: Entry, page: Page[object], cursor: str, *, done: bool, shifting: bool
+    ) -> None:
+        """Add a page of a list; a list is ``shifting`` if it may give an item twice."""
+        checkpoint = self._opened
+        # The page is cut into items here, since a page that waits should not be there twice.
+        rows = _first(page.items, page.raw_items())
+        if isinstance(self._sink, SqliteSink):
+            known = known_ids(checkpoint.connection, self._sink.table, entry.key, list(rows))
+        elif shifting or self._is_checked(entry):
+            known = known_ids(checkpoint.connection, "harvest_seen", entry.number, list(rows))
+            checkpoint.remember(entry, rows)
+        else:
+            known = set()
+        new = [row for name, row in rows.items() if name not in known]
+        if new:
+            items, texts = zip(*new, strict=True)
+            self._sink.write(entry.key, items, texts)
+        checkpoint.advance(entry, cursor, len(new), done=done)
+        self.totals.items += len(new)
+        self.totals.pages += 1
+        self.totals.done += done
+
+    def finish(self, entry: Entry) -> None:
+        """Mark a list as done."""
+        self._opened.finish(entry)
+        self.totals.done += 1
+
+    def fail(self, entry: Entry, kind: str, error: str) -> None:
+        """Mark a list as failed."""
+        self._opened.fail(entry, kind, error)
+        self.totals.failed += 1
+
+    def restart(self, entry: Entry) -> None:
+        """Let a list begin again from its start; what it has already must not be added twice."""
+        ids = () if isinstance(self._sink, SqliteSink) else self._sink.ids(entry.key)
+        self._opened.restart(entry, ids)
 
     @property
     def unsaved(self) -> bool:
-        """Whether something was told that is not durable yet."""
-        return self._state is not None and self._state.connection.in_transaction
+        """Whether something is not committed yet."""
+        return self._checkpoint is not None and self._checkpoint.connection.in_transaction
 
     def commit(self) -> None:
         """Make everything durable."""
-        state = self._state
-        if state is None or not state.connection.in_transaction:
-            return
-        if self._sink is not None:
-            state.set("mark", self._sink.commit())
-        state.connection.execute("COMMIT")
-
-    def failures(self, limit: int) -> list[tuple[str, str | None, str, str]]:
-        """Read lists that failed: key, title, kind and error."""
-        return list(self._opened.failures(limit))
+        if self._checkpoint is not None and self.unsaved:
+            self._checkpoint.set("mark", self._sink.commit())
+            self._checkpoint.connection.execute("COMMIT")
 
     def close(self) -> None:
-        """Let go of the target; what is not durable is dropped."""
-        state, self._state = self._state, None
+        """Close the target; what is not committed is dropped."""
+        checkpoint, self._checkpoint = self._checkpoint, None
         try:
-            if self._sink is not None:
-                self._sink.close()
+            self._sink.close()
         finally:
-            if state is not None:
-                state.close()
+            if checkpoint is not None:
+                checkpoint.close()
 
-    def _due(self) -> bool:
-        if self._sink is None or self._deadline is None:
-            return True
-        return self._sink.waiting or time.monotonic() >= self._deadline
-
-    def _apply(self, state: Checkpoint, message: Message) -> None:
-        totals = self.totals
-        if isinstance(message, InnerPage):
-            written = self._write(state, message)
-            state.advance(message, written)
-            totals.items += written
-            totals.pages += 1
-            totals.done += message.done
-        elif isinstance(message, Ended):
-            state.end(message)
-            totals.done += 1
-        elif isinstance(message, OuterPage):
-            totals.lists += max(0, state.found(message))
-        elif isinstance(message, Failed):
-            state.fail(message)
-            totals.failed += 1
-        else:
-            self._restart(state, message)
-
-    def _write(self, state: Checkpoint, message: InnerPage) -> int:
-        entry, page = message.entry, message.page
-        items, texts = _once(page.items, page.raw_items())
-        if self._rows is not None:
-            return self._rows.write(entry.key, items, texts)
-        if message.shifting or self._is_checked(state, entry.number):
-            new = [
-                index
-                for index, item in enumerate(items)
-                if state.is_new(entry.number, str(getattr(item, "id", "")))
-            ]
-            items, texts = [items[index] for index in new], [texts[index] for index in new]
-        if items and self._sink is not None:
-            self._sink.write(entry.key, items, texts)
-        return len(items)
-
-    def _is_checked(self, state: Checkpoint, number: int) -> bool:
-        # A list that began again before this process came has its ids in the state already.
-        if number not in self._checked and state.is_checked(number):
-            self._checked.add(number)
-        return number in self._checked
-
-    def _restart(self, state: Checkpoint, message: Restarted) -> None:
-        entry = message.entry
-        ids = [] if self._sink is None else self._sink.ids(entry.key)
-        state.restart(message, ids)
+    def _is_checked(self, entry: Entry) -> bool:
+        # A list that began again in an earlier run has its ids in the checkpoint already.
+        if entry.number not in self._checked and self._opened.is_checked(entry):
+            self._checked.add(entry.number)
+        return entry.number in self._checked
 
     @property
     def _opened(self) -> Checkpoint:
-        if self._state is None:
-            raise TargetError(f"{self._target} is closed")
-        return self._state
+        if self._checkpoint is None:
+            raise TargetError(f"{self.name} is closed")
+        return self._checkpoint
 
 
-def _once(
-    items: Sequence[object], texts: Sequence[bytes]
-) -> tuple[Sequence[object], Sequence[bytes]]:
-    """Leave out what a page has already."""
-    first: dict[str, int] = {}
-    for index, item in enumerate(items):
-        first.setdefault(str(getattr(item, "id", "")), index)
-    if len(first) == len(items):
-        return items, texts
-    return [items[index] for index in first.values()], [texts[index] for index in first.values()]
+def sink_of(files: TargetFiles, table: str) -> Sink:
+    """Make the sink of a target; ``table`` is the table of a SQLite target."""
+    if files.form == "sqlite":
+        return SqliteSink(files.path, table)
+    if files.form == "ndjson":
+        return NdjsonSink(files.path, files.state)
+    return ParquetSink(files.path, files.state)
 
 
-def store_of(place: TargetFiles) -> Store:
-    """
-    Make the store of a target.
-
-    Args:
-        place: where its files lie.
-
-    Returns:
-        The store, not opened.
-
-    """
-    makers: dict[str, Callable[[], Sink | None]] = {
-        "sqlite": lambda: None,
-        "ndjson": lambda: NdjsonSink(place.target, place.state),
-        "parquet": lambda: ParquetSink(place.target, place.state),
-    }
-    return Store(str(place.target), place.state, makers[place.form]())
+def _first(items: Sequence[object], texts: Sequence[bytes]) -> dict[str, tuple[object, bytes]]:
+    """Map ids to items and texts; what a page has twice is taken the first time."""
+    rows: dict[str, tuple[object, bytes]] = {}
+    for item, text in zip(items, texts, strict=True):
+        rows.setdefault(str(getattr(item, "id", "")), (item, text))
+    return rows
 
 
 def _compare(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
@@ -241,5 +197,5 @@ def _compare(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -
     ]
     if differences:
         raise TargetError(
-            f"{target} belongs to another harvest: {'; '.join(differences)}; take another target"
+            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
         )

@@ -1,14 +1,18 @@
-"""Where a harvest's files lie."""
+"""The files of a target, and the lock that allows one harvest at a time."""
 
 from __future__ import annotations
 
 import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 import attrs
 
-from itwin_async.errors import ArgumentError
+from itwin_async.errors import ArgumentError, ConfigurationError
+from itwin_async.harvest.errors import TargetError, explain
 
 Form: TypeAlias = Literal["sqlite", "ndjson", "parquet"]
 
@@ -26,17 +30,17 @@ _ENDINGS: dict[str, Form] = {
 @attrs.frozen
 class TargetFiles:
     """
-    A target and what belongs to it.
+    A target and the files that belong to it.
 
     Attributes:
-        target: file, or directory of parts.
+        path: a file, or a directory of parts.
         form: what it holds.
-        state: the SQLite database that remembers how far the harvest is.
-        lock: the file that guards it while a harvest runs.
+        state: the SQLite database of the checkpoint.
+        lock: the lock file that exists while a harvest runs.
 
     """
 
-    target: Path
+    path: Path
     form: Form
     state: Path
     lock: Path
@@ -46,29 +50,63 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     """
     Tell by its name what a target is.
 
-    Args:
-        target: file or directory.
-
-    Returns:
-        Where its parts lie.
-
     Raises:
-        ArgumentError: its name ends in nothing that is known.
+        ArgumentError: the name has none of the known endings.
 
     """
     path = Path(target)
-    if path.is_symlink():  # by whatever name, it is one target with one state and one lock
+    if path.is_symlink():  # all names of a target share one checkpoint and one lock
         path = path.resolve()
-    for ending, form in _ENDINGS.items():
-        if path.name.lower().endswith(ending) and len(path.name) > len(ending):
-            return _place(path, form)
-    raise ArgumentError("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
-
-
-def _place(path: Path, form: Form) -> TargetFiles:
+    name = path.name.lower()
+    known = [ending for ending in _ENDINGS if name.endswith(ending) and name != ending]
+    if not known:
+        raise ArgumentError("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
+    form = _ENDINGS[known[0]]
     if form == "parquet":
-        return TargetFiles(path, form, path / "_harvest.checkpoint", path / "_harvest.lock")
-    lock = path.with_name(f"{path.name}.lock")
-    if form == "sqlite":
-        return TargetFiles(path, form, path, lock)
-    return TargetFiles(path, form, path.with_name(f"{path.name}.state"), lock)
+        return TargetFiles(path, form, path / "_harvest.state", path / "_harvest.lock")
+    state = path if form == "sqlite" else path.with_name(f"{path.name}.state")
+    return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
+
+
+@contextmanager
+def locked(path: Path, target: Path) -> Iterator[None]:
+    """
+    Hold a lock file; the system releases it however the process ends.
+
+    Args:
+        path: the lock file; removed afterwards.
+        target: what it guards, for messages.
+
+    Raises:
+        TargetError: another harvest holds it, or it cannot be created.
+        ConfigurationError: ``filelock`` is not installed.
+
+    """
+    try:
+        from filelock import FileLock, Timeout  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "a harvest needs an extra: pip install 'itwin-async[harvest]'"
+        ) from None
+    lock = FileLock(path, mode=0o644, thread_local=False)
+    try:
+        while not lock.is_locked:
+            with path.open("ab") as before:
+                lock.acquire(blocking=False)
+                # A holder that ended meanwhile has removed the file; then this lock guards nothing.
+                if not path.exists() or not os.path.samestat(
+                    os.fstat(before.fileno()), path.stat()
+                ):
+                    lock.release()
+    except Timeout:
+        raise TargetError(
+            f"{target} is in use by another harvest; wait for it or stop it"
+        ) from None
+    except OSError as problem:
+        raise explain(problem, target) from None
+    try:
+        yield
+    finally:
+        if sys.platform != "win32":
+            path.unlink(missing_ok=True)
+        lock.release()

@@ -1,4 +1,4 @@
-"""Which list comes next: read from the target a few at a time, as lists are found."""
+"""Which list comes next: read from the checkpoint a few at a time, as lists are found."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 from collections import deque
 from functools import partial
 
-from itwin_async.harvest.writer import Writer
+from itwin_async.harvest.checkpoint import Entry
 from itwin_async.harvest.store import Store
-from itwin_async.harvest.messages import Entry
+from itwin_async.harvest.writer import Writer
 
 _AT_ONCE = 64
 
@@ -18,8 +18,11 @@ class WorkQueue:
     Hands each unfinished list to one worker.
 
     Args:
-        writer: whose thread reads the target.
+        writer: its thread reads the checkpoint.
         store: the target.
+
+    Attributes:
+        all_known: whether no further lists will be found.
 
     """
 
@@ -32,24 +35,18 @@ class WorkQueue:
         self._news = asyncio.Event()
         self.all_known = False
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Say that there may be further lists now."""
         self._news.set()
 
     async def next(self) -> Entry | None:
-        """
-        Wait for a list to walk.
-
-        Returns:
-            The list; ``None`` if there will be no more.
-
-        """
+        """Wait for a list to read; ``None`` if there will be no more."""
         async with self._lock:
             while not self._lists:
                 finished = self.all_known
                 self._news.clear()
                 look = partial(self._store.open_lists, self._last, _AT_ONCE)
-                found = await self._writer.ask(look)
+                found = await self._writer.call(look)
                 if found:
                     self._lists.extend(found)
                     self._last = found[-1].number

@@ -13,7 +13,7 @@ from itwin_async.harvest import store
 async def main(target: str, base_url: str, token: str, page_size: str) -> None:
     policy = RetryPolicy(base=0.02)
     # Files become durable seldom, and a test has no time for that.
-    store._PATIENCE = store._PARQUET_PATIENCE = 0.05
+    store._COMMIT_AFTER = store._PARQUET_COMMIT_AFTER = 0.05
     async with Session(token, base_url=base_url, retry=policy) as session:
         source = harvest.favorite_imodels(prefer="representation")
         if target.endswith(".parquet"):
