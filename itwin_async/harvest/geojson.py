@@ -42,9 +42,6 @@ def export_geojson(target: str | os.PathLike[str], path: str | os.PathLike[str])
         target: a target that was harvested with ``prefer="representation"``.
         path: the GeoJSON file; replaced when everything is written.
 
-    Returns:
-        How many were written.
-
     Raises:
         TargetError: there is no such harvest, it has no places, or the file cannot be written.
 
@@ -77,13 +74,7 @@ def export_geojson(target: str | os.PathLike[str], path: str | os.PathLike[str])
 
 def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | None]:
     """
-    Make a GeoJSON feature of each item.
-
-    Args:
-        target: the target.
-
-    Yields:
-        The feature, ``None`` for an item without a place.
+    Make a GeoJSON feature of each item, ``None`` for one without a place.
 
     Raises:
         TargetError: there is no such harvest, or its items have no places.
@@ -91,17 +82,17 @@ def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | Non
     """
     seen: set[bytes] = set()
     for key, item in read(target):
-        if isinstance(item, IModelSummary | ITwinSummary):
-            if not isinstance(item, IModel | ITwin):
-                raise TargetError(
-                    f"{target} holds summaries, which have no places; harvest whole items (--full)"
-                )
-            mark = _mark(item.id)
-            if mark not in seen:
-                seen.add(mark)
-                yield _feature(key, item)
-            continue
-        raise TargetError(f"{target} holds {type(item).__name__} items, which have no places")
+        if not isinstance(item, IModel | ITwin):
+            kind = type(item).__name__
+            raise TargetError(
+                f"{target} holds {kind} items, which have no places; harvest whole items (--full)"
+                if isinstance(item, IModelSummary | ITwinSummary)
+                else f"{target} holds {kind} items, which have no places"
+            )
+        mark = _mark(item.id)
+        if mark not in seen:
+            seen.add(mark)
+            yield _feature(key, item)
 
 
 def _feature(key: str, item: IModel | ITwin) -> dict[str, object] | None:

@@ -20,14 +20,11 @@ _MARGIN = 0.08
 
 def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> int:
     """
-    Draw extents and points on a plain map of longitude and latitude.
+    Draw extents and points on a plain map of longitude and latitude, and count them.
 
     Args:
         target: a target that was harvested with ``prefer="representation"``.
         path: the picture; its ending decides the format, such as ``.png`` or ``.svg``.
-
-    Returns:
-        How many items are drawn.
 
     Raises:
         TargetError: there is no such harvest, or it has no places.

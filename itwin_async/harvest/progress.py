@@ -36,7 +36,7 @@ class Progress:
     Attributes:
         lists_known: lists found so far.
         lists_done: lists that are finished.
-        lists_failed: lists that could not be read to their end.
+        lists_failed: lists that failed.
         all_known: whether no further lists will be found.
         items: rows in the target.
         new_items: rows of this run.
@@ -89,13 +89,7 @@ class Report:
         return self.finished and not self.progress.lists_failed
 
     def to_json(self) -> str:
-        """
-        Write the report for a machine.
-
-        Returns:
-            A JSON object.
-
-        """
+        """Write the report as a JSON object."""
         return msgspec.json.format(msgspec.json.encode(attrs.asdict(self)), indent=2).decode()
 
 

@@ -7,7 +7,8 @@ import os
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeAlias, TypeVar, overload
 
 import attrs
 import msgspec
@@ -21,6 +22,10 @@ from itwin_async.harvest.sinks.parquet import arrow, parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
 from itwin_async.harvest.target import TargetFiles, target_files
 
+T = TypeVar("T")
+
+Item: TypeAlias = imodels.IModelSummary | itwins.ITwinSummary | saved_views.Tag
+
 _CLASSES: dict[str, type] = {
     "IModel": imodels.IModel,
     "IModelSummary": imodels.IModelSummary,
@@ -30,32 +35,43 @@ _CLASSES: dict[str, type] = {
 }
 
 
-def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, object]]:
+@overload
+def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, Item]]: ...
+@overload
+def read(target: str | os.PathLike[str], item: type[T]) -> Iterator[tuple[str, T]]: ...
+def read(
+    target: str | os.PathLike[str], item: type[object] | None = None
+) -> Iterator[tuple[str, object]]:
     """
-    Read all items of a target, one after another.
+    Read all items of a target, one after another, each with the key of its list.
 
     Args:
         target: the target.
-
-    Yields:
-        The list's key and the item, an instance of the package's class.
+        item: class of the items, for exact types and for classes of your own.
 
     Raises:
-        TargetError: there is no such harvest, or its items are of no class of this package.
+        TargetError: there is no such harvest, or its items are of another class.
 
     """
     files = target_files(target)
     with closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        name = checkpoint.identity.get("item", "")
-        if name not in _CLASSES:
-            raise TargetError(f"{files.path} holds items of {name or 'an unknown class'}")
-        cls, table = _CLASSES[name], checkpoint.get("table") or "items"
+        cls = _class(files.path, checkpoint.identity.get("item", ""), item)
         if files.form == "sqlite":
-            for key, text in texts_of(checkpoint.connection, table):
+            for key, text in texts_of(checkpoint.connection, checkpoint.get("table") or "items"):
                 yield key, from_dict(cls, _parsed(text))
             return
         mark = checkpoint.get("mark")
     yield from _from_files(files, cls, int(mark or 0))
+
+
+def _class(path: Path, name: str, wanted: type[object] | None) -> type[object]:
+    cls = _CLASSES.get(name)
+    if cls is None and wanted is not None and wanted.__name__ == name:
+        return wanted
+    if cls is None or (wanted is not None and not issubclass(cls, wanted)):
+        other = "" if wanted is None else f", not {wanted.__name__}"
+        raise TargetError(f"{path} holds items of {name or 'an unknown class'}{other}")
+    return cls
 
 
 def _from_files(files: TargetFiles, cls: type, mark: int) -> Iterator[tuple[str, object]]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeAlias, TypeVar, cast
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, cast, overload
 
 import attrs
 
@@ -16,6 +16,7 @@ from itwin_async.errors import ArgumentError
 from itwin_async.paging import Pager
 from itwin_async.session import Session
 
+T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 
 Ids: TypeAlias = Iterable[str] | str | Path
@@ -23,7 +24,7 @@ Ids: TypeAlias = Iterable[str] | str | Path
 
 
 class Named(Protocol):
-    """What an outer item must have: an id, which the inner list is asked for."""
+    """What an outer item must have: an id, the key of its inner list."""
 
     @property
     def id(self) -> str:
@@ -81,7 +82,7 @@ class Source(Generic[T_co]):
         """What a target remembers of the source."""
         known = {"source": self.name, "item": self.item.__name__, **self.parameters}
         if self.outer is None and self.keys != ("",):
-            given = digest(self.keys)
+            given = _digest(self.keys)
             if given not in known.values():  # the parameters may tell it already
                 known["keys"] = given
         return known
@@ -89,12 +90,6 @@ class Source(Generic[T_co]):
     def split(self, parts: int) -> list[Source[T_co]]:
         """
         Divide the keys among several harvests, each with a target of its own.
-
-        Args:
-            parts: how many sources.
-
-        Returns:
-            Sources that together have the keys of this one.
 
         Raises:
             ArgumentError: the keys come from the platform, or ``parts`` is below 1.
@@ -107,6 +102,10 @@ class Source(Generic[T_co]):
         return [attrs.evolve(self, keys=share) for share in shares if share]
 
 
+@overload
+def favorite_itwins(*, prefer: Literal["representation"]) -> Source[itwins.ITwin]: ...
+@overload
+def favorite_itwins(*, prefer: Prefer = "minimal") -> Source[itwins.ITwinSummary]: ...
 def favorite_itwins(*, prefer: Prefer = "minimal") -> Source[itwins.ITwinSummary]:
     """
     Harvest the favorite iTwins, inactive ones too.
@@ -114,15 +113,14 @@ def favorite_itwins(*, prefer: Prefer = "minimal") -> Source[itwins.ITwinSummary
     Args:
         prefer: level of detail.
 
-    Returns:
-        The source.
-
     """
-    item = itwins.ITwin if prefer == "representation" else itwins.ITwinSummary
-    inner = partial(_favorite_itwins, prefer=prefer)
-    return Source("favorite-itwins", item, inner, parameters={"prefer": prefer}, table="itwins")
+    return _itwins("favorite-itwins", itwins.list_favorites, prefer)
 
 
+@overload
+def recent_itwins(*, prefer: Literal["representation"]) -> Source[itwins.ITwin]: ...
+@overload
+def recent_itwins(*, prefer: Prefer = "minimal") -> Source[itwins.ITwinSummary]: ...
 def recent_itwins(*, prefer: Prefer = "minimal") -> Source[itwins.ITwinSummary]:
     """
     Harvest the recently used iTwins, inactive ones too.
@@ -130,15 +128,18 @@ def recent_itwins(*, prefer: Prefer = "minimal") -> Source[itwins.ITwinSummary]:
     Args:
         prefer: level of detail.
 
-    Returns:
-        The source.
-
     """
-    item = itwins.ITwin if prefer == "representation" else itwins.ITwinSummary
-    inner = partial(_recent_itwins, prefer=prefer)
-    return Source("recent-itwins", item, inner, parameters={"prefer": prefer}, table="itwins")
+    return _itwins("recent-itwins", itwins.list_recents, prefer)
 
 
+@overload
+def favorite_imodels(
+    itwin_ids: Ids | None = None, *, prefer: Literal["representation"]
+) -> Source[imodels.IModel]: ...
+@overload
+def favorite_imodels(
+    itwin_ids: Ids | None = None, *, prefer: Prefer = "minimal"
+) -> Source[imodels.IModelSummary]: ...
 def favorite_imodels(
     itwin_ids: Ids | None = None, *, prefer: Prefer = "minimal"
 ) -> Source[imodels.IModelSummary]:
@@ -149,15 +150,18 @@ def favorite_imodels(
         itwin_ids: GUIDs of the iTwins, or a file of them; by default all favorite iTwins.
         prefer: level of detail.
 
-    Returns:
-        The source.
-
     """
-    item = imodels.IModel if prefer == "representation" else imodels.IModelSummary
-    inner = partial(_favorite_imodels, prefer=prefer)
-    return _of_itwins("favorite-imodels", item, inner, itwin_ids, {"prefer": prefer}, "imodels")
+    return _imodels("favorite-imodels", imodels.list_favorites, itwin_ids, prefer)
 
 
+@overload
+def recent_imodels(
+    itwin_ids: Ids | None = None, *, prefer: Literal["representation"]
+) -> Source[imodels.IModel]: ...
+@overload
+def recent_imodels(
+    itwin_ids: Ids | None = None, *, prefer: Prefer = "minimal"
+) -> Source[imodels.IModelSummary]: ...
 def recent_imodels(
     itwin_ids: Ids | None = None, *, prefer: Prefer = "minimal"
 ) -> Source[imodels.IModelSummary]:
@@ -168,13 +172,8 @@ def recent_imodels(
         itwin_ids: GUIDs of the iTwins, or a file of them; by default all favorite iTwins.
         prefer: level of detail.
 
-    Returns:
-        The source.
-
     """
-    item = imodels.IModel if prefer == "representation" else imodels.IModelSummary
-    inner = partial(_recent_imodels, prefer=prefer)
-    return _of_itwins("recent-imodels", item, inner, itwin_ids, {"prefer": prefer}, "imodels")
+    return _imodels("recent-imodels", imodels.list_recents, itwin_ids, prefer)
 
 
 def tags(itwin_ids: Ids | None = None) -> Source[saved_views.Tag]:
@@ -184,43 +183,49 @@ def tags(itwin_ids: Ids | None = None) -> Source[saved_views.Tag]:
     Args:
         itwin_ids: GUIDs of the iTwins, or a file of them; by default all favorite iTwins.
 
-    Returns:
-        The source.
-
     """
     return _of_itwins("tags", saved_views.Tag, _tags, itwin_ids, {}, "tags")
 
 
-def digest(keys: Iterable[str]) -> str:
-    """
-    Describe a list of keys in a few characters.
+def _itwins(
+    name: str, function: Callable[..., Pager[itwins.ITwinSummary]], prefer: Prefer
+) -> Source[itwins.ITwinSummary]:
+    item = itwins.ITwin if prefer == "representation" else itwins.ITwinSummary
+    inner = partial(_list, function, prefer, include_inactive=True)
+    return Source(name, item, inner, parameters={"prefer": prefer}, table="itwins")
 
-    Args:
-        keys: the keys.
 
-    Returns:
-        How many there are, and a fingerprint.
-
-    """
-    known = sorted(set(keys))
-    mark = hashlib.blake2b("\n".join(known).encode(), digest_size=5).hexdigest()
-    return f"{len(known)} given ({mark})"
+def _imodels(
+    name: str,
+    function: Callable[..., Pager[imodels.IModelSummary]],
+    itwin_ids: Ids | None,
+    prefer: Prefer,
+) -> Source[imodels.IModelSummary]:
+    item = imodels.IModel if prefer == "representation" else imodels.IModelSummary
+    inner = partial(_list, function, prefer)
+    return _of_itwins(name, item, inner, itwin_ids, {"prefer": prefer}, "imodels")
 
 
 def _of_itwins(
     name: str,
-    item: type[T_co],
-    inner: Inner[T_co],
+    item: type[T],
+    inner: Inner[T],
     itwin_ids: Ids | None,
     parameters: Mapping[str, str],
     table: str,
-) -> Source[T_co]:
+) -> Source[T]:
     if itwin_ids is None:
         of = {"itwins": "all favorites"}
-        return Source(name, item, inner, _outer, (), {**parameters, **of}, table)
+        return Source(name, item, inner, _favorites, (), {**parameters, **of}, table)
     keys = _read(itwin_ids)
-    given = {"itwins": digest(keys)}
+    given = {"itwins": _digest(keys)}
     return Source(name, item, inner, None, keys, {**parameters, **given}, table)
+
+
+def _digest(keys: Iterable[str]) -> str:
+    known = sorted(set(keys))
+    mark = hashlib.blake2b("\n".join(known).encode(), digest_size=5).hexdigest()
+    return f"{len(known)} given ({mark})"
 
 
 def _read(ids: Ids) -> tuple[str, ...]:
@@ -233,49 +238,23 @@ def _read(ids: Ids) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for key in ids if key))
 
 
-def _outer(session: Session, *, page_size: int, cursor: str | None) -> Pager[Named]:
-    return cast(
-        "Pager[Named]",
-        itwins.list_favorites(session, include_inactive=True, page_size=page_size, cursor=cursor),
+def _list(
+    function: Callable[..., Pager[T]],
+    prefer: Prefer,
+    session: Session,
+    key: str = "",
+    /,
+    **options: object,
+) -> Pager[T]:
+    """Call a list function of a resource; ``key`` is the iTwin, where it is of one."""
+    return function(session, *([key] if key else []), prefer=prefer, **options)
+
+
+def _favorites(session: Session, *, page_size: int, cursor: str | None) -> Pager[Named]:
+    pager = itwins.list_favorites(
+        session, include_inactive=True, page_size=page_size, cursor=cursor
     )
-
-
-def _favorite_itwins(
-    session: Session, _key: str, *, prefer: Prefer, page_size: int, cursor: str | None
-) -> Pager[itwins.ITwinSummary]:
-    if prefer == "representation":
-        return itwins.list_favorites(
-            session, include_inactive=True, prefer=prefer, page_size=page_size, cursor=cursor
-        )
-    return itwins.list_favorites(session, include_inactive=True, page_size=page_size, cursor=cursor)
-
-
-def _recent_itwins(
-    session: Session, _key: str, *, prefer: Prefer, page_size: int, cursor: str | None
-) -> Pager[itwins.ITwinSummary]:
-    if prefer == "representation":
-        return itwins.list_recents(
-            session, include_inactive=True, prefer=prefer, page_size=page_size, cursor=cursor
-        )
-    return itwins.list_recents(session, include_inactive=True, page_size=page_size, cursor=cursor)
-
-
-def _favorite_imodels(
-    session: Session, key: str, *, prefer: Prefer, page_size: int, cursor: str | None
-) -> Pager[imodels.IModelSummary]:
-    if prefer == "representation":
-        return imodels.list_favorites(
-            session, key, prefer=prefer, page_size=page_size, cursor=cursor
-        )
-    return imodels.list_favorites(session, key, page_size=page_size, cursor=cursor)
-
-
-def _recent_imodels(
-    session: Session, key: str, *, prefer: Prefer, page_size: int, cursor: str | None
-) -> Pager[imodels.IModelSummary]:
-    if prefer == "representation":
-        return imodels.list_recents(session, key, prefer=prefer, page_size=page_size, cursor=cursor)
-    return imodels.list_recents(session, key, page_size=page_size, cursor=cursor)
+    return cast("Pager[Named]", pager)
 
 
 def _tags(

@@ -22,7 +22,7 @@ class Status:
         source: what it is a harvest of.
         lists_known: lists found so far.
         lists_done: lists that are finished.
-        lists_failed: lists that could not be read to their end.
+        lists_failed: lists that failed.
         all_known: whether no further lists will be found.
         items: rows.
         pages: pages that they came in.

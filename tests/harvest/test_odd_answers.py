@@ -56,7 +56,7 @@ async def test_an_item_that_a_page_has_twice_is_written_once(
     report = await harvest.run(session, harvest.favorite_imodels([itwin]), target)
     assert report.progress.items == 3
     assert found(target) == [(itwin, "a"), (itwin, "b"), (itwin, "c")]
-    names = {item.id: item.display_name for _, item in harvest.read(target)}  # type: ignore[attr-defined]
+    names = {item.id: item.display_name for _, item in harvest.read(target)}
     assert names == {"a": "0", "b": "1", "c": "3"}
 
 

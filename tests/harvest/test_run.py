@@ -373,7 +373,7 @@ async def test_a_churning_list_doubles_nothing(
         session, harvest.favorite_itwins(), tmp_path / "out.ndjson", page_size=2
     )
     assert report.complete
-    ids = [item.id for _, item in harvest.read(tmp_path / "out.ndjson")]  # type: ignore[attr-defined]
+    ids = [item.id for _, item in harvest.read(tmp_path / "out.ndjson")]
     assert len(ids) == len(set(ids)) >= 9
 
 

@@ -97,7 +97,7 @@ async def test_the_other_sources(emulator: Emulator, session: Session, target: P
     report = await harvest.run(session, harvest.favorite_itwins(), target)
     wanted = sorted(emulator.state.favorites["demo"].itwins)
     assert report.complete
-    assert sorted(item.id for _, item in harvest.read(target)) == wanted  # type: ignore[attr-defined]
+    assert sorted(item.id for _, item in harvest.read(target)) == wanted
 
 
 async def test_columns_hold_typed_values(session: Session, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ class NdjsonSink:
 
     Args:
         path: the file; compressed if its name ends in ``.gz`` or ``.zst``.
-        state: where the state lies.
+        state: the database of the checkpoint.
 
     """
 
@@ -40,14 +40,7 @@ class NdjsonSink:
         self._size = 0
 
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
-        """
-        Open the file and cut off what lies behind the mark.
-
-        Args:
-            columns: not needed.
-            mark: length of what is durable.
-
-        """
+        """Open the file and cut off what was written after the mark, the durable length."""
         del columns
         durable = int(mark or 0)
         found = self._path.stat().st_size if self._path.exists() else 0
@@ -74,17 +67,11 @@ class NdjsonSink:
 
     @property
     def waiting(self) -> bool:
-        """Whether so much is written that it should become durable now."""
+        """Whether so much is written that it should be committed now."""
         return self._size >= _ENOUGH
 
     def commit(self) -> str:
-        """
-        Write and flush to the disk.
-
-        Returns:
-            Length of the file.
-
-        """
+        """Write and flush to the disk, and return the length of the file."""
         file = self._opened
         if self._lines:
             start = file.tell()
@@ -130,17 +117,7 @@ class _Line(msgspec.Struct):
 
 
 def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, bytes]]:
-    """
-    Read a harvested file.
-
-    Args:
-        path: the file.
-        length: how many bytes of it are durable; by default all.
-
-    Yields:
-        List and JSON of each row.
-
-    """
+    """Yield list and JSON of each row in the first ``length`` bytes of a file."""
     decode = msgspec.json.Decoder(_Line).decode
     size = path.stat().st_size if length is None else length
     with path.open("rb") as file, _unpacked(_Part(file, size), path) as stream:

@@ -27,7 +27,7 @@ class ParquetSink:
 
     Args:
         path: the directory.
-        state: where the state lies.
+        state: the database of the checkpoint.
 
     """
 
@@ -42,14 +42,7 @@ class ParquetSink:
         self._parts = 0
 
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
-        """
-        Remove parts behind the mark.
-
-        Args:
-            columns: the typed columns.
-            mark: number of finished parts.
-
-        """
+        """Remove parts that were written after the mark, the number of finished parts."""
         self._columns = columns
         fields = [self._arrow.field("list", self._arrow.string(), nullable=False)]
         self._schema = self._arrow.schema(fields + [self._field(column) for column in columns])
@@ -79,13 +72,7 @@ class ParquetSink:
         return self._rows >= _ENOUGH
 
     def commit(self) -> str:
-        """
-        Write a part, if there are rows.
-
-        Returns:
-            Number of finished parts.
-
-        """
+        """Write a part, if there are rows, and return the number of finished parts."""
         if self._rows:
             self._write(self._path / _name(self._parts))
             self._parts += 1
@@ -135,13 +122,7 @@ class ParquetSink:
 
 
 def arrow() -> ModuleType:
-    """
-    Import pyarrow.
-
-    Raises:
-        ConfigurationError: it is not installed.
-
-    """
+    """Import pyarrow, or raise ``ConfigurationError``."""
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
@@ -155,13 +136,6 @@ def arrow() -> ModuleType:
 def parts_of(path: Path, count: int) -> list[Path]:
     """
     List the finished parts of a directory, in order.
-
-    Args:
-        path: the directory.
-        count: how many there are.
-
-    Returns:
-        The parts.
 
     Raises:
         TargetError: one is missing.
