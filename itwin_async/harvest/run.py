@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from collections.abc import Coroutine
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import TypeVar
 
 from itwin_async._arguments import count, whole
 from itwin_async._http import urls
-from itwin_async._tasks import ungrouped
+from itwin_async._tasks import cancellations, ungrouped
 from itwin_async.errors import (
     ApiError,
     ArgumentError,
@@ -120,6 +121,7 @@ class _Run:
         self._started = time.monotonic()
         self._items_before = 0
         self._outages = self._patience = 0
+        self._task, self._before = asyncio.current_task(), 0
 
     async def run(self, concurrency: int) -> Report:
         """Read all lists and report."""
@@ -131,18 +133,18 @@ class _Run:
             self._items_before, resumed = store.totals.items, store.totals.lists > 0
             with self._calls.running():
                 await ungrouped(self._work_all(concurrency))
-            await writer.call(store.commit)
-            failures = await writer.call(store.failures)
+            finished, failures = await writer.call(store.outcome)
             progress = self._progress()
             self._tell(progress)
             self._check_told()
-            return Report(store.name, identity, True, resumed, progress, failures)  # noqa: FBT003
+            return Report(store.name, identity, finished, resumed, progress, failures)
 
     async def _work_all(self, concurrency: int) -> None:
+        self._before = cancellations()
         async with asyncio.TaskGroup() as group:
             watchers = [group.create_task(self._writer.broken()), group.create_task(self._tick())]
-            tasks = [group.create_task(self._work()) for _ in range(concurrency)]
-            tasks.append(group.create_task(self._find_lists()))
+            tasks = [group.create_task(self._guarded(self._work())) for _ in range(concurrency)]
+            tasks.append(group.create_task(self._guarded(self._find_lists())))
             await asyncio.wait(tasks)
             for watcher in watchers:
                 watcher.cancel()
@@ -176,7 +178,30 @@ class _Run:
 
     async def _work(self) -> None:
         while (entry := await self._queue.next()) is not None:
-            await self._read_list(entry)
+            try:
+                await self._guarded(self._read_list(entry))
+            except ITwinError as error:
+                await self._fail(entry, error)
+
+    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+        """
+        Make an error of a cancellation that is not the run's own.
+
+        A task group takes a cancelled task for one that has ended well, so that its lists would be
+        missing in silence.
+        """
+        task = asyncio.current_task()
+        before = cancellations()
+        try:
+            await work
+        except asyncio.CancelledError:
+            if self._task is None or self._task.cancelling() > self._before:
+                raise
+            while task is not None and task.cancelling() > before:
+                task.uncancel()
+        else:
+            return
+        raise TransportError("it was cancelled by something that it waited for", sent=True)
 
     async def _read_list(self, entry: Entry) -> None:
         store, cursor, restarts = self._store, entry.cursor, 0
@@ -197,8 +222,7 @@ class _Run:
                     cursor, restarts = None, restarts + 1
                     await self._writer.put(partial(store.restart, entry))
                     continue
-                await self._fail(entry, error)
-                return
+                raise
             if not done:
                 await self._writer.put(partial(store.finish, entry))
             return
@@ -224,6 +248,9 @@ class _Run:
             self._on_progress(progress)
         except Exception as problem:  # noqa: BLE001 - the caller's; the target is sound
             self._tell_error = problem
+        except asyncio.CancelledError:
+            self._tell_error = ITwinError("on_progress raised CancelledError")
+        if self._tell_error is not None:
             self._tell_failed.set()
 
     def _check_told(self) -> None:

@@ -80,9 +80,12 @@ class Store:
         """Read the next lists that are not finished."""
         return self._opened.open_lists(after, count)
 
-    def failures(self) -> list[Failure]:
-        """Read lists that failed."""
-        return self._opened.failures()
+    def outcome(self) -> tuple[bool, list[Failure]]:
+        """Commit, and tell from what is recorded whether all lists are read, and which failed."""
+        self.commit()
+        self.totals = totals = self._opened.totals()
+        finished = self._opened.all_known and totals.done + totals.failed == totals.lists
+        return finished, self._opened.failures()
 
     def apply(self, steps: Sequence[Callable[[], None]]) -> None:
         """Take steps in one transaction, and commit where it is due; none to see whether it is."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
@@ -40,6 +41,7 @@ class Writer:
         self._task: asyncio.Task[None] | None = None
         self._problem: Exception | None = None
         self._broken = asyncio.Event()
+        self._closing = False
 
     async def __aenter__(self) -> Self:
         self._task = asyncio.create_task(self._serve())
@@ -51,10 +53,12 @@ class Writer:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._closing = True
         try:
-            await self._queue.put(None)
+            with suppress(asyncio.QueueFull):
+                self._queue.put_nowait(None)
             if self._task is not None:
-                await self._task
+                await asyncio.wait([self._task])
             if self._problem is None:
                 await self.call(self._store.commit)
         except BaseException:
@@ -90,7 +94,7 @@ class Writer:
         """Call a function in the thread."""
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(self._thread, function)
+            return await loop.run_in_executor(self._thread, _without_cancellation, function)
         except ITwinError as problem:
             self._problem = problem
             raise
@@ -108,25 +112,25 @@ class Writer:
             raise self._problem
 
     async def _serve(self) -> None:
-        more = True
-        while more:
-            steps, more = await self._gather()
-            try:
-                await self._take(steps)
-            finally:
+        try:
+            while not self._closing or not self._queue.empty():
+                steps = await self._gather()
+                await self._take([step for step in steps if step is not None])
                 for _ in steps:
                     self._queue.task_done()
+        except asyncio.CancelledError:
+            self._fail(ITwinError(f"{self._store.name}: the task that writes was cancelled"))
+            raise
 
-    async def _gather(self) -> tuple[list[Step], bool]:
+    async def _gather(self) -> list[Step | None]:
         try:
             async with asyncio.timeout(_TICK if self._store.unsaved else None):
                 found = [await self._queue.get()]
         except TimeoutError:
-            return [], True
+            return []
         while not self._queue.empty():
             found.append(self._queue.get_nowait())
-        steps = [step for step in found if step is not None]
-        return steps, len(steps) == len(found)
+        return found
 
     async def _take(self, steps: list[Step]) -> None:
         if self._problem is not None or not (steps or self._store.unsaved):
@@ -136,5 +140,15 @@ class Writer:
             if steps:
                 self._on_saved()
         except Exception as problem:  # noqa: BLE001 - whatever it is, every task must learn of it
-            self._problem = problem
-            self._broken.set()
+            self._fail(problem)
+
+    def _fail(self, problem: Exception) -> None:
+        self._problem = self._problem or problem
+        self._broken.set()
+
+
+def _without_cancellation(function: Callable[[], T]) -> T:
+    try:
+        return function()
+    except asyncio.CancelledError:  # on the loop it would look like one of the task that waits
+        raise ITwinError("the sink raised CancelledError") from None
