@@ -191,15 +191,21 @@ class Checkpoint:
             (kind, error, entry.number),
         )
 
-    def restart(self, entry: Entry, ids: Iterable[str]) -> None:
-        """Let a list begin again; the ids of its rows are known from now on."""
+    def rewind(self, entry: Entry) -> None:
+        """Let a list begin again from its start."""
         self.connection.execute(
-            "UPDATE harvest_lists SET cursor = NULL, checked = 1 WHERE number = ?", (entry.number,)
+            "UPDATE harvest_lists SET cursor = NULL WHERE number = ?", (entry.number,)
+        )
+
+    def compare(self, entry: Entry, ids: Iterable[str]) -> None:
+        """Note that further ids of a list are compared; ``ids`` are those of its rows so far."""
+        self.connection.execute(
+            "UPDATE harvest_lists SET checked = 1 WHERE number = ?", (entry.number,)
         )
         self.remember(entry, ids)
 
-    def is_checked(self, entry: Entry) -> bool:
-        """Tell whether the ids of all rows of a list are remembered."""
+    def is_compared(self, entry: Entry) -> bool:
+        """Tell whether the ids of a list were compared, in an earlier run too."""
         rows = self._all("SELECT checked FROM harvest_lists WHERE number = ?", entry.number)
         return bool(rows and rows[0][0])
 
@@ -251,5 +257,5 @@ def known_ids(
     for start in range(0, len(ids), _AT_ONCE):
         part = ids[start : start + _AT_ONCE]
         sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
-        found.update(name for (name,) in connection.execute(sql, (list_, *part)))
+        found.update(str(name) for (name,) in connection.execute(sql, (list_, *part)))
     return found

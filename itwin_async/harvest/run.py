@@ -215,8 +215,9 @@ class _Run:
                     async for page in pages:
                         cursor, done = page.cursor, page.next is None
                         self._outages = 0
-                        step = partial(store.add_page, entry, page, cursor, done=done)
-                        await self._writer.put(partial(step, shifting=page.listing.by_skip))
+                        await self._writer.put(
+                            partial(store.add_page, entry, page, cursor, done=done)
+                        )
             except ITwinError as error:
                 if cursor is not None and _is_stale(error) and restarts < _RESTARTS:
                     cursor, restarts = None, restarts + 1

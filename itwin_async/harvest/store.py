@@ -36,7 +36,7 @@ class Store:
         self.totals = Totals()
         self._sink = sink
         self._checkpoint: Checkpoint | None = None
-        self._checked: set[int] = set()
+        self._compared: set[int] = set()
         self._deadline = 0.0
         is_parquet = isinstance(sink, ParquetSink)
         self._commit_after = _PARQUET_COMMIT_AFTER if is_parquet else _COMMIT_AFTER
@@ -104,33 +104,24 @@ class Store:
         """Add a page of the outer list: keys with titles, and the cursor after it."""
         self.totals.lists += self._opened.add_lists(keys, cursor, done=done)
 
-    def add_page(
-        self, entry: Entry, page: Page[object], cursor: str, *, done: bool, shifting: bool
-    ) -> None:
-        """Add a page of a list; a list is ``shifting`` if it may give an item twice."""
-        checkpoint = self._opened
+    def add_page(self, entry: Entry, page: Page[object], cursor: str, *, done: bool) -> None:
+        """Add a page of a list, and save the cursor after it; what is there already is left out."""
         # The page is cut into items here, since a page that waits should not be there twice.
         rows = _first(page.items, page.raw_items())
-        if isinstance(self._sink, SqliteSink):
-            known = known_ids(checkpoint.connection, self._sink.table, entry.key, list(rows))
-        elif shifting or self._is_checked(entry):
-            known = known_ids(checkpoint.connection, "harvest_seen", entry.number, list(rows))
-            checkpoint.remember(entry, rows)
-        else:
-            known = set()
+        known = self._known(entry, list(rows), done=done)
         new = [row for name, row in rows.items() if name not in known]
         if new:
             items, texts = zip(*new, strict=True)
             self._sink.write(entry.key, items, texts)
-        checkpoint.advance(entry, cursor, len(new), done=done)
+        self._opened.advance(entry, cursor, len(new), done=done)
         self.totals.items += len(new)
         self.totals.pages += 1
-        self.totals.done += done
+        self._end(entry, done=done)
 
     def finish(self, entry: Entry) -> None:
         """Mark a list as done."""
         self._opened.finish(entry)
-        self.totals.done += 1
+        self._end(entry)
 
     def fail(self, entry: Entry, kind: str, error: str) -> None:
         """Mark a list as failed."""
@@ -138,9 +129,9 @@ class Store:
         self.totals.failed += 1
 
     def restart(self, entry: Entry) -> None:
-        """Let a list begin again from its start; what it has already must not be added twice."""
-        ids = () if isinstance(self._sink, SqliteSink) else self._sink.ids(entry.key)
-        self._opened.restart(entry, ids)
+        """Let a list begin again from its start."""
+        self._compare_ids(entry, resumed=True)
+        self._opened.rewind(entry)
 
     @property
     def unsaved(self) -> bool:
@@ -162,11 +153,37 @@ class Store:
             if checkpoint is not None:
                 checkpoint.close()
 
-    def _is_checked(self, entry: Entry) -> bool:
-        # A list that began again in an earlier run has its ids in the checkpoint already.
-        if entry.number not in self._checked and self._opened.is_checked(entry):
-            self._checked.add(entry.number)
-        return entry.number in self._checked
+    def _end(self, entry: Entry, *, done: bool = True) -> None:
+        self.totals.done += done
+        if done:
+            self._compared.discard(entry.number)
+
+    def _known(self, entry: Entry, ids: list[str], *, done: bool) -> set[str]:
+        """
+        Tell which ids a list has already.
+
+        A server may repeat a page under another token, items move while a list is read by position,
+        and a list may begin again. Only a list that is one page needs no comparison.
+        """
+        checkpoint = self._opened
+        resumed = entry.cursor is not None or checkpoint.is_compared(entry)
+        if done and not resumed and entry.number not in self._compared:
+            return set()
+        self._compare_ids(entry, resumed=resumed)
+        if isinstance(self._sink, SqliteSink):
+            return known_ids(checkpoint.connection, self._sink.table, entry.key, ids)
+        known = known_ids(checkpoint.connection, "harvest_seen", entry.number, ids)
+        checkpoint.remember(entry, ids)
+        return known
+
+    def _compare_ids(self, entry: Entry, *, resumed: bool) -> None:
+        """Compare the ids of a list from now on; the table of a SQLite target has them itself."""
+        if entry.number in self._compared:
+            return
+        self._compared.add(entry.number)
+        if not self._opened.is_compared(entry):
+            missing = resumed and not isinstance(self._sink, SqliteSink)
+            self._opened.compare(entry, self._sink.ids(entry.key) if missing else ())
 
     @property
     def _opened(self) -> Checkpoint:

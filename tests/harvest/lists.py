@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from types import SimpleNamespace
 from typing import Any
 
 import attrs
@@ -24,7 +23,6 @@ class MadePage:
     items: list[Any]
     cursor: str
     next: str | None
-    listing: Any = attrs.field(factory=lambda: SimpleNamespace(by_skip=False))
 
     def raw_items(self) -> list[bytes]:
         return [json.dumps(attrs.asdict(item)).encode() for item in self.items]
