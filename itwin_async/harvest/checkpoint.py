@@ -188,7 +188,7 @@ class Checkpoint:
         """Mark a list as failed."""
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'failed', kind = ?, error = ? WHERE number = ?",
-            (kind, error, entry.number),
+            (kind, _text(error), entry.number),
         )
 
     def rewind(self, entry: Entry) -> None:
@@ -243,10 +243,16 @@ class Checkpoint:
 
     def _add(self, keys: Iterable[tuple[str, str | None]]) -> int:
         sql = "INSERT OR IGNORE INTO harvest_lists (key, title) VALUES (?, ?)"
-        return max(0, self.connection.executemany(sql, keys).rowcount)
+        rows = ((key, _text(title)) for key, title in keys)
+        return max(0, self.connection.executemany(sql, rows).rowcount)
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, values).fetchall()
+
+
+def _text(value: str | None) -> str | None:
+    """Make a text storable that may hold half a character."""
+    return None if value is None else value.encode(errors="backslashreplace").decode()
 
 
 def known_ids(

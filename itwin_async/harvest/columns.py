@@ -54,13 +54,30 @@ def columns_of(cls: type) -> tuple[Column, ...]:
     Describe the attributes of an attrs class.
 
     Raises:
-        ArgumentError: it is no attrs class with an ``id``.
+        ArgumentError: it is no attrs class with an ``id``, a str or an int.
 
     """
     found = tuple(_columns(cls)) if attrs.has(cls) else ()
-    if not any(column.name == "id" for column in found):
-        raise ArgumentError("item", cls, "an attrs class with an id")
+    if not any(column.name == "id" and column.kind in {"text", "integer"} for column in found):
+        raise ArgumentError("item", cls, "an attrs class with an id, a str or an int")
     return found
+
+
+def id_of(item: object) -> str:
+    """
+    Read the id of an item.
+
+    Raises:
+        ValueError: it has none that every target can store.
+
+    """
+    value = getattr(item, "id", None)
+    if isinstance(value, str) and value:
+        value.encode()
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and -_HALF <= value < _HALF:
+        return str(value)
+    raise ValueError(f"an item has the id {value!r:.80}, which cannot be stored")
 
 
 def flat(

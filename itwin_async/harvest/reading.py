@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import typing
 from collections.abc import Iterator, Mapping
@@ -11,13 +10,12 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, overload
 
 import attrs
-import msgspec
 
 from itwin_async import imodels, itwins, saved_views
 from itwin_async._json.converter import from_dict
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.sinks.ndjson import lines_of
+from itwin_async.harvest.sinks.ndjson import lines_of, parse
 from itwin_async.harvest.sinks.parquet import arrow, parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
 from itwin_async.harvest.target import TargetFiles, target_files
@@ -58,7 +56,7 @@ def read(
         cls = _class(files.path, checkpoint.identity.get("item", ""), item)
         if files.form == "sqlite":
             for key, text in texts_of(checkpoint.connection, checkpoint.get("table") or "items"):
-                yield key, from_dict(cls, _parsed(text))
+                yield key, from_dict(cls, parse(text))
             return
         mark = checkpoint.get("mark")
     yield from _from_files(files, cls, int(mark or 0))
@@ -76,21 +74,14 @@ def _class(path: Path, name: str, wanted: type[object] | None) -> type[object]:
 
 def _from_files(files: TargetFiles, cls: type, mark: int) -> Iterator[tuple[str, object]]:
     if files.form == "ndjson":
-        for key, raw in lines_of(files.path, mark):
-            yield key, from_dict(cls, _parsed(raw))
+        for key, value in lines_of(files.path, mark):
+            yield key, from_dict(cls, value)
         return
     arrow()
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     for part in parts_of(files.path, mark):
         yield from _from_part(pq.ParquetFile(part), cls)
-
-
-def _parsed(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        return json.loads(text)  # takes numbers beyond all bounds too
 
 
 def _from_part(part: Any, cls: type) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - untyped

@@ -19,6 +19,7 @@ from itwin_async.errors import (
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
+    DecodeError,
     InvalidRequestError,
     ITwinError,
     RateLimitError,
@@ -27,6 +28,7 @@ from itwin_async.errors import (
 )
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.columns import id_of
 from itwin_async.harvest.errors import explain
 from itwin_async.harvest.progress import OnProgress, Progress, Report
 from itwin_async.harvest.sinks import Sink
@@ -90,15 +92,12 @@ async def run(
         sink, path = target, Path(target.state)
         lock = path.with_name(f"{path.name}.lock")
     with locked(lock, path):
-        harvest = _Run(session, source, Store(str(path), sink), page_size, on_progress)
-        harvest.fail_fast = fail_fast
-        return await harvest.run(concurrency)
+        store = Store(str(path), sink, fail_fast=fail_fast)
+        return await _Run(session, source, store, page_size, on_progress).run(concurrency)
 
 
 class _Run:
     """One run of a harvest."""
-
-    fail_fast = False
 
     def __init__(
         self,
@@ -159,7 +158,7 @@ class _Run:
                 pager = outer(self._session, page_size=self._page_size, cursor=cursor)
                 async with aclosing(pager.pages()) as pages:
                     async for page in pages:
-                        keys = [(item.id, _title(item)) for item in page.items]
+                        keys = [(_key(item), _title(item)) for item in page.items]
                         cursor, done = page.cursor, page.next is None
                         await self._writer.put(partial(store.add_lists, keys, cursor, done=done))
                 if not done:
@@ -218,6 +217,8 @@ class _Run:
                         await self._writer.put(
                             partial(store.add_page, entry, page, cursor, done=done)
                         )
+                        if entry.number in store.unstorable:
+                            return
             except ITwinError as error:
                 if cursor is not None and _is_stale(error) and restarts < _RESTARTS:
                     cursor, restarts = None, restarts + 1
@@ -229,7 +230,7 @@ class _Run:
             return
 
     async def _fail(self, entry: Entry, error: ITwinError) -> None:
-        if self.fail_fast or isinstance(error, AuthenticationError | ConfigurationError):
+        if self._store.fail_fast or isinstance(error, AuthenticationError | ConfigurationError):
             raise error
         if isinstance(error, TransportError | ServerError | RateLimitError):
             # Where one list after another fails like this it is no list's fault.
@@ -290,6 +291,13 @@ def _is_stale(error: ITwinError) -> bool:
     if isinstance(error, ApiError) and error.status == _GONE:
         return True
     return isinstance(error, InvalidRequestError)
+
+
+def _key(item: Named) -> str:
+    try:
+        return id_of(item)
+    except ValueError as problem:
+        raise DecodeError(f"the list of lists cannot be read: {problem}") from None
 
 
 def _title(item: Named) -> str | None:

@@ -11,7 +11,7 @@ from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, cast, overloa
 import attrs
 
 from itwin_async import imodels, itwins, saved_views
-from itwin_async._arguments import Prefer, count
+from itwin_async._arguments import Prefer, count, text
 from itwin_async.errors import ArgumentError
 from itwin_async.paging import Pager
 from itwin_async.session import Session
@@ -73,7 +73,7 @@ class Source(Generic[T_co]):
     item: type[T_co]
     inner: Inner[T_co]
     outer: Outer | None = None
-    keys: tuple[str, ...] = ("",)
+    keys: tuple[str, ...] = attrs.field(default=("",), validator=lambda *given: _check(given[2]))
     parameters: Mapping[str, str] = attrs.field(factory=dict)
     table: str = "items"
 
@@ -235,7 +235,14 @@ def _read(ids: Ids) -> tuple[str, ...]:
         except (OSError, UnicodeDecodeError) as problem:
             raise ArgumentError("itwin_ids", str(ids), f"a readable file ({problem})") from None
         ids = [line.partition("#")[0].strip() for line in lines]
-    return tuple(dict.fromkeys(key for key in ids if key))
+        ids = [line for line in ids if line]
+    return tuple(dict.fromkeys(text("itwin_ids", key) for key in ids))
+
+
+def _check(keys: tuple[str, ...]) -> None:
+    for key in keys:
+        if key != "":  # the key of a single list
+            text("keys", key)
 
 
 def _list(

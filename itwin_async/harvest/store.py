@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
 from collections.abc import Callable, Mapping, Sequence
 
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals, known_ids
-from itwin_async.harvest.columns import columns_of
+from itwin_async.harvest.columns import columns_of, id_of
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.sinks import Sink
@@ -28,12 +29,20 @@ class Store:
     Args:
         name: what the target is called in messages.
         sink: where rows go.
+        fail_fast: raise an error where rows cannot be stored, instead of recording it.
+
+    Attributes:
+        totals: counts of what is written, if not yet committed.
+        unstorable: numbers of the lists that have rows that cannot be stored.
 
     """
 
-    def __init__(self, name: str, sink: Sink) -> None:
+    def __init__(self, name: str, sink: Sink, *, fail_fast: bool = False) -> None:
         self.name = name
+        self.fail_fast = fail_fast
         self.totals = Totals()
+        self.unstorable: set[int] = set()
+        self._is_ours = isinstance(sink, SqliteSink | NdjsonSink | ParquetSink)
         self._sink = sink
         self._checkpoint: Checkpoint | None = None
         self._compared: set[int] = set()
@@ -105,14 +114,31 @@ class Store:
         self.totals.lists += self._opened.add_lists(keys, cursor, done=done)
 
     def add_page(self, entry: Entry, page: Page[object], cursor: str, *, done: bool) -> None:
-        """Add a page of a list, and save the cursor after it; what is there already is left out."""
-        # The page is cut into items here, since a page that waits should not be there twice.
-        rows = _first(page.items, page.raw_items())
+        """
+        Add a page of a list, and save the cursor after it; what is there already is left out.
+
+        A list with rows that cannot be stored fails, and what else comes of it is ignored.
+        """
+        if entry.number in self.unstorable:
+            return
+        try:
+            # The page is cut here, since a page that waits should not be there twice.
+            rows = _first(page.items, page.raw_items())
+        except (ValueError, TypeError) as problem:
+            self._fail_rows(entry, problem)
+            return
         known = self._known(entry, list(rows), done=done)
         new = [row for name, row in rows.items() if name not in known]
         if new:
             items, texts = zip(*new, strict=True)
-            self._sink.write(entry.key, items, texts)
+            try:
+                self._sink.write(entry.key, items, texts)
+            except (ValueError, TypeError, ArithmeticError, sqlite3.DataError) as problem:
+                if not self._is_ours:
+                    raise
+                self._fail_rows(entry, problem)
+                return
+        self._remember(entry, list(rows))
         self._opened.advance(entry, cursor, len(new), done=done)
         self.totals.items += len(new)
         self.totals.pages += 1
@@ -120,18 +146,21 @@ class Store:
 
     def finish(self, entry: Entry) -> None:
         """Mark a list as done."""
-        self._opened.finish(entry)
-        self._end(entry)
+        if entry.number not in self.unstorable:
+            self._opened.finish(entry)
+            self._end(entry)
 
     def fail(self, entry: Entry, kind: str, error: str) -> None:
         """Mark a list as failed."""
-        self._opened.fail(entry, kind, error)
-        self.totals.failed += 1
+        if entry.number not in self.unstorable:
+            self._opened.fail(entry, kind, error)
+            self.totals.failed += 1
 
     def restart(self, entry: Entry) -> None:
         """Let a list begin again from its start."""
-        self._compare_ids(entry, resumed=True)
-        self._opened.rewind(entry)
+        if entry.number not in self.unstorable:
+            self._compare_ids(entry, resumed=True)
+            self._opened.rewind(entry)
 
     @property
     def unsaved(self) -> bool:
@@ -153,6 +182,13 @@ class Store:
             if checkpoint is not None:
                 checkpoint.close()
 
+    def _fail_rows(self, entry: Entry, problem: Exception) -> None:
+        error = TargetError(f"{self.name} cannot store a page of this list: {problem}")
+        if self.fail_fast:
+            raise error
+        self.fail(entry, type(error).__name__, str(error))
+        self.unstorable.add(entry.number)
+
     def _end(self, entry: Entry, *, done: bool = True) -> None:
         self.totals.done += done
         if done:
@@ -172,9 +208,11 @@ class Store:
         self._compare_ids(entry, resumed=resumed)
         if isinstance(self._sink, SqliteSink):
             return known_ids(checkpoint.connection, self._sink.table, entry.key, ids)
-        known = known_ids(checkpoint.connection, "harvest_seen", entry.number, ids)
-        checkpoint.remember(entry, ids)
-        return known
+        return known_ids(checkpoint.connection, "harvest_seen", entry.number, ids)
+
+    def _remember(self, entry: Entry, ids: list[str]) -> None:
+        if entry.number in self._compared and not isinstance(self._sink, SqliteSink):
+            self._opened.remember(entry, ids)
 
     def _compare_ids(self, entry: Entry, *, resumed: bool) -> None:
         """Compare the ids of a list from now on; the table of a SQLite target has them itself."""
@@ -205,7 +243,7 @@ def _first(items: Sequence[object], texts: Sequence[bytes]) -> dict[str, tuple[o
     """Map ids to items and texts; what a page has twice is taken the first time."""
     rows: dict[str, tuple[object, bytes]] = {}
     for item, text in zip(items, texts, strict=True):
-        rows.setdefault(str(getattr(item, "id", "")), (item, text))
+        rows.setdefault(id_of(item), (item, text))
     return rows
 
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
@@ -92,9 +93,7 @@ class NdjsonSink:
     def ids(self, key: str) -> Iterator[str]:
         """Read the ids of a list."""
         self.commit()
-        for found, text in lines_of(self._path):
-            if found == key:
-                yield str(msgspec.json.decode(text)["id"])
+        yield from (str(item["id"]) for found, item in lines_of(self._path) if found == key)
 
     def close(self) -> None:
         """Close the file."""
@@ -111,19 +110,21 @@ class NdjsonSink:
         return self._file
 
 
-class _Line(msgspec.Struct):
-    list: str
-    item: msgspec.Raw
-
-
-def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, bytes]]:
-    """Yield list and JSON of each row in the first ``length`` bytes of a file."""
-    decode = msgspec.json.Decoder(_Line).decode
+def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, Any]]:
+    """Yield list and item of each row in the first ``length`` bytes of a file."""
     size = path.stat().st_size if length is None else length
     with path.open("rb") as file, _unpacked(_Part(file, size), path) as stream:
         for text in stream:
-            line = decode(text)
-            yield line.list, bytes(line.item)
+            line = parse(text)
+            yield line["list"], line["item"]
+
+
+def parse(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
+    """Parse JSON, with numbers beyond all bounds and half characters too."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
 
 
 class _Part(io.RawIOBase):

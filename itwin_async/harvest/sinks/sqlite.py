@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from itwin_async.harvest.columns import Column, Row, flat, reader, storable
@@ -65,13 +66,21 @@ class SqliteSink:
         """Insert rows."""
         read = self._read
         rows = [(key, *read(item), text.decode()) for item, text in zip(items, texts, strict=True)]
-        self.connection.execute("SAVEPOINT page")
+        execute = self.connection.execute
+        execute("SAVEPOINT page")
         try:
-            self._insert(rows)
-        except OverflowError:
-            self.connection.execute("ROLLBACK TO page")
-            self._insert([tuple(map(storable, row)) for row in rows])
-        self.connection.execute("RELEASE page")
+            try:
+                self._insert(rows)
+            except OverflowError:
+                execute("ROLLBACK TO page")
+                self._insert([tuple(map(storable, row)) for row in rows])
+        except BaseException:
+            with suppress(sqlite3.Error):  # a full disk has rolled back everything
+                execute("ROLLBACK TO page")
+            raise
+        finally:
+            with suppress(sqlite3.Error):
+                execute("RELEASE page")
 
     @property
     def waiting(self) -> bool:
