@@ -12,7 +12,7 @@ import msgspec
 
 from itwin_async import harvest as bulk
 from itwin_async._arguments import Prefer
-from itwin_async.cli.harvest_view import View, described, summary
+from itwin_async.cli.harvest_view import View, described, state, summary
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.harvest import Report, Source
 
@@ -31,7 +31,7 @@ _OF_ITWINS = ("favorite-imodels", "recent-imodels", "tags")
 
 class _Harvest(click.Command):
     """
-    ``harvest TARGET`` and ``harvest status TARGET``; no target is called "status".
+    ``harvest TARGET``, ``harvest status TARGET`` and ``harvest check TARGET``.
     """
 
     def make_context(
@@ -41,8 +41,10 @@ class _Harvest(click.Command):
         parent: click.Context | None = None,
         **extra: object,
     ) -> click.Context:
-        if args[:1] == ["status"]:
-            return status.make_context(f"{info_name} status", args[1:], parent, **extra)
+        for command in (status, check):  # every target has an ending
+            if args[:1] == [command.name]:
+                name = f"{info_name} {command.name}"
+                return command.make_context(name, args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
@@ -157,6 +159,18 @@ def status(*, target: str, as_json: bool) -> None:
     async def main() -> None:
         found = bulk.status(target)
         click.echo(msgspec.json.encode(found) if as_json else described(found))
+
+    run(main)
+
+
+@click.command("check")
+@click.argument("target")
+def check(*, target: str) -> None:
+    """Read TARGET whole, and tell whether everything is there that was harvested."""
+
+    async def main() -> None:
+        found = bulk.check(target)
+        click.echo(f"{found.target}: {found.items:,} items, undamaged; {state(found)}")
 
     run(main)
 

@@ -170,17 +170,21 @@ def described(status: Status) -> str:
     """
     source = ", ".join(f"{name} {value}" for name, value in status.source.items())
     known = f"{status.lists_known:,}{'' if status.all_known else ' found so far'}"
-    state = "finished" if status.finished else "not finished; run the same harvest to go on"
     rows = [
         ("target", status.target),
         ("holds", source or "nothing yet"),
         ("lists", f"{status.lists_done:,} done of {known}, {status.lists_failed:,} failed"),
         ("items", f"{status.items:,} in {status.pages:,} pages"),
-        ("state", state),
+        ("state", state(status)),
     ]
     lines = [f"{name:8}{clean(value)}" for name, value in rows]
     lines += failures(status.failures, status.lists_failed)
     return "\n".join(lines)
+
+
+def state(status: Status) -> str:
+    """Say whether a harvest is finished."""
+    return "finished" if status.finished else "not finished; run the same harvest to go on"
 
 
 def failures(found: Iterable[Failure], count: int) -> list[str]:

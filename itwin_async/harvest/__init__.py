@@ -19,7 +19,7 @@ from itwin_async.harvest.sources import (
     recent_itwins,
     tags,
 )
-from itwin_async.harvest.status import Status, status
+from itwin_async.harvest.status import Status, check, status
 
 __all__ = [
     "Exported",
@@ -30,6 +30,7 @@ __all__ = [
     "Source",
     "Status",
     "TargetError",
+    "check",
     "draw_map",
     "export_geojson",
     "favorite_imodels",

@@ -88,15 +88,17 @@ class Checkpoint:
         try:
             self.connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=20)
         except sqlite3.Error as problem:
-            raise explain(problem, path, "used") from None
+            raise explain(problem, path, "opened") from None
         try:
             self._prepare(path)
         except sqlite3.Error as problem:
             self.connection.close()
-            raise explain(problem, path, "used") from None
+            raise explain(problem, path, "opened") from None
         except TargetError:
             self.connection.close()
             raise
+        if not writable:
+            self.connection.execute("BEGIN")  # what is read is of one moment
 
     def _prepare(self, path: Path) -> None:
         tables = {name for (name,) in self._all("SELECT name FROM sqlite_master")}
@@ -222,6 +224,16 @@ class Checkpoint:
             " total(items), total(pages) FROM harvest_lists"
         )
         return Totals(*(int(value) for value in rows[0]))
+
+    def items(self) -> dict[str, int]:
+        """Count the rows of each list that has some."""
+        return dict(self._all("SELECT key, items FROM harvest_lists WHERE items"))
+
+    def verify(self) -> None:
+        """Let SQLite look for damage, which raises ``sqlite3.DatabaseError``."""
+        faults = [text for (text,) in self._all("PRAGMA integrity_check(1)") if text != "ok"]
+        if faults:
+            raise sqlite3.DatabaseError(faults[0])
 
     def failures(self) -> list[Failure]:
         """Read lists that failed, the first thousand."""

@@ -6,7 +6,6 @@ import os
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import closing
-from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, overload
 
 import attrs
@@ -14,17 +13,17 @@ import attrs
 from itwin_async import imodels, itwins, saved_views
 from itwin_async._json.converter import from_dict
 from itwin_async.harvest.checkpoint import Checkpoint
-from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.sinks.ndjson import lines_of, parse
 from itwin_async.harvest.sinks.parquet import arrow, parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
-from itwin_async.harvest.target import TargetFiles, target_files
+from itwin_async.harvest.target import Form, TargetFiles, target_files
 
 T = TypeVar("T")
 
 Item: TypeAlias = imodels.IModelSummary | itwins.ITwinSummary | saved_views.Tag
 
-_CLASSES: dict[str, type] = {
+CLASSES: dict[str, type] = {
     "IModel": imodels.IModel,
     "IModelSummary": imodels.IModelSummary,
     "ITwin": itwins.ITwin,
@@ -52,42 +51,64 @@ def read(
 
     """
     files = target_files(target)
-    with closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        cls = _class(files.path, checkpoint.identity.get("item", ""), item)
-        if files.form == "sqlite":
-            for key, text in texts_of(checkpoint.connection, checkpoint.get("table") or "items"):
-                yield key, from_dict(cls, parse(text))
-            return
-        mark = checkpoint.get("mark")
-    yield from _from_files(files, cls, int(mark or 0))
+    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        cls = class_of(files, checkpoint, item)
+        for key, value in rows_of(files, checkpoint):
+            yield key, build(cls, value, files.form)
 
 
-def _class(path: Path, name: str, wanted: type[object] | None) -> type[object]:
-    cls = _CLASSES.get(name)
+def class_of(
+    files: TargetFiles, checkpoint: Checkpoint, wanted: type[object] | None
+) -> type[object]:
+    """Find the class of the items of a target, or raise ``TargetError``."""
+    name = checkpoint.identity.get("item", "")
+    cls = CLASSES.get(name)
     if cls is None and wanted is not None and wanted.__name__ == name:
         return wanted
     if cls is None or (wanted is not None and not issubclass(cls, wanted)):
         other = "" if wanted is None else f", not {wanted.__name__}"
-        raise TargetError(f"{path} holds items of {name or 'an unknown class'}{other}")
+        raise TargetError(f"{files.path} holds items of {name or 'an unknown class'}{other}")
     return cls
 
 
-def _from_files(files: TargetFiles, cls: type, mark: int) -> Iterator[tuple[str, object]]:
+def rows_of(files: TargetFiles, checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:
+    """
+    Read list and plain value of each row; closes the checkpoint where it is not needed.
+
+    Raises:
+        TargetError: a file is not as it was written.
+
+    """
+    if files.form == "sqlite":
+        table = checkpoint.get("table") or "items"
+        for key, text in texts_of(checkpoint.connection, table):
+            yield key, parse(text)
+        return
+    count, mark, written = 0, int(checkpoint.get("mark") or 0), checkpoint.totals().items
+    checkpoint.close()  # a slow reader must not keep a harvest from being resumed
+    for count, row in enumerate(_rows_of_files(files, mark), 1):  # noqa: B007 - counted on
+        yield row
+    if count != written:
+        raise damaged(files.path, f"it has {count} rows where {written} were written")
+
+
+def build(cls: type[object], value: Any, form: Form) -> object:  # noqa: ANN401 - JSON
+    """Make an item of a row's plain value."""
+    return _build(cls, value) if form == "parquet" else from_dict(cls, value)
+
+
+def _rows_of_files(files: TargetFiles, mark: int) -> Iterator[tuple[str, Any]]:
     if files.form == "ndjson":
-        for key, value in lines_of(files.path, mark):
-            yield key, from_dict(cls, value)
+        yield from lines_of(files.path, mark)
         return
     arrow()
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     for part in parts_of(files.path, mark):
-        yield from _from_part(pq.ParquetFile(part), cls)
-
-
-def _from_part(part: Any, cls: type) -> Iterator[tuple[str, object]]:  # noqa: ANN401 - untyped
-    for batch in part.iter_batches(1000):
-        for row in batch.to_pylist():
-            yield row.pop("list"), _build(cls, row)
+        with reading(part), pq.ParquetFile(part, page_checksum_verification=True) as file:
+            for batch in file.iter_batches(1000):
+                for row in batch.to_pylist():
+                    yield row.pop("list"), row
 
 
 def _build(cls: type, row: Mapping[str, object]) -> object:

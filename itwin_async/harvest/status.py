@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import closing
 
 import attrs
 
 from itwin_async.harvest.checkpoint import Checkpoint
+from itwin_async.harvest.errors import damaged, reading
 from itwin_async.harvest.progress import Failure
-from itwin_async.harvest.target import target_files
+from itwin_async.harvest.reading import CLASSES, build, rows_of
+from itwin_async.harvest.target import TargetFiles, target_files
 
 
 @attrs.frozen
@@ -51,21 +54,53 @@ def status(target: str | os.PathLike[str]) -> Status:
     Tell how far a harvest is; it may be running.
 
     Raises:
-        TargetError: there is no such harvest.
-        ArgumentError: its name ends in nothing that is known.
+        TargetError: there is no such harvest, or it cannot be read.
+        ArgumentError: the name has none of the known endings.
 
     """
     files = target_files(target)
-    with closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        totals = checkpoint.totals()
-        return Status(
-            target=str(files.path),
-            source=checkpoint.identity,
-            lists_known=totals.lists,
-            lists_done=totals.done,
-            lists_failed=totals.failed,
-            all_known=checkpoint.all_known,
-            items=totals.items,
-            pages=totals.pages,
-            failures=checkpoint.failures(),
-        )
+    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        return _status(files, checkpoint)
+
+
+def check(target: str | os.PathLike[str]) -> Status:
+    """
+    Read a target whole and compare it with its checkpoint; the harvest may be unfinished.
+
+    Raises:
+        TargetError: the target is damaged, or rows of a list are missing or too many.
+        ArgumentError: the name has none of the known endings.
+
+    """
+    files, found = target_files(target), Counter[str]()
+    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        with reading(files.state):
+            checkpoint.verify()
+            expected, result = checkpoint.items(), _status(files, checkpoint)
+        cls = CLASSES.get(result.source.get("item", ""))
+        for key, value in rows_of(files, checkpoint):
+            found[key] += 1
+            if cls is not None:
+                build(cls, value, files.form)
+    for key in {**expected, **found}:
+        there, written = found.get(key, 0), expected.get(key, 0)
+        if there != written:
+            raise damaged(
+                files.path, f"the list {key} has {there} rows where {written} were written"
+            )
+    return result
+
+
+def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
+    totals = checkpoint.totals()
+    return Status(
+        target=str(files.path),
+        source=checkpoint.identity,
+        lists_known=totals.lists,
+        lists_done=totals.done,
+        lists_failed=totals.failed,
+        all_known=checkpoint.all_known,
+        items=totals.items,
+        pages=totals.pages,
+        failures=checkpoint.failures(),
+    )

@@ -161,7 +161,7 @@ async def test_a_file_that_was_cut_is_refused(session: Session, tmp_path: Path) 
     await harvest.run(session, FULL, target)
     with target.open("r+b") as file:
         file.truncate(100)
-    with pytest.raises(harvest.TargetError, match="it was changed"):
+    with pytest.raises(harvest.TargetError):
         await harvest.run(session, FULL, target)
 
 
@@ -170,5 +170,5 @@ async def test_a_part_that_was_removed_is_missed(session: Session, tmp_path: Pat
     target = tmp_path / "out.parquet"
     await harvest.run(session, FULL, target)
     (target / "part-000000.parquet").unlink()
-    with pytest.raises(harvest.TargetError, match="is missing"):
+    with pytest.raises(harvest.TargetError, match=r"part-000000\.parquet"):
         await harvest.run(session, FULL, target)
