@@ -12,9 +12,12 @@ import msgspec
 
 from itwin_async import harvest as bulk
 from itwin_async._arguments import Prefer
+from itwin_async.cli.failures import complain
 from itwin_async.cli.harvest_view import View, described, state, summary
 from itwin_async.cli.runtime import Options, open_session, run, session_options
-from itwin_async.harvest import Report, Source
+from itwin_async.harvest import Report, Source, TargetError
+from itwin_async.harvest.output import probe, refuse_overlap, replacing
+from itwin_async.harvest.target import target_files
 
 _INCOMPLETE = 1
 
@@ -112,9 +115,13 @@ def harvest(
         raise click.UsageError(f"--itwins is for {', '.join(_OF_ITWINS)}")
 
     async def main() -> int:
-        source = _SOURCES[what](itwins, "representation" if full else "minimal")
+        files, inputs = target_files(target), [Path(".env"), *([itwins] if itwins else [])]
+        for path in inputs:
+            refuse_overlap(path, files)
         if report is not None:
-            report.open("a").close()  # to learn now, and not in the morning, that it cannot be
+            refuse_overlap(report, files, *inputs)
+            probe(report)  # to learn now, and not in the morning, that it cannot be written
+        source = _SOURCES[what](itwins, "representation" if full else "minimal")
         with View(target, quiet=quiet) as view, _told(view, report, source.identity):
             async with open_session(options) as session:
                 done = await bulk.run(
@@ -140,14 +147,18 @@ def _told(view: View, report: Path | None, source: dict[str, str]) -> Iterator[N
     try:
         yield
     except BaseException as problem:
-        _write(report, view.broken_off(source, str(problem) or "interrupted"))
+        try:
+            _write(report, view.broken_off(source, str(problem) or "interrupted"))
+        except TargetError as other:  # what ended the harvest matters more
+            complain(str(other))
         view.say_how_to_go_on()
         raise
 
 
 def _write(file: Path | None, report: Report) -> None:
     if file is not None:
-        file.write_text(f"{report.to_json()}\n", encoding="utf-8")
+        with replacing(file) as stream:
+            stream.write(f"{report.to_json()}\n".encode())
 
 
 @click.command("status")

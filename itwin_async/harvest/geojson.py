@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
@@ -12,7 +11,9 @@ import attrs
 import msgspec
 
 from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.reading import read
+from itwin_async.harvest.target import target_files
 from itwin_async.imodels import IModel, IModelSummary
 from itwin_async.itwins import ITwin, ITwinSummary
 
@@ -43,32 +44,20 @@ def export_geojson(target: str | os.PathLike[str], path: str | os.PathLike[str])
         path: the GeoJSON file; replaced when everything is written.
 
     Raises:
-        TargetError: there is no such harvest, it has no places, or the file cannot be written.
+        TargetError: there is no such harvest, it has no places, or the file cannot be
+            written or belongs to the target.
 
     """
-    place = Path(path)
-    written = 0
-    try:
-        number, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-    except OSError as problem:
-        raise TargetError(f"{place} cannot be written: {problem.strerror}") from None
-    temporary = Path(name)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(b'{"type":"FeatureCollection","features":[')
-            count = 0
-            for count, feature in enumerate(features(target), 1):  # noqa: B007 - counted on
-                if feature is not None:
-                    file.write(b",\n" if written else b"\n")
-                    file.write(msgspec.json.encode(feature))
-                    written += 1
-            file.write(b"\n]}\n")
-        temporary.chmod(0o644)
-        temporary.replace(place)
-    except OSError as problem:
-        raise TargetError(f"{place} cannot be written: {problem.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    output, count, written = Path(path), 0, 0
+    refuse_overlap(output, target_files(target))
+    with replacing(output) as file:
+        file.write(b'{"type":"FeatureCollection","features":[')
+        for count, feature in enumerate(features(target), 1):  # noqa: B007 - counted on
+            if feature is not None:
+                file.write(b",\n" if written else b"\n")
+                file.write(msgspec.json.encode(feature))
+                written += 1
+        file.write(b"\n]}\n")
     return Exported(written, count - written)
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import features
+from itwin_async.harvest.output import refuse_overlap, replacing
+from itwin_async.harvest.target import target_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,10 +30,13 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
         path: the picture; its ending decides the format, such as ``.png`` or ``.svg``.
 
     Raises:
-        TargetError: there is no such harvest, or it has no places.
+        TargetError: there is no such harvest, it has no places, or the picture cannot be written
+            or belongs to the target.
         ConfigurationError: matplotlib is not installed.
 
     """
+    output = Path(path)
+    refuse_overlap(output, target_files(target))
     figures, patches, collections = _matplotlib()
     boxes: list[tuple[float, float, float, float]] = []
     points: list[tuple[float, float]] = []
@@ -54,10 +60,8 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
     _frame(axes, boxes, points)
     count = len(boxes) + len(points)
     axes.set_title(f"{os.fspath(target)}: {count:,} on the map", loc="left", fontsize=11)
-    try:
-        figure.savefig(os.fspath(path), dpi=140)
-    except (OSError, ValueError) as problem:
-        raise TargetError(f"{os.fspath(path)} cannot be written: {problem}") from None
+    with replacing(output) as file:
+        figure.savefig(file, dpi=140, format=output.suffix[1:] or "png")
     return count
 
 

@@ -25,6 +25,7 @@ _ENDINGS: dict[str, Form] = {
     ".ndjson.zst": "ndjson",
     ".parquet": "parquet",
 }
+_SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 
 
 @attrs.frozen
@@ -44,6 +45,11 @@ class TargetFiles:
     form: Form
     state: Path
     lock: Path
+
+    def all(self) -> list[Path]:
+        """List every file that a harvest writes, but for the parts in a directory."""
+        beside = [self.state.with_name(f"{self.state.name}{end}") for end in _SQLITE_BESIDE]
+        return [self.path, self.state, self.lock, *beside]
 
 
 def target_files(target: str | os.PathLike[str]) -> TargetFiles:
