@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
-import msgspec
 
 from itwin_async import harvest as bulk
 from itwin_async._arguments import Prefer
 from itwin_async.cli.failures import complain
-from itwin_async.cli.harvest_view import View, described, state, summary
+from itwin_async.cli.harvest_view import View, checked, described, shown, summary
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.harvest import Report, Source, TargetError
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
+from itwin_async.harvest.sources import parse_ids
 from itwin_async.harvest.target import target_files
 
 _INCOMPLETE = 1
+_STDIN = Path("-")
 
-_Ids = Path | None
+_Ids: TypeAlias = Path | list[str] | None
 _SOURCES: dict[str, Callable[[_Ids, Prefer], Source[Any]]] = {
     "favorite-imodels": lambda ids, prefer: bulk.favorite_imodels(ids, prefer=prefer),
     "favorite-itwins": lambda _, prefer: bulk.favorite_itwins(prefer=prefer),
@@ -62,9 +64,9 @@ class _Harvest(click.Command):
 )
 @click.option(
     "--itwins",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="iTwins to harvest, one id a line, instead of all favorite ones.",
+    help="iTwins to harvest, one id a line, instead of all favorite ones; - is standard input.",
 )
 @click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
 @click.option(
@@ -115,13 +117,8 @@ def harvest(
         raise click.UsageError(f"--itwins is for {', '.join(_OF_ITWINS)}")
 
     async def main() -> int:
-        files, inputs = target_files(target), [Path(".env"), *([itwins] if itwins else [])]
-        for path in inputs:
-            refuse_overlap(path, files)
-        if report is not None:
-            refuse_overlap(report, files, *inputs)
-            probe(report)  # to learn now, and not in the morning, that it cannot be written
-        source = _SOURCES[what](itwins, "representation" if full else "minimal")
+        _refuse_overlaps(target, itwins, report)
+        source = _SOURCES[what](_ids_of(itwins), "representation" if full else "minimal")
         with View(target, quiet=quiet) as view, _told(view, report, source.identity):
             async with open_session(options) as session:
                 done = await bulk.run(
@@ -139,6 +136,23 @@ def harvest(
         return 0 if done.complete else _INCOMPLETE
 
     run(main)
+
+
+def _refuse_overlaps(target: str, itwins: Path | None, report: Path | None) -> None:
+    files, inputs = target_files(target), [Path(".env")]
+    if itwins is not None and itwins != _STDIN:
+        inputs.append(itwins)
+    for path in inputs:
+        refuse_overlap(path, files)
+    if report is not None:
+        refuse_overlap(report, files, *inputs)
+        probe(report)  # to learn now, and not in the morning, that it cannot be written
+
+
+def _ids_of(itwins: Path | None) -> _Ids:
+    if itwins != _STDIN:
+        return itwins
+    return parse_ids(sys.stdin.buffer.read(), "standard input")
 
 
 @contextmanager
@@ -169,7 +183,7 @@ def status(*, target: str, as_json: bool) -> None:
 
     async def main() -> None:
         found = bulk.status(target)
-        click.echo(msgspec.json.encode(found) if as_json else described(found))
+        click.echo(found.to_json() if as_json else described(found))
 
     run(main)
 
@@ -181,7 +195,7 @@ def check(*, target: str) -> None:
 
     async def main() -> None:
         found = bulk.check(target)
-        click.echo(f"{found.target}: {found.items:,} items, undamaged; {state(found)}")
+        click.echo(checked(found))
 
     run(main)
 
@@ -212,7 +226,7 @@ def export(*, target: str, geojson: Path) -> None:
     async def main() -> None:
         done = bulk.export_geojson(target, geojson)
         left = f"; {done.without_place:,} without a place left out" if done.without_place else ""
-        click.echo(f"{geojson}: {done.features:,} features{left}", err=True)
+        click.echo(f"{shown(str(geojson))}: {done.features:,} features{left}", err=True)
 
     run(main)
 
@@ -236,7 +250,7 @@ def draw(*, target: str, png: Path) -> None:
 
     async def main() -> None:
         count = bulk.draw_map(target, png)
-        click.echo(f"{png}: {count:,} on the map", err=True)
+        click.echo(f"{shown(str(png))}: {count:,} on the map", err=True)
 
     run(main)
 

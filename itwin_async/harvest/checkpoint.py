@@ -12,7 +12,7 @@ from typing import Any
 import attrs
 
 from itwin_async.harvest.errors import TargetError, explain
-from itwin_async.harvest.progress import Failure
+from itwin_async.harvest.progress import Failure, printable
 
 FORMAT = "1"
 
@@ -190,7 +190,7 @@ class Checkpoint:
         """Mark a list as failed."""
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'failed', kind = ?, error = ? WHERE number = ?",
-            (kind, _text(error), entry.number),
+            (kind, printable(error), entry.number),
         )
 
     def rewind(self, entry: Entry) -> None:
@@ -255,16 +255,11 @@ class Checkpoint:
 
     def _add(self, keys: Iterable[tuple[str, str | None]]) -> int:
         sql = "INSERT OR IGNORE INTO harvest_lists (key, title) VALUES (?, ?)"
-        rows = ((key, _text(title)) for key, title in keys)
+        rows = ((key, None if title is None else printable(title)) for key, title in keys)
         return max(0, self.connection.executemany(sql, rows).rowcount)
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, values).fetchall()
-
-
-def _text(value: str | None) -> str | None:
-    """Make a text storable that may hold half a character."""
-    return None if value is None else value.encode(errors="backslashreplace").decode()
 
 
 def known_ids(

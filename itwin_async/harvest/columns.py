@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import types
 import typing
@@ -141,7 +142,10 @@ def storable(value: object) -> object:
 
 def as_json(value: object) -> str:
     """Write a value that has no column type of its own as JSON."""
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except OverflowError:  # whole numbers beyond 64 bits
+        return json.dumps(value, default=str)
 
 
 def _columns(cls: type) -> Iterator[Column]:

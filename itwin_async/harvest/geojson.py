@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import attrs
-import msgspec
 
+from itwin_async.harvest.columns import as_json
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.reading import read
@@ -55,7 +56,7 @@ def export_geojson(target: str | os.PathLike[str], path: str | os.PathLike[str])
         for count, feature in enumerate(features(target), 1):  # noqa: B007 - counted on
             if feature is not None:
                 file.write(b",\n" if written else b"\n")
-                file.write(msgspec.json.encode(feature))
+                file.write(as_json(feature).encode())
                 written += 1
         file.write(b"\n]}\n")
     return Exported(written, count - written)
@@ -100,10 +101,15 @@ def _feature(key: str, item: IModel | ITwin) -> dict[str, object] | None:
 
 def _geometry(item: IModel | ITwin) -> dict[str, object] | None:
     if isinstance(item, IModel):
-        return None if item.extent is None else item.extent.__geo_interface__
+        if item.extent is None:
+            return None
+        corners = (item.extent.south_west, item.extent.north_east)
+        known = all(math.isfinite(part) for corner in corners for part in attrs.astuple(corner))
+        return item.extent.__geo_interface__ if known else None
     if item.latitude is None or item.longitude is None:
         return None
-    return {"type": "Point", "coordinates": (item.longitude, item.latitude)}
+    place = (item.longitude, item.latitude)
+    return {"type": "Point", "coordinates": place} if all(map(math.isfinite, place)) else None
 
 
 def _plain(value: object) -> object:

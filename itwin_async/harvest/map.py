@@ -12,6 +12,7 @@ from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import features
 from itwin_async.harvest.output import refuse_overlap, replacing
+from itwin_async.harvest.progress import printable
 from itwin_async.harvest.target import target_files
 
 if TYPE_CHECKING:
@@ -59,9 +60,12 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
     axes.scatter([x for x, _ in spots], [y for _, y in spots], s=9, color=_INK, linewidth=0)
     _frame(axes, boxes, points)
     count = len(boxes) + len(points)
-    axes.set_title(f"{os.fspath(target)}: {count:,} on the map", loc="left", fontsize=11)
+    axes.set_title(f"{printable(os.fspath(target))}: {count:,} on the map", loc="left", fontsize=11)
     with replacing(output) as file:
-        figure.savefig(file, dpi=140, format=output.suffix[1:] or "png")
+        try:
+            figure.savefig(file, dpi=140, format=output.suffix[1:] or "png")
+        except ValueError as problem:  # no such format
+            raise TargetError(f"{output} cannot be written: {problem}") from None
     return count
 
 

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
+from itwin_async.errors import ArgumentError
 from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.target import TargetFiles
 
@@ -45,8 +46,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     Raises:
         TargetError: it cannot be written.
+        ArgumentError: no file can have this name.
 
     """
+    _check_name(path)
     try:
         stream = _stream(path)
         if stream is not None:
@@ -67,7 +70,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
             draft.unlink(missing_ok=True)
     except BrokenPipeError:
         raise  # whoever read the stream has seen enough
-    except (OSError, ValueError) as problem:
+    except OSError as problem:
         raise explain(problem, path) from None
 
 
@@ -79,6 +82,7 @@ def probe(path: Path) -> None:
         TargetError: it cannot.
 
     """
+    _check_name(path)
     try:
         if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
             raise TargetError(f"{path} cannot be written: it is a directory or read-only")
@@ -87,8 +91,13 @@ def probe(path: Path) -> None:
             draft = final.with_name(f".itwin-async-{secrets.token_hex(8)}")
             draft.touch(exist_ok=False)
             draft.unlink()
-    except (OSError, ValueError) as problem:
+    except OSError as problem:
         raise explain(problem, path) from None
+
+
+def _check_name(path: Path) -> None:
+    if "\0" in str(path):
+        raise ArgumentError("path", str(path), "a name without NUL characters")
 
 
 def _stream(path: Path) -> BinaryIO | None:
@@ -121,7 +130,7 @@ def _is_same(one: Path, other: Path) -> bool:
 def _resolved(path: Path) -> Path:
     try:
         return path.resolve()
-    except (OSError, RuntimeError):  # links that lead in a circle
+    except (OSError, RuntimeError, ValueError):  # such as links that lead in a circle
         return path.absolute()
 
 

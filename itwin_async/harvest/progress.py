@@ -90,7 +90,24 @@ class Report:
 
     def to_json(self) -> str:
         """Write the report as a JSON object."""
-        return msgspec.json.format(msgspec.json.encode(attrs.asdict(self)), indent=2).decode()
+        return to_json(self)
 
 
 OnProgress: TypeAlias = Callable[[Progress], object]
+
+
+def to_json(value: attrs.AttrsInstance) -> str:
+    """Write an object of this package as JSON, whatever bytes the names of files hold."""
+    plain = attrs.asdict(value, value_serializer=lambda _, __, member: _printable(member))
+    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+
+
+def printable(text: str) -> str:
+    """Write out what is no character: bytes of a file name that are no UTF-8, half characters."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _printable(value: object) -> object:
+    if isinstance(value, dict):
+        return {printable(name): printable(text) for name, text in value.items()}
+    return printable(value) if isinstance(value, str) else value

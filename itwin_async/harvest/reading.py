@@ -105,8 +105,9 @@ def _rows_of_files(files: TargetFiles, mark: int) -> Iterator[tuple[str, Any]]:
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     for part in parts_of(files.path, mark):
-        with reading(part), pq.ParquetFile(part, page_checksum_verification=True) as file:
-            for batch in file.iter_batches(1000):
+        # Opened here, since pyarrow takes no names that are not UTF-8.
+        with reading(part), part.open("rb") as file:
+            for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(1000):
                 for row in batch.to_pylist():
                     yield row.pop("list"), row
 

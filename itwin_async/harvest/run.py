@@ -88,6 +88,8 @@ async def run(
         sink, path, lock = sink_of(files, source.table), files.path, files.lock
         if files.form == "parquet":
             _make(path)
+    elif isinstance(target, bytes) or not hasattr(target, "state"):
+        raise ArgumentError("target", target, "a name, a path or a sink")
     else:
         sink, path = target, Path(target.state)
         lock = path.with_name(f"{path.name}.lock")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial
@@ -18,6 +19,14 @@ from itwin_async.session import Session
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),  # begins like the one of UTF-16
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 
 Ids: TypeAlias = Iterable[str] | str | Path
 """Ids, or the name of a file that holds one a line."""
@@ -231,12 +240,32 @@ def _digest(keys: Iterable[str]) -> str:
 def _read(ids: Ids) -> tuple[str, ...]:
     if isinstance(ids, str | Path):
         try:
-            lines = Path(ids).read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError) as problem:
+            data = Path(ids).read_bytes()
+        except (OSError, ValueError) as problem:
             raise ArgumentError("itwin_ids", str(ids), f"a readable file ({problem})") from None
-        ids = [line.partition("#")[0].strip() for line in lines]
-        ids = [line for line in ids if line]
+        ids = parse_ids(data, str(ids))
     return tuple(dict.fromkeys(text("itwin_ids", key) for key in ids))
+
+
+def parse_ids(data: bytes, name: str) -> list[str]:
+    """
+    Read one id a line; what follows a ``#`` is a remark. Windows programs write byte order marks.
+
+    Raises:
+        ArgumentError: it is no text.
+
+    """
+    marked = [encoding for mark, encoding in _MARKS if data.startswith(mark)]
+    try:
+        lines = data.decode(marked[0] if marked else "utf-8")
+    except UnicodeDecodeError as problem:
+        raise ArgumentError("itwin_ids", name, f"a readable file ({problem})") from None
+    if "\0" in lines:
+        raise ArgumentError(
+            "itwin_ids", name, "a text file; it has NUL characters: save it as UTF-8"
+        )
+    ids = (line.partition("#")[0].strip() for line in lines.splitlines())
+    return [key for key in ids if key]
 
 
 def _check(keys: tuple[str, ...]) -> None:

@@ -10,7 +10,7 @@ import attrs
 
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import damaged, reading
-from itwin_async.harvest.progress import Failure
+from itwin_async.harvest.progress import Failure, to_json
 from itwin_async.harvest.reading import CLASSES, build, rows_of
 from itwin_async.harvest.target import TargetFiles, target_files
 
@@ -47,6 +47,10 @@ class Status:
     def finished(self) -> bool:
         """Whether everything is there, except for lists that failed."""
         return self.all_known and self.lists_done + self.lists_failed == self.lists_known
+
+    def to_json(self) -> str:
+        """Write the status as a JSON object."""
+        return to_json(self)
 
 
 def status(target: str | os.PathLike[str]) -> Status:

@@ -61,8 +61,13 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
 
     """
     path = Path(target)
-    if path.is_symlink():  # all names of a target share one checkpoint and one lock
-        path = path.resolve()
+    if "\0" in str(path):
+        raise ArgumentError("target", str(path), "a name without NUL characters")
+    try:
+        if path.is_symlink():  # all names of a target share one checkpoint and one lock
+            path = path.resolve()
+    except (OSError, RuntimeError) as problem:  # too long, or links that lead in a circle
+        raise explain(problem, path, "found") from None
     name = path.name.lower()
     known = [ending for ending in _ENDINGS if name.endswith(ending) and name != ending]
     if not known:

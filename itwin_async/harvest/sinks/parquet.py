@@ -50,8 +50,8 @@ class ParquetSink:
         import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
         for part in parts_of(self._path, self._parts):
-            with reading(part):
-                pq.read_metadata(part)
+            with reading(part), part.open("rb") as file:
+                pq.read_metadata(file)
         for match, path in _matches(self._path):
             if match[2] or int(match[1]) >= self._parts:
                 if mark is None:
@@ -91,8 +91,8 @@ class ParquetSink:
         yield from _ids(self._arrow.Table.from_batches(self._batches, self._schema), key)
         for number in range(self._parts):
             part = self._path / _name(number)
-            with reading(part):
-                yield from _ids(pq.read_table(part, columns=["list", "id"]), key)
+            with reading(part), part.open("rb") as file:
+                yield from _ids(pq.read_table(file, columns=["list", "id"]), key)
 
     def close(self) -> None:
         """Forget what is not written."""
