@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 
+from itwin_async.errors import ITwinError
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals, known_ids
 from itwin_async.harvest.columns import columns_of, id_of
-from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sinks.ndjson import NdjsonSink
@@ -20,6 +22,18 @@ from itwin_async.listing import Page
 
 _COMMIT_AFTER = 1.0  # seconds that rows wait where the sink does not ask for a commit
 _PARQUET_COMMIT_AFTER = 20.0  # a part that is written often is a small one
+
+
+class SinkError(Exception):
+    """Carries an error of a caller's own sink past those who explain errors of ours."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+class UnstorableError(TargetError):
+    """Rows cannot be stored, though the target is sound."""
 
 
 class Store:
@@ -67,11 +81,13 @@ class Store:
                 _compare(self.name, begun, identity)
             if isinstance(sink, SqliteSink):
                 sink.connection = checkpoint.connection
-            sink.open(columns, checkpoint.get("mark"))
+            mark = checkpoint.get("mark")
+            with self._blaming_sink():
+                sink.open(columns, mark)
             if not begun:
                 keys = source.keys if source.outer is None else ()
                 checkpoint.begin(identity, source.table, keys)
-                checkpoint.set("mark", sink.commit())
+                self._save_mark(checkpoint)
             checkpoint.reopen()
             self.totals = checkpoint.totals()
         except BaseException:
@@ -104,7 +120,9 @@ class Store:
             self._deadline = time.monotonic() + self._commit_after
         for step in steps:
             step()
-        if self._sink.waiting or time.monotonic() >= self._deadline:
+        with self._blaming_sink():
+            due = self._sink.waiting
+        if due or time.monotonic() >= self._deadline:
             self.commit()
 
     def add_lists(
@@ -132,10 +150,9 @@ class Store:
         if new:
             items, texts = zip(*new, strict=True)
             try:
-                self._sink.write(entry.key, items, texts)
-            except (ValueError, TypeError, ArithmeticError, sqlite3.DataError) as problem:
-                if not self._is_ours:
-                    raise
+                with self._blaming_sink():
+                    self._write(entry.key, items, texts)
+            except UnstorableError as problem:
                 self._fail_rows(entry, problem)
                 return
         self._remember(entry, list(rows))
@@ -170,17 +187,26 @@ class Store:
     def commit(self) -> None:
         """Make everything durable."""
         if self._checkpoint is not None and self.unsaved:
-            self._checkpoint.set("mark", self._sink.commit())
+            self._save_mark(self._checkpoint)
             self._checkpoint.connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the target; what is not committed is dropped."""
         checkpoint, self._checkpoint = self._checkpoint, None
         try:
-            self._sink.close()
+            with self._blaming_sink():
+                self._sink.close()
         finally:
             if checkpoint is not None:
                 checkpoint.close()
+
+    def _write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+        try:
+            self._sink.write(key, items, texts)
+        except (ValueError, TypeError, ArithmeticError, sqlite3.DataError) as problem:
+            if not self._is_ours:
+                raise
+            raise UnstorableError(str(problem)) from problem
 
     def _fail_rows(self, entry: Entry, problem: Exception) -> None:
         error = TargetError(f"{self.name} cannot store a page of this list: {problem}")
@@ -221,7 +247,29 @@ class Store:
         self._compared.add(entry.number)
         if not self._opened.is_compared(entry):
             missing = resumed and not isinstance(self._sink, SqliteSink)
-            self._opened.compare(entry, self._sink.ids(entry.key) if missing else ())
+            self._opened.compare(entry, self._sink_ids(entry.key) if missing else ())
+
+    def _sink_ids(self, key: str) -> Iterator[str]:
+        with self._blaming_sink():
+            yield from self._sink.ids(key)
+
+    def _save_mark(self, checkpoint: Checkpoint) -> None:
+        with self._blaming_sink():
+            mark = self._sink.commit()
+        checkpoint.set("mark", mark)
+
+    @contextmanager
+    def _blaming_sink(self) -> Iterator[None]:
+        """Explain errors of our sinks; those of a caller's own sink are the caller's."""
+        try:
+            yield
+        except (ITwinError, MemoryError):
+            raise
+        except Exception as problem:
+            if not self._is_ours and not isinstance(problem, OSError):
+                raise SinkError(problem) from problem
+            name = self.name if self._is_ours else f"the sink {type(self._sink).__name__}"
+            raise explain(problem, name) from problem
 
     @property
     def _opened(self) -> Checkpoint:

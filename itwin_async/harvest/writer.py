@@ -11,7 +11,7 @@ from typing import Self, TypeAlias, TypeVar
 
 from itwin_async.errors import ITwinError
 from itwin_async.harvest.errors import explain
-from itwin_async.harvest.store import Store
+from itwin_async.harvest.store import SinkError, Store
 
 T = TypeVar("T")
 
@@ -66,12 +66,15 @@ class Writer:
                 self._task.cancel()
             raise
         finally:
-            self._thread.submit(self._store.close)
+            closed = self._thread.submit(_without_cancellation, self._store.close)
             # The thread is done in an instant, and whoever comes next must find the files closed.
             self._thread.shutdown(wait=True)
         known = error is self._problem or isinstance(error, asyncio.CancelledError)
         if self._problem is not None and not known:
             raise self._problem
+        failed = closed.exception()
+        if error is None and isinstance(failed, Exception):
+            raise self._explained(failed) from failed
 
     async def put(self, step: Step) -> None:
         """
@@ -95,12 +98,18 @@ class Writer:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._thread, _without_cancellation, function)
-        except ITwinError as problem:
-            self._problem = problem
-            raise
-        except Exception as problem:  # each library has exceptions of its own
-            self._problem = explain(problem, self._store.name)
+        except Exception as problem:
+            self._problem = self._explained(problem)
+            if self._problem is problem:
+                raise
             raise self._problem from problem
+
+    def _explained(self, problem: Exception) -> Exception:
+        if isinstance(problem, SinkError):
+            return problem.problem
+        if isinstance(problem, ITwinError | MemoryError):
+            return problem
+        return explain(problem, self._store.name)
 
     async def broken(self) -> None:
         """Wait until the target cannot be written, and raise why."""
