@@ -29,7 +29,6 @@ from itwin_async.errors import (
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry
 from itwin_async.harvest.columns import id_of
-from itwin_async.harvest.errors import explain
 from itwin_async.harvest.progress import OnProgress, Progress, Report
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import Named, Source
@@ -86,8 +85,6 @@ async def run(
     if isinstance(target, str | os.PathLike):
         files = target_files(target)
         sink, path, lock = sink_of(files, source.table), files.path, files.lock
-        if files.form == "parquet":
-            _make(path)
     elif isinstance(target, bytes) or not hasattr(target, "state"):
         raise ArgumentError("target", target, "a name, a path or a sink")
     else:
@@ -311,10 +308,3 @@ def _platform(session: Session) -> str:
     # A local platform is found at another port each time.
     url = session.base_url
     return "local" if urls.is_loopback(url.host or "") else str(url.origin())
-
-
-def _make(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise explain(problem, path, "created") from None

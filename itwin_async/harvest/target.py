@@ -101,6 +101,8 @@ def locked(path: Path, target: Path) -> Iterator[None]:
         ) from None
     lock = FileLock(path, mode=0o644, thread_local=False)
     try:
+        if path.parent == target:  # a directory of parts
+            target.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
                 lock.acquire(blocking=False)

@@ -91,10 +91,13 @@ def test_a_lock_that_cannot_be_made(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.parametrize("name", ["x.db", "x.ndjson", "x.parquet"])
 async def test_without_the_extra_the_error_names_it(
-    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
+    if name == "x.parquet":
+        pytest.importorskip("pyarrow")
     monkeypatch.setitem(sys.modules, "filelock", None)
     with pytest.raises(ConfigurationError, match=r"itwin-async\[harvest\]"):
-        await harvest.run(session, harvest.favorite_itwins(), tmp_path / "x.db")
+        await harvest.run(session, harvest.favorite_itwins(), tmp_path / name)
     assert not list(tmp_path.iterdir())
