@@ -146,7 +146,8 @@ def test_a_signal_ends_the_command_cleanly(
         time.sleep(0.01)  # signals of a kind that come at the same instant are one
     _, err = process.communicate(timeout=30)
     assert process.returncode == (130 if number == signal.SIGINT else 143)
-    kept, last = err.splitlines()
+    # On a busy machine the development mode tells of steps that took long.
+    kept, last = (line for line in err.splitlines() if not line.startswith("Executing <"))
     assert "run the same again to go on" in kept
     assert last.removeprefix("itwin-async: ") in {"interrupted", "terminated"}
     told = json.loads(report.read_text())

@@ -179,7 +179,7 @@ async def test_a_platform_that_is_away_ends_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (harvest.favorite_imodels(prefer="representation"), "prefer is minimal there"),
+        (harvest.favorite_imodels().full(), "prefer is minimal there"),
         (harvest.recent_imodels(), "source is favorite-imodels there, recent-imodels here"),
         (harvest.favorite_imodels(["a"]), "itwins is all favorites there, 1 given"),
     ],
@@ -373,7 +373,7 @@ async def test_a_churning_list_doubles_nothing(
         session, harvest.favorite_itwins(), tmp_path / "out.ndjson", page_size=2
     )
     assert report.complete
-    ids = [item.id for _, item in harvest.read(tmp_path / "out.ndjson")]  # type: ignore[attr-defined]
+    ids = [item.id for _, item in harvest.read(tmp_path / "out.ndjson")]
     assert len(ids) == len(set(ids)) >= 9
 
 

@@ -28,7 +28,7 @@ def expected(emulator: Emulator | EmulatorThread, user: str = "demo") -> Pairs:
 
 def found(target: Path) -> Pairs:
     """The same of a target, as the package reads it."""
-    return sorted((key, item.id) for key, item in harvest.read(target))  # type: ignore[attr-defined]
+    return sorted((key, item.id) for key, item in harvest.read(target))
 
 
 def lines(target: Path) -> Iterator[dict[str, object]]:

@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from itwin_async.events import AttemptFinished, Event
 from itwin_async.session import Session
 
-_REFUSED = 429
+_TOO_MANY = 429
 
 
-class Meter:
-    """Counts what a session does while it is watched."""
+class CallCounter:
+    """Counts what a session does during a harvest."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -26,11 +26,11 @@ class Meter:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Count for a while."""
+        """Count inside the block."""
         with self._session.observe(self._observe):
             yield
 
     def _observe(self, event: Event) -> None:
         if isinstance(event, AttemptFinished):
             self.calls += 1
-            self.refused += event.status == _REFUSED
+            self.refused += event.status == _TOO_MANY

@@ -1,4 +1,4 @@
-"""Which list comes next: read from the target a few at a time, as lists are found."""
+"""Which list comes next: read from the checkpoint a few at a time, as lists are found."""
 
 from __future__ import annotations
 
@@ -6,50 +6,47 @@ import asyncio
 from collections import deque
 from functools import partial
 
-from itwin_async.harvest.desk import Desk
-from itwin_async.harvest.keeper import Keeper
-from itwin_async.harvest.messages import Entry
+from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.store import Store
+from itwin_async.harvest.writer import Writer
 
 _AT_ONCE = 64
 
 
-class Feed:
+class WorkQueue:
     """
     Hands each unfinished list to one worker.
 
     Args:
-        desk: whose thread reads the target.
-        keeper: the target.
+        writer: its thread reads the checkpoint.
+        store: the target.
+
+    Attributes:
+        all_known: whether no further lists will be found.
 
     """
 
-    def __init__(self, desk: Desk, keeper: Keeper) -> None:
-        self._desk = desk
-        self._keeper = keeper
+    def __init__(self, writer: Writer, store: Store) -> None:
+        self._writer = writer
+        self._store = store
         self._lists: deque[Entry] = deque()
         self._last = 0
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
         self.all_known = False
 
-    def tell(self) -> None:
+    def notify(self) -> None:
         """Say that there may be further lists now."""
         self._news.set()
 
     async def next(self) -> Entry | None:
-        """
-        Wait for a list to walk.
-
-        Returns:
-            The list; ``None`` if there will be no more.
-
-        """
+        """Wait for a list to read; ``None`` if there will be no more."""
         async with self._lock:
             while not self._lists:
                 finished = self.all_known
                 self._news.clear()
-                look = partial(self._keeper.open_lists, self._last, _AT_ONCE)
-                found = await self._desk.ask(look)
+                look = partial(self._store.open_lists, self._last, _AT_ONCE)
+                found = await self._writer.call(look)
                 if found:
                     self._lists.extend(found)
                     self._last = found[-1].number

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
 
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import features
+from itwin_async.harvest.output import refuse_overlap, replacing
+from itwin_async.harvest.progress import printable
+from itwin_async.harvest.target import target_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,20 +24,20 @@ _MARGIN = 0.08
 
 def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> int:
     """
-    Draw extents and points on a plain map of longitude and latitude.
+    Draw extents and points on a plain map of longitude and latitude, and count them.
 
     Args:
-        target: a target that was harvested with ``prefer="representation"``.
+        target: a target of whole entities (``source.full()``).
         path: the picture; its ending decides the format, such as ``.png`` or ``.svg``.
 
-    Returns:
-        How many items are drawn.
-
     Raises:
-        TargetError: there is no such harvest, or it has no places.
+        TargetError: there is no such harvest, it has no places, or the picture cannot be written
+            or belongs to the target.
         ConfigurationError: matplotlib is not installed.
 
     """
+    output = Path(path)
+    refuse_overlap(output, target_files(target))
     figures, patches, collections = _matplotlib()
     boxes: list[tuple[float, float, float, float]] = []
     points: list[tuple[float, float]] = []
@@ -56,11 +60,12 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
     axes.scatter([x for x, _ in spots], [y for _, y in spots], s=9, color=_INK, linewidth=0)
     _frame(axes, boxes, points)
     count = len(boxes) + len(points)
-    axes.set_title(f"{os.fspath(target)}: {count:,} on the map", loc="left", fontsize=11)
-    try:
-        figure.savefig(os.fspath(path), dpi=140)
-    except (OSError, ValueError) as problem:
-        raise TargetError(f"{os.fspath(path)} cannot be written: {problem}") from None
+    axes.set_title(f"{printable(os.fspath(target))}: {count:,} on the map", loc="left", fontsize=11)
+    with replacing(output) as file:
+        try:
+            figure.savefig(file, dpi=140, format=output.suffix[1:] or "png")
+        except ValueError as problem:  # no such format
+            raise TargetError(f"{output} cannot be written: {problem}") from None
     return count
 
 
