@@ -216,3 +216,54 @@ async def test_a_task_that_had_a_failed_group_is_not_taken_for_cancelled(
     await session.close()
     with pytest.raises(ConfigurationError, match="closed"):
         await task
+
+
+async def test_calls_that_cancel_their_own_task_are_failures(session: Session) -> None:
+    async def call(_: Session, number: int) -> int:
+        if number % 3 == 0:
+            task = asyncio.current_task()
+            assert task is not None
+            task.cancel()
+        await asyncio.sleep(0)
+        return number
+
+    report = await bulk.each(call, session, range(20), concurrency=4)
+    assert sorted(failure.item for failure in report.failures) == [0, 3, 6, 9, 12, 15, 18]
+    assert report.done == 13
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+async def test_a_source_that_is_cancelled_from_inside_is_an_error(
+    session: Session, kind: str
+) -> None:
+    done: list[int] = []
+
+    def items() -> Iterator[int]:
+        yield from range(5)
+        raise asyncio.CancelledError
+
+    async def async_items() -> AsyncIterator[int]:
+        for number in items():
+            yield number
+
+    async def call(_: Session, number: int) -> None:
+        done.append(number)
+
+    source = items() if kind == "sync" else async_items()
+    with pytest.raises(ITwinError):
+        await bulk.each(call, session, source, concurrency=2)
+    assert sorted(done) == [0, 1, 2, 3, 4]
+
+
+async def test_on_result_that_raises_a_cancellation_loses_nothing_silently(
+    session: Session,
+) -> None:
+    async def call(_: Session, number: int) -> int:
+        return number
+
+    def on_result(_: int, number: int) -> None:
+        if number == 4:
+            raise asyncio.CancelledError
+
+    with pytest.raises(ITwinError):
+        await bulk.each(call, session, range(20), concurrency=2, on_result=on_result)
