@@ -9,10 +9,10 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from commands import run
 
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread
-from tests.cli.running import run
 
 TEXT = (Path(__file__).parents[1] / "docs" / "harvest.md").read_text(encoding="utf-8")
 COMMANDS = [

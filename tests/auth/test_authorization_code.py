@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import attrs
 import pytest
 from doubles import FakeClock, until
+from sign_in_browser import Browser, answering, visit
 
 from itwin_async import (
     ArgumentError,
@@ -27,7 +28,6 @@ from itwin_async.auth.files import locked
 from itwin_async.auth.pkce import Proof
 from itwin_async.emulator import Emulator, Fault
 
-from .browser import Browser, answering, visit
 from .test_stores import sign_ins
 
 TOKEN = "POST /connect/token"

@@ -10,13 +10,12 @@ from pathlib import Path
 
 import click
 import pytest
+from sign_in_browser import Browser
 
 from itwin_async import Session, imodels, itwins
 from itwin_async.auth import answers
 from itwin_async.cli.app import app
 from itwin_async.emulator import Emulator
-
-from .browser import Browser
 
 TEXT = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text(encoding="utf-8")
 SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)

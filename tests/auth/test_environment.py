@@ -8,13 +8,13 @@ from pathlib import Path
 
 import attrs
 import pytest
+from sign_in_browser import Browser
 
 from itwin_async import AuthenticationError, ConfigurationError, Session, itwins
 from itwin_async.auth import AuthorizationCode, ClientCredentials, FileStore
 from itwin_async.auth.environment import find_credentials, find_place
 from itwin_async.emulator import Emulator
 
-from .browser import Browser
 from .test_stores import ISSUER, RECORD
 
 PROD = ("https://api.bentley.com/", "https://ims.bentley.com")

@@ -24,13 +24,13 @@ from doubles import CannedServer, Exchange, FakeClock, RawServer
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from sign_in_browser import answering, free_port
 
 from itwin_async import ITwinError, RetryPolicy, Session, Timeout
 from itwin_async._http.credentials import Secret, TokenProvider
 from itwin_async.auth import AuthorizationCode, ClientCredentials, FileStore, KeyringStore
 from itwin_async.auth.environment import find_credentials
 
-from .browser import answering, free_port
 from .test_stores import RECORD
 
 SECRETS = {
@@ -210,7 +210,7 @@ async def hostile(handler: Callable[[Exchange], Awaitable[None]]) -> AsyncIterat
     """A sign-in server that is honest about its addresses only."""
 
     async def answer(exchange: Exchange) -> None:
-        if exchange.target.startswith(b"/.well-known"):
+        if exchange.target.startswith("/.well-known"):
             url = server.base_url
             await exchange.reply(
                 f'{{"issuer": "{url}", "token_endpoint": "{url}/t", "authorization_endpoint": '

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import COMMAND, environment, rows, run, started
 
-from cli.running import COMMAND, environment, rows, run, started
 from itwin_async.emulator import EmulatorThread, Fault
 
 

@@ -8,8 +8,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from commands import COMMAND, environment
 
-from cli.running import COMMAND, environment
 from itwin_async.emulator import EmulatorThread
 
 _FILE = Path(__file__).parents[2] / "docs" / "cli.md"

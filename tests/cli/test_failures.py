@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from commands import run, started, until
 
-from cli.running import run, started, until
 from itwin_async.emulator import EmulatorThread, Fault
 
 _NOWHERE = "http://127.0.0.1:9"

@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import Terminal, run
 
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread, Fault
-from tests.cli.running import Terminal, run
 from tests.harvest.truth import expected, found
 
 SOURCES = ["favorite-imodels", "favorite-itwins", "recent-imodels", "recent-itwins", "tags"]

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from commands import COMMAND, environment, run, started, until
 
-from cli.running import COMMAND, environment, run, started, until
 from itwin_async.emulator import EmulatorThread, Fault
 
 

@@ -7,8 +7,8 @@ import re
 from pathlib import Path
 
 import pytest
+from commands import Terminal, rows, run
 
-from cli.running import Terminal, rows, run
 from itwin_async.emulator import EmulatorThread, Fault
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs pseudo terminals")

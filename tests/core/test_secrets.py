@@ -114,7 +114,7 @@ async def hang(_: Exchange) -> None:
 
 
 async def loop(exchange: Exchange) -> None:
-    link = exchange.target.decode()
+    link = exchange.target
     await exchange.reply(b'{"iModels": [], "_links": {"next": {"href": "%s"}}}' % link.encode())
 
 

@@ -5,8 +5,7 @@ import sys
 from importlib.metadata import entry_points
 
 import pytest
-
-from .conftest import Run
+from inner_pytest import Run
 
 ASYNC = """
 import pytest

@@ -10,12 +10,11 @@ from typing import Any
 
 import attrs
 import pytest
+from codecs_compared import envelope
 
 from itwin_async import Converter, DecodeError, Link, Session, from_dict, imodels, itwins, to_dict
 from itwin_async import converter as shared_converter
 from itwin_async._json.codec import Codec
-
-from .conftest import envelope
 
 ITEM = {
     "id": "a",
