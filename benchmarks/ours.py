@@ -51,14 +51,10 @@ def listed(
     size, at_once = plan.page_size, plan.concurrency
     if plan.kind == "imodels":
         if plan.full:
-            return imodels.list_favorites(
-                session, ITWIN_ID, prefer="representation", page_size=size
-            )
+            return imodels.list_favorites(session, ITWIN_ID, page_size=size).full()
         return imodels.list_favorites(session, ITWIN_ID, page_size=size)
     if plan.full:
-        return itwins.list_favorites(
-            session, prefer="representation", page_size=size, concurrency=at_once
-        )
+        return itwins.list_favorites(session, page_size=size, concurrency=at_once).full()
     return itwins.list_favorites(session, page_size=size, concurrency=at_once)
 
 

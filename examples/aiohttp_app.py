@@ -25,6 +25,7 @@ from itwin_async import (
     AuthenticationError,
     ConfigurationError,
     ITwinError,
+    OperationFailedError,
     Pager,
     RateLimitError,
     RequestError,
@@ -255,7 +256,7 @@ def status_of(error: ITwinError) -> int:
             return 400
         case TransportError() if error.timeout:
             return 504
-        case RequestError():
+        case RequestError() | OperationFailedError():
             return 502
         case _:
             return 500

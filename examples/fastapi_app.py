@@ -27,9 +27,10 @@ from itwin_async import (
     AuthenticationError,
     ConfigurationError,
     ITwinError,
+    OperationFailedError,
     Page,
+    PageIterator,
     Pager,
-    PageWalk,
     RateLimitError,
     RequestError,
     Session,
@@ -202,7 +203,7 @@ class PageStream(StreamingResponse):
             await super().stream_response(send)
 
 
-async def lines(first: Page[Favorite], walk: PageWalk[Favorite]) -> AsyncIterator[bytes]:
+async def lines(first: Page[Favorite], walk: PageIterator[Favorite]) -> AsyncIterator[bytes]:
     """
     Write pages as NDJSON. The status is sent by then: a late failure becomes the last line.
 
@@ -291,7 +292,7 @@ def status_of(error: ITwinError) -> int:
             return 400
         case TransportError() if error.timeout:
             return 504
-        case RequestError():
+        case RequestError() | OperationFailedError():
             return 502
         case _:
             return 500

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from itwin_async._http.attempt import Response
 from itwin_async._http.credentials import TokenProvider
 from itwin_async._json.converter import Converter, converter, from_dict, to_dict
-from itwin_async._paging.iterators import ItemWalk, PageWalk
 from itwin_async._version import __version__
 from itwin_async.errors import (
     ApiError,
@@ -22,6 +21,7 @@ from itwin_async.errors import (
     InvalidRequestError,
     ITwinError,
     NotFoundError,
+    OperationFailedError,
     PaginationError,
     PermissionDeniedError,
     RateLimitError,
@@ -29,9 +29,17 @@ from itwin_async.errors import (
     ServerError,
     TransportError,
 )
-from itwin_async.listing import Listing, Page
-from itwin_async.models import Link
-from itwin_async.paging import Pager
+from itwin_async.models import UNSET, Content, Link, Unset
+from itwin_async.operations import LongRunning
+from itwin_async.paging import (
+    DetailPager,
+    ItemIterator,
+    NumberedPaging,
+    Page,
+    PageIterator,
+    Pager,
+    Paging,
+)
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
 from itwin_async.session import Session
@@ -41,24 +49,30 @@ if TYPE_CHECKING:
     from itwin_async import bulk, imodels, itwins, saved_views
 
 __all__ = [
+    "UNSET",
     "ApiError",
     "ArgumentError",
     "AuthenticationError",
     "ConfigurationError",
     "ConflictError",
+    "Content",
     "Converter",
     "DecodeError",
+    "DetailPager",
     "ErrorDetail",
     "ITwinError",
     "InvalidRequestError",
-    "ItemWalk",
+    "ItemIterator",
     "Link",
-    "Listing",
+    "LongRunning",
     "NotFoundError",
+    "NumberedPaging",
+    "OperationFailedError",
     "Page",
-    "PageWalk",
+    "PageIterator",
     "Pager",
     "PaginationError",
+    "Paging",
     "PermissionDeniedError",
     "Quota",
     "RateLimitError",
@@ -71,6 +85,7 @@ __all__ = [
     "Timeout",
     "TokenProvider",
     "TransportError",
+    "Unset",
     "__version__",
     "bulk",
     "converter",

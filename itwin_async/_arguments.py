@@ -1,115 +1,100 @@
-"""Checks that wings share: refuse before any request what the platform documents as an error."""
+"""Checks of what callers give, made before any request."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Literal, TypeAlias
+import math
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
+
+import attrs
 
 from itwin_async.errors import ArgumentError
 
-Prefer: TypeAlias = Literal["minimal", "representation"]
+T = TypeVar("T")
+
+_SHOWN = 80
 
 
-def prefer_header(prefer: str) -> str:
-    """
-    Make the ``Prefer`` header for a level of detail.
+def invalid(name: str, value: object, allowed: str) -> ArgumentError:
+    """Make the error for a value that is not allowed; the value is shortened."""
+    return ArgumentError(f"{name} must be {allowed}; got {shown(value)}", argument=name)
 
-    Args:
-        prefer: ``"minimal"`` or ``"representation"``.
 
-    Returns:
-        The header's value.
-
-    Raises:
-        ArgumentError: it is neither.
-
-    """
-    return f"return={one_of('prefer', prefer, ('minimal', 'representation'))}"
+def shown(value: object) -> str:
+    """Write a value for a message, shortened."""
+    text = repr(value)
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}... ({len(text)} characters)"
 
 
 def text(name: str, value: object) -> str:
-    """
-    Check a text that is sent to the platform.
-
-    Args:
-        name: the argument's name.
-        value: what the caller gave.
-
-    Returns:
-        The text.
-
-    Raises:
-        ArgumentError: it is no text, blank, or holds half a character that UTF-8 cannot write.
-
-    """
+    """Check a text that is sent to the platform: not blank, and writable as UTF-8."""
     if not isinstance(value, str) or not value.strip():
-        raise ArgumentError(name, value, "a text that is not blank")
+        raise invalid(name, value, "a non-empty string")
     if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
-        raise ArgumentError(name, value, "a text without surrogates")
+        raise invalid(name, value, "a string without surrogates")
     return value
 
 
 def one_of(name: str, value: object, allowed: Collection[str]) -> str:
-    """
-    Check a value against a documented set.
-
-    Args:
-        name: the argument's name.
-        value: what the caller gave.
-        allowed: the documented values.
-
-    Returns:
-        The value.
-
-    Raises:
-        ArgumentError: it is not among them.
-
-    """
+    """Check a value against a documented set."""
     if not isinstance(value, str) or value not in allowed:
-        raise ArgumentError(name, value, "one of " + ", ".join(repr(item) for item in allowed))
+        raise invalid(name, value, "one of " + ", ".join(repr(item) for item in allowed))
     return value
 
 
-def count(name: str, value: object) -> int:
-    """
-    Check an argument that counts something.
-
-    Args:
-        name: the argument's name.
-        value: what the caller gave.
-
-    Returns:
-        The value.
-
-    Raises:
-        ArgumentError: it is not a whole number of at least 1.
-
-    """
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise ArgumentError(name, value, "a whole number of at least 1")
+def flag(name: str, value: object) -> bool:
+    """Check a boolean."""
+    if not isinstance(value, bool):
+        raise invalid(name, value, "True or False")
     return value
 
 
-def whole(name: str, value: object, low: int, high: int | None) -> int:
-    """
-    Check a whole number.
+def whole(name: str, value: object, low: int, high: int | None = None) -> int:
+    """Check a whole number; both bounds are allowed."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < low:
+        fits = False
+    else:
+        fits = high is None or value <= high
+    if not fits:
+        bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
+        raise invalid(name, value, f"a whole number {bounds}")
+    return value  # type: ignore[return-value]
 
-    Args:
-        name: the argument's name.
-        value: what the caller gave.
-        low: the least that is allowed.
-        high: the most that is allowed; ``None`` for no bound.
 
-    Returns:
-        The value.
-
-    Raises:
-        ArgumentError: it is no whole number, or out of bounds.
-
-    """
-    bounds = f"a whole number from {low} to {high}" if high is not None else f"at least {low}"
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ArgumentError(name, value, bounds)
-    if value < low or (high is not None and value > high):
-        raise ArgumentError(name, value, bounds)
+def instance(name: str, value: object, kind: type[T], allowed: str) -> T:
+    """Check the type of a value."""
+    if not isinstance(value, kind):
+        raise invalid(name, value, allowed)
     return value
+
+
+def optional(name: str, value: object, kind: type[T]) -> T | None:
+    """Check the type of a value that may be ``None``."""
+    return None if value is None else instance(name, value, kind, f"a {kind.__name__} or None")
+
+
+def number(allowed: str, fits: Callable[[float], bool]) -> Callable[..., None]:
+    """Make an attrs validator for a number that a float can hold."""
+
+    def check(_: object, attribute: attrs.Attribute[Any], value: object) -> None:
+        if isinstance(value, bool) or not isinstance(value, int | float) or not _holds(value, fits):
+            raise invalid(attribute.name, value, allowed)
+
+    return check
+
+
+def _holds(value: float, fits: Callable[[float], bool]) -> bool:
+    try:
+        return fits(float(value))
+    except OverflowError:
+        return False
+
+
+above_zero = number("a number above 0", lambda value: value > 0)
+not_negative = number("a number of at least 0", lambda value: value >= 0)
+finite = number("a finite number above 0", lambda value: 0 < value < math.inf)
+
+
+def count(_: object, attribute: attrs.Attribute[int], value: object) -> None:
+    """Validate a whole number of at least 0."""
+    whole(attribute.name, value, 0)

@@ -14,10 +14,6 @@ def cancellations() -> int:
     Tell how often the current task has been asked to end.
 
     A cancellation that arrives without one more of them is that of something it waited for.
-
-    Returns:
-        The count; it may have been above 0 for long, where a failed task group left it so.
-
     """
     task = asyncio.current_task()
     return task.cancelling() if task else 0
@@ -26,9 +22,6 @@ def cancellations() -> int:
 async def ungrouped(work: Awaitable[None]) -> None:
     """
     Wait for what runs a task group, and raise the first error itself instead of a group.
-
-    Args:
-        work: the coroutine that opens the group.
 
     Raises:
         Exception: the first that a task of the group raised.

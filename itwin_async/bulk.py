@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 import attrs
 
-from itwin_async._arguments import count
+from itwin_async._arguments import invalid, whole
 from itwin_async._tasks import cancellations, ungrouped
 from itwin_async.errors import ITwinError
+from itwin_async.paging import Pager
 from itwin_async.session import Session
 
 A = TypeVar("A")
@@ -68,19 +69,21 @@ async def each(
         How many succeeded, and what failed.
 
     Raises:
-        ArgumentError: ``concurrency`` is below 1.
+        ArgumentError: ``concurrency`` is below 1, or ``items`` is no iterable of items.
+        TypeError: ``function`` returns a pager, of which only the first page would be read.
         ITwinError: with ``fail_fast``, the first error.
         Exception: what ``items`` raised, after the calls for what they gave before have ended; or
             what ``function`` or ``on_result`` raised that is no ``ITwinError``, at once.
 
     """
-    count("concurrency", concurrency)
+    whole("concurrency", concurrency, 1)
+    _check_items(items)
     told = Report[A]() if report is None else report
 
     async def call(item: A) -> None:
         before = cancellations()
         try:
-            result = await function(session, item)
+            result = await _one_result(function(session, item))
         except ITwinError as problem:
             error = problem
         except asyncio.CancelledError:
@@ -104,6 +107,21 @@ async def each(
     if source.problem is not None:
         raise source.problem
     return told
+
+
+def _check_items(items: object) -> None:
+    if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
+        raise invalid("items", items, "an iterable of items")
+
+
+def _one_result(coming: Awaitable[R]) -> Awaitable[R]:
+    # It can be awaited, but gives its first page only.
+    if isinstance(cast("object", coming), Pager):
+        raise TypeError(
+            "function returns a pager, of which only the first page would be read; "
+            "give a function of your own that awaits pager.collect()"
+        )
+    return coming
 
 
 class _Source(Generic[A]):

@@ -1,5 +1,5 @@
 """
-Every exception of this package, and how a response becomes one.
+Every exception of this package.
 
 ::
 
@@ -9,6 +9,7 @@ Every exception of this package, and how a response becomes one.
     ├── TransportError           no usable answer: time-out, lost connection, broken body
     ├── DecodeError              an answer that is not what the platform documents
     ├── PaginationError          a loop, a foreign origin, a malformed link
+    ├── OperationFailedError     a long-running operation of the platform did not succeed
     └── ApiError                 the platform answered with an error
         ├── InvalidRequestError      400, 413, 415, 422
         ├── AuthenticationError      401
@@ -41,8 +42,8 @@ class ITwinError(Exception):
     The root of every exception that this package raises.
 
     Attributes:
-        cursor: where to go on, if the error ended a walk over pages; pass it as ``cursor=`` of the
-            same list function. Otherwise ``None``.
+        cursor: where to go on, if the error ended an iteration over a list; pass it as ``cursor=``
+            to the same list function. Otherwise ``None``.
 
     """
 
@@ -58,13 +59,13 @@ class ArgumentError(ITwinError, ValueError):
     An argument was refused before any request was sent.
 
     Attributes:
-        argument: name of the argument.
+        argument: name of the argument; empty where the error is about several.
 
     """
 
-    def __init__(self, argument: str, value: object, allowed: str) -> None:
+    def __init__(self, message: str, *, argument: str = "") -> None:
+        super().__init__(message)
         self.argument = argument
-        super().__init__(f"{argument} must be {allowed}; got {_shorten(value)}")
 
 
 class ConfigurationError(ITwinError):
@@ -153,7 +154,23 @@ class DecodeError(RequestError):
 
 
 class PaginationError(RequestError):
-    """A walk over pages cannot go on: a loop, a foreign origin or a malformed link."""
+    """A list cannot be continued: a loop, a foreign origin or a malformed link."""
+
+
+class OperationFailedError(ITwinError):
+    """
+    A long-running operation of the platform did not succeed.
+
+    Attributes:
+        id: id of the entity that it was to make.
+        state: how it ended, in the platform's word.
+
+    """
+
+    def __init__(self, message: str, *, id: str, state: str) -> None:  # noqa: A002 - the field's word
+        super().__init__(message)
+        self.id = id
+        self.state = state
 
 
 @attrs.frozen
@@ -260,32 +277,13 @@ _X = TypeVar("_X", bound=BaseException)
 
 
 def with_cursor(error: _E, cursor: str | None) -> _E:
-    """
-    Note on an error where a walk can go on.
-
-    Args:
-        error: the error; changed in place.
-        cursor: the place, or ``None``.
-
-    Returns:
-        The same error.
-
-    """
+    """Note on an error where a list can be continued, and return it."""
     error.cursor = cursor
     return error
 
 
 def first_of(group: BaseExceptionGroup[_X]) -> _X:
-    """
-    Take the first error out of what a group of tasks raised.
-
-    Args:
-        group: the group; may hold groups.
-
-    Returns:
-        The error.
-
-    """
+    """Take the first error out of a group, which may hold groups."""
     inner = group.exceptions[0]
     return first_of(inner) if isinstance(inner, BaseExceptionGroup) else inner
 
@@ -303,9 +301,3 @@ def _hint(status: int, code: str | None) -> str:
 def _said(detail: ErrorDetail) -> str:
     text = detail.message or detail.code or detail.inner_code or "no message"
     return f"{detail.target}: {text}" if detail.target else text
-
-
-def _shorten(value: object) -> str:
-    limit = 80
-    text = repr(value)
-    return text if len(text) <= limit else f"{text[:limit]}... ({len(text)} characters)"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from enum import Enum
+from typing import Final, Literal, TypeAlias
+
 import attrs
 
 
@@ -12,10 +15,31 @@ class Link:
     href: str | None = None
 
 
-@attrs.frozen
-class PageLinks:
-    """The paging links of an answer, as the platform wrote them; ``None`` where there is none."""
+class _Unset(Enum):
+    UNSET = "unset"
 
-    self: str | None = attrs.field(default=None, alias="itself")
-    prev: str | None = None
-    next: str | None = None
+    def __repr__(self) -> str:
+        return "UNSET"
+
+    def __bool__(self) -> Literal[False]:
+        return False
+
+
+Unset: TypeAlias = Literal[_Unset.UNSET]
+UNSET: Final = _Unset.UNSET
+"""Leave a member as it is, where ``None`` would set it to null."""
+
+
+@attrs.frozen
+class Content:
+    """
+    Bytes of a known type, such as a picture.
+
+    Attributes:
+        body: the bytes.
+        content_type: their media type, for instance ``"image/png"``; empty if not told.
+
+    """
+
+    body: bytes = attrs.field(repr=False)
+    content_type: str = ""

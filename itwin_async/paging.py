@@ -3,18 +3,97 @@
 from __future__ import annotations
 
 from collections.abc import Generator
-from typing import Generic, TypeVar
+from functools import partial
+from typing import Generic, Literal, TypeAlias, TypedDict, TypeVar
+
+import attrs
 
 from itwin_async._arguments import whole
-from itwin_async._paging.cursor import decode_cursor
-from itwin_async._paging.iterators import ItemWalk, PageWalk
+from itwin_async._http.attempt import Response
+from itwin_async._http.urls import target
+from itwin_async._paging.cursor import CursorCodec, Position
+from itwin_async._paging.iterators import ItemIterator, Page, PageIterator
+from itwin_async._paging.links import PageLinks, follow
+from itwin_async._paging.prefetch import PageSource
 from itwin_async.errors import ArgumentError, ITwinError, with_cursor
-from itwin_async.listing import Listing, Page
-from itwin_async.session import Session
+from itwin_async.session import Session, internals_of
+
+__all__ = [
+    "MAX_PAGE_SIZE",
+    "DetailPager",
+    "ItemIterator",
+    "List",
+    "NumberedPaging",
+    "Page",
+    "PageIterator",
+    "PageLinks",
+    "Pager",
+    "Paging",
+    "PagingMode",
+]
 
 T_co = TypeVar("T_co", covariant=True)
+F_co = TypeVar("F_co", covariant=True)
 
 MAX_PAGE_SIZE = 1000
+
+PagingMode: TypeAlias = Literal["token", "skip", "top", "none"]
+
+
+class Paging(TypedDict, total=False):
+    """
+    How a list is walked.
+
+    Attributes:
+        page_size: items a page, 1 to 1000; ``None`` for the platform's default, 100.
+        cursor: where to go on, as a page, an iterator or an error gave it.
+        prefetch: pages that are requested before the caller asks for them; 1 by default.
+
+    """
+
+    page_size: int | None
+    cursor: str | None
+    prefetch: int
+
+
+class NumberedPaging(Paging, total=False):
+    """
+    How a list with numbered pages is walked.
+
+    Attributes:
+        concurrency: pages that may be under way at once; items still come in order. The first page
+            goes alone, since only the platform's own link tells how the others are numbered.
+
+    """
+
+    concurrency: int
+
+
+@attrs.frozen(eq=False, repr=False)
+class List(Generic[T_co]):
+    """
+    What there is to know about a list before its first request.
+
+    Attributes:
+        operation: name of the list function; part of every cursor.
+        path: quoted path.
+        query: names and values that decide what is in the list.
+        key: member of the answer that holds the items.
+        item: class of the items.
+        accept: the ``Accept`` header.
+        prefer: the ``Prefer`` header, or ``None``.
+        mode: how its pages follow each other.
+
+    """
+
+    operation: str
+    path: str
+    query: tuple[tuple[str, str], ...]
+    key: str
+    item: type[T_co]
+    accept: str
+    prefer: str | None
+    mode: PagingMode
 
 
 class Pager(Generic[T_co]):
@@ -23,91 +102,62 @@ class Pager(Generic[T_co]):
 
     ``async for item in pager`` streams items, each time from the start. ``await pager`` fetches the
     first page only.
-
-    Args:
-        session: where the requests go.
-        listing: the list.
-        page_size: items a page, 1 to 1000; ``None`` for the platform's default, 100.
-        cursor: where to go on, as a page, a walk or an error gave it.
-        prefetch: pages that are requested ahead while the caller works on one.
-        concurrency: pages of a ``$skip`` list that may be under way at once.
-
-    Raises:
-        ArgumentError: an option is out of range, or the cursor belongs to another list.
-
     """
 
-    __slots__ = ("_concurrency", "_listing", "_offset", "_prefetch", "_session", "_start")
+    __slots__ = ("_concurrency", "_list", "_paging", "_prefetch", "_session", "_source", "_start")
 
-    def __init__(
-        self,
-        session: Session,
-        listing: Listing[T_co],
-        *,
-        page_size: int | None = None,
-        cursor: str | None = None,
-        prefetch: int = 1,
-        concurrency: int = 1,
-    ) -> None:
+    def __init__(self, session: Session, listed: List[T_co], paging: NumberedPaging) -> None:
+        self._session = session
+        self._list = listed
+        self._paging = paging
+        self._source = _page_source(session, listed)
+        page_size, cursor = paging.get("page_size"), paging.get("cursor")
+        self._prefetch = whole("prefetch", paging.get("prefetch", 1), 0, 100)
+        self._concurrency = whole("concurrency", paging.get("concurrency", 1), 1, 100)
+        if self._concurrency > 1 and listed.mode != "skip":
+            raise ArgumentError(
+                f"concurrency must be 1: the pages of {listed.operation} are not numbered",
+                argument="concurrency",
+            )
         if page_size is not None:
             whole("page_size", page_size, 1, MAX_PAGE_SIZE)
-        self._session = session
-        self._listing = listing
-        self._prefetch = whole("prefetch", prefetch, 0, 100)
-        self._concurrency = whole("concurrency", concurrency, 1, 100)
-        if concurrency > 1 and not listing.by_skip:
-            raise ArgumentError("concurrency", concurrency, "1 for a list of continuation tokens")
-        self._start, self._offset = listing.start(page_size), 0
-        if cursor is not None:
-            place = decode_cursor(
-                cursor, operation=listing.operation, scope=listing.scope, path=listing.path
-            )
-            self._start, self._offset = place.target, place.offset
+            if listed.mode == "none":
+                raise ArgumentError(f"{listed.operation} has one page only", argument="page_size")
+        self._start = (
+            Position(_first_target(listed, page_size))
+            if cursor is None
+            else self._source.cursors.read(cursor)
+        )
 
-    def __aiter__(self) -> ItemWalk[T_co]:
-        return ItemWalk(self.pages(), self._listing)
+    def __aiter__(self) -> ItemIterator[T_co]:
+        return ItemIterator(self.pages())
 
     def __await__(self) -> Generator[object, None, Page[T_co]]:
         return self._first_page().__await__()
 
     def __repr__(self) -> str:
-        return f"<Pager {self._listing.operation}>"
+        return f"<Pager {self._list.operation}>"
 
-    def pages(self) -> PageWalk[T_co]:
-        """
-        Walk by page.
-
-        Returns:
-            An async iterator of ``Page``.
-
-        """
-        return self._walk(self._prefetch)
+    def pages(self) -> PageIterator[T_co]:
+        """Iterate by page."""
+        return self._iterate(self._prefetch)
 
     async def first(self) -> T_co | None:
         """
-        Fetch the first item and no page more than it takes.
-
-        Returns:
-            The item, or ``None`` if the list is empty.
+        Fetch the first item and no page more than it takes; ``None`` if the list is empty.
 
         Raises:
             ITwinError: as ``Session.request``; with ``cursor``.
 
         """
-        async for page in self._walk(0):
+        async for page in self._iterate(0):
             if page.items:
                 return page.items[0]
         return None
 
     async def collect(self, limit: int | None = None) -> list[T_co]:
         """
-        Fetch items into a list, and no page more than it takes.
-
-        Args:
-            limit: how many items at most; ``None`` for all.
-
-        Returns:
-            The items.
+        Fetch items into a list, and no page more than it takes; ``limit`` is in items.
 
         Raises:
             ITwinError: as ``Session.request``; its ``cursor`` is where this pager starts, because
@@ -115,27 +165,65 @@ class Pager(Generic[T_co]):
 
         """
         found: list[T_co] = []
-        if limit is not None and whole("limit", limit, 0, None) == 0:
+        if limit is not None and whole("limit", limit, 0) == 0:
             return found
         try:
-            async for page in self._walk(self._prefetch if limit is None else 0):
+            async for page in self._iterate(self._prefetch if limit is None else 0):
                 found.extend(page.items)
                 if limit is not None and len(found) >= limit:
                     return found[:limit]
         except ITwinError as error:
-            with_cursor(error, self._listing.at(self._start, self._offset))
+            with_cursor(error, self._source.cursors.write(self._start))
             raise
         return found
 
     async def _first_page(self) -> Page[T_co]:
-        return await anext(self._walk(0))
+        return await anext(self._iterate(0))
 
-    def _walk(self, prefetch: int) -> PageWalk[T_co]:
-        return PageWalk(
-            self._session,
-            self._listing,
-            self._start,
-            offset=self._offset,
-            prefetch=prefetch,
-            concurrency=self._concurrency if prefetch else 1,
-        )
+    def _iterate(self, prefetch: int) -> PageIterator[T_co]:
+        concurrency = self._concurrency if prefetch else 1
+        return PageIterator(self._source, self._start, prefetch=prefetch, concurrency=concurrency)
+
+
+class DetailPager(Pager[T_co], Generic[T_co, F_co]):
+    """A lazy list of summaries, which the platform also gives as whole entities."""
+
+    __slots__ = ("_full",)
+
+    def __init__(
+        self, session: Session, listed: List[T_co], full: List[F_co], paging: NumberedPaging
+    ) -> None:
+        super().__init__(session, listed, paging)
+        self._full = full
+
+    def full(self) -> Pager[F_co]:
+        """List whole entities instead of summaries."""
+        return Pager(self._session, self._full, self._paging)
+
+
+def _page_source(session: Session, listed: List[T_co]) -> PageSource[T_co]:
+    internals = internals_of(session)
+    client = internals.client
+    headers = {"Prefer": listed.prefer} if listed.prefer else None
+    rewrite = internals.rewrite_links
+
+    async def fetch(page: str) -> Response:
+        return await session.request("GET", page, accept=listed.accept, headers=headers)
+
+    return PageSource(
+        fetch,
+        client.spawn,
+        partial(follow, client.base, rewrite=rewrite),
+        internals.codec,
+        listed.item,
+        listed.key,
+        listed.mode == "skip",
+        CursorCodec(listed.operation, listed.path, listed.query),
+    )
+
+
+def _first_target(listed: List[object], page_size: int | None) -> str:
+    top = (("$top", str(page_size)),) if page_size is not None else ()
+    # The platform makes tokens only if asked for by an empty one.
+    token = (("$continuationToken", ""),) if listed.mode == "token" else ()
+    return target(listed.path, (*listed.query, *top, *token))

@@ -4,24 +4,15 @@ from __future__ import annotations
 
 import attrs
 
-from itwin_async.errors import ArgumentError
+from itwin_async._arguments import finite, invalid
 
 _SPARE = 0.01
 
 
-def _number(_: object, attribute: attrs.Attribute[float], value: object) -> None:
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not 0 < value < float("inf")
-    ):
-        raise ArgumentError(attribute.name, value, "a number above 0")
-
-
 def _fitting(quota: Quota, attribute: attrs.Attribute[float], value: object) -> None:
-    _number(quota, attribute, value)
+    finite(quota, attribute, value)
     if not 1 <= quota.burst <= max(1, quota.requests):
-        raise ArgumentError(attribute.name, value, "a number from 1 up to requests")
+        raise invalid(attribute.name, value, "a number from 1 up to requests")
 
 
 def _few(requests: object) -> float:
@@ -42,8 +33,8 @@ class Quota:
 
     """
 
-    requests: float = attrs.field(validator=_number)
-    per_seconds: float = attrs.field(default=60.0, validator=_number)
+    requests: float = attrs.field(validator=finite)
+    per_seconds: float = attrs.field(default=60.0, validator=finite)
     burst: float = attrs.field(
         default=attrs.Factory(lambda quota: _few(quota.requests), takes_self=True),
         validator=_fitting,

@@ -6,15 +6,12 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum
 
 import attrs
 
-from itwin_async.errors import ApiError, ArgumentError, RateLimitError, ServerError, TransportError
-
-_LONGEST = 10 * 365 * 86400.0
+from itwin_async._arguments import count, not_negative
+from itwin_async.errors import ApiError, RateLimitError, ServerError, TransportError
 
 
 class Repeat(Enum):
@@ -41,16 +38,6 @@ class Stop:
 Decision = Wait | Stop
 
 
-def _positive(_: object, attribute: attrs.Attribute[float], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not value >= 0:
-        raise ArgumentError(attribute.name, value, "a number of at least 0")
-
-
-def _count(_: object, attribute: attrs.Attribute[int], value: object) -> None:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ArgumentError(attribute.name, value, "a whole number of at least 0")
-
-
 @attrs.frozen
 class RetryPolicy:
     """
@@ -69,18 +56,18 @@ class RetryPolicy:
 
     """
 
-    retries: int = attrs.field(default=4, validator=_count)
-    rate_limit_retries: int = attrs.field(default=10, validator=_count)
-    base: float = attrs.field(default=0.5, validator=_positive)
-    cap: float = attrs.field(default=20.0, validator=_positive)
-    max_retry_after: float = attrs.field(default=120.0, validator=_positive)
+    retries: int = attrs.field(default=4, validator=count)
+    rate_limit_retries: int = attrs.field(default=10, validator=count)
+    base: float = attrs.field(default=0.5, validator=not_negative)
+    cap: float = attrs.field(default=20.0, validator=not_negative)
+    max_retry_after: float = attrs.field(default=120.0, validator=not_negative)
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     rng: Callable[[], float] = random.random
     now: Callable[[], float] = time.time
 
     def decide(
-        self, error: ApiError | TransportError, *, repeat: Repeat, failures: int, refusals: int
+        self, error: ApiError | TransportError, *, repeat: Repeat, failures: int, rate_limited: int
     ) -> Decision:
         """
         Decide what follows a failed attempt.
@@ -89,25 +76,25 @@ class RetryPolicy:
             error: how the attempt failed.
             repeat: whether the operation may be sent twice.
             failures: how many attempts of this call failed, this one included, 429 left out.
-            refusals: how many were answered with 429 so far, this one included.
+            rate_limited: how many were answered with 429 so far, this one included.
 
         Returns:
             ``Wait`` with the seconds, or ``Stop``.
 
         """
         if isinstance(error, RateLimitError):
-            return self._after_refusal(error, refusals)
+            return self._after_rate_limit(error, rate_limited)
         if failures > self.retries or not self._may_repeat(error, repeat):
             return Stop()
         if isinstance(error, ServerError) and error.retry_after is not None:
             return self._as_asked(error.retry_after)
         return Wait(self._backoff(failures))
 
-    def _after_refusal(self, error: RateLimitError, refusals: int) -> Decision:
-        if refusals > self.rate_limit_retries:
+    def _after_rate_limit(self, error: RateLimitError, count: int) -> Decision:
+        if count > self.rate_limit_retries:
             return Stop()
-        if not error.retry_after:  # none, or "at once", which would be refused again and again
-            return Wait(max(self.base / 2, self._backoff(refusals)))
+        if not error.retry_after:  # none, or "at once", which would be answered with 429 again
+            return Wait(max(self.base / 2, self._backoff(count)))
         return self._as_asked(error.retry_after)
 
     def _as_asked(self, seconds: float) -> Decision:
@@ -124,39 +111,3 @@ class RetryPolicy:
         if isinstance(error, TransportError):
             return error.retryable and (repeat is Repeat.SAFE or not error.sent)
         return isinstance(error, ServerError) and repeat is Repeat.SAFE
-
-
-def parse_retry_after(value: str | None, now: float) -> float | None:
-    """
-    Read a ``Retry-After`` header: seconds or an HTTP date.
-
-    Args:
-        value: the header, or ``None``.
-        now: wall clock in seconds since 1970.
-
-    Returns:
-        Seconds to wait, at least 0; ``None`` where the header is missing or makes no sense.
-
-    """
-    if value is None:
-        return None
-    text = value.strip()
-    try:
-        seconds = float(text) if text.replace(".", "", 1).lstrip("+-").isdecimal() else None
-    except ValueError:
-        return None
-    if seconds is None:
-        seconds = _seconds_until(text, now)
-    if seconds is None:
-        return None
-    return min(max(seconds, 0.0), _LONGEST)
-
-
-def _seconds_until(text: str, now: float) -> float | None:
-    try:
-        moment: datetime = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError, OverflowError):
-        return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return moment.timestamp() - now

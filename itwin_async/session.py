@@ -1,40 +1,66 @@
-"""
-The one door to the platform: token, quota, slot, send, retry; out come bytes or an error of ours.
-"""
+"""The one door to the platform: token, limits, request, retry; out come bytes or an error."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypedDict, Unpack
 
 import aiohttp
+import attrs
 from yarl import URL
 
-from itwin_async._arguments import count
+from itwin_async._arguments import flag, instance, optional
 from itwin_async._http import urls
-from itwin_async._http.attempt import Response, Tls
-from itwin_async._http.client import Core
-from itwin_async._http.credentials import Authenticator, TokenSource
+from itwin_async._http.attempt import Response
+from itwin_async._http.client import Client, Tls
+from itwin_async._http.credentials import Credentials, TokenSource
 from itwin_async._http.executor import perform
-from itwin_async._http.opening import Opening, common_headers
-from itwin_async._http.request_builder import Params, prepare
+from itwin_async._http.request_builder import Params, build_request
 from itwin_async._json.codec import Codec
 from itwin_async._json.converter import Converter
 from itwin_async._json.converter import converter as default_converter
-from itwin_async.errors import ConfigurationError, DecodeError
 from itwin_async.events import Observer
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
-from itwin_async.timeout import Timeout, as_timeout
-
-T = TypeVar("T")
+from itwin_async.timeout import Timeout
 
 PRODUCTION = "https://api.bentley.com"
 
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
-_DEFAULT_ACCEPT = "application/json"
+
+
+class Settings(TypedDict, total=False):
+    """The settings of a session; see ``Session``."""
+
+    base_url: str | URL
+    timeout: Timeout | float | None
+    retry: RetryPolicy | None
+    quota: Quota | None
+    client_session: aiohttp.ClientSession | None
+    connector: aiohttp.BaseConnector | None
+    max_connections: int
+    proxy: str | URL | None
+    ssl: Tls
+    trust_env: bool
+    trace_configs: Iterable[aiohttp.TraceConfig]
+    user_agent: str
+    compress: bool | None
+    max_body_size: int
+    rewrite_links: bool
+    observers: Iterable[Observer]
+    converter: Converter | None
+    pause_collector: bool
+
+
+@attrs.frozen(eq=False, repr=False)
+class Internals:
+    """What the rooms above a session use of it."""
+
+    client: Client
+    codec: Codec
+    rewrite_links: bool
 
 
 class Session:
@@ -48,7 +74,7 @@ class Session:
             before every request. A ``Bearer`` prefix is accepted.
         base_url: scheme and host of the platform; https, or http on loopback.
         timeout: limits in seconds; a number is the total.
-        retry: when and how failed requests are repeated.
+        retry: when and how failed requests are retried.
         quota: how many calls are allowed; ``None`` if that is not known.
         client_session: an aiohttp session to borrow; it is never closed. Give it a
             ``DummyCookieJar``, so that users do not share cookies.
@@ -63,15 +89,17 @@ class Session:
             decompressing costs more than it saves.
         max_body_size: largest answer that is read, in bytes.
         rewrite_links: request the platform's links at ``base_url`` whatever their host.
-        observers: called with each event.
+        observers: called with each event; what they raise is logged.
         converter: what models mean; by default the package's ``converter``.
+        pause_collector: pause Python's garbage collector while an answer is decoded.
 
     Raises:
         ConfigurationError: a setting cannot work.
+        ArgumentError: a setting has a wrong type or value.
 
     """
 
-    __slots__ = ("__weakref__", "_auth", "_core", "_opening")
+    __slots__ = ("__weakref__", "_credentials", "_internals", "_is_view")
 
     def __init__(
         self,
@@ -94,52 +122,45 @@ class Session:
         rewrite_links: bool = False,
         observers: Iterable[Observer] = (),
         converter: Converter | None = None,
+        pause_collector: bool = True,
     ) -> None:
         try:
-            self._auth = Authenticator(token)
+            self._credentials = Credentials(token)
         finally:
             del token  # a traceback may show what this frame holds
-        traces = list(trace_configs)
-        if client_session is not None and (connector is not None or traces or trust_env):
-            raise ConfigurationError(
-                "connector, trace_configs and trust_env belong to the client_session that is given"
-            )
-        base = urls.base_url(base_url)
-        shared = common_headers(base, user_agent, compress=compress)
-        self._core = Core(
-            base=base,
-            timeout=as_timeout(timeout),
-            retry=retry or RetryPolicy(),
-            quota=quota,
-            codec=Codec(converter or default_converter),
-            extra_headers={} if client_session is None else shared,
-            max_body=count("max_body_size", max_body_size),
-            rewrite_links=rewrite_links,
-            tls=ssl,
-            proxy=proxy,
-            observers=tuple(observers),
+        self._is_view = False
+        codec = Codec(
+            optional("converter", converter, Converter) or default_converter,
+            pause_collector=flag("pause_collector", pause_collector),
         )
-        if trust_env:
-            self._core.use_environment()
-        limit = count("max_connections", max_connections)
-        self._opening: Opening | None = Opening(client_session, connector, limit, shared, traces)
+        client = Client(
+            urls.base_url(base_url),
+            timeout=_timeout(timeout),
+            retry=optional("retry", retry, RetryPolicy) or RetryPolicy(),
+            quota=optional("quota", quota, Quota),
+            borrowed=optional("client_session", client_session, aiohttp.ClientSession),
+            connector=optional("connector", connector, aiohttp.BaseConnector),
+            max_connections=max_connections,
+            proxy=proxy,
+            tls=ssl,
+            trust_env=flag("trust_env", trust_env),
+            trace_configs=trace_configs,
+            user_agent=instance("user_agent", user_agent, str, "a str"),
+            compress=compress,
+            max_body_size=max_body_size,
+            observers=observers,
+        )
+        self._internals = Internals(client, codec, flag("rewrite_links", rewrite_links))
 
     @classmethod
-    def from_env(cls, *, quota: Quota | None = None, observers: Iterable[Observer] = ()) -> Session:
+    def from_env(cls, **settings: Unpack[Settings]) -> Session:
         """
-        Make a session from the environment.
+        Make a session from the environment, with the same settings as ``Session``.
 
         The tokens are those of ``ITWIN_ACCESS_TOKEN``; else of the service ``ITWIN_CLIENT_ID`` with
         ``ITWIN_CLIENT_SECRET``; else of whoever signed in with ``itwin-async login``. The platform
         is that of ``ITWIN_ENVIRONMENT`` (``prod``, ``qa``, ``dev``) unless ``ITWIN_BASE_URL`` and
         ``ITWIN_ISSUER`` name others.
-
-        Args:
-            quota: as for ``Session``.
-            observers: as for ``Session``.
-
-        Returns:
-            The session, not opened.
 
         Raises:
             ConfigurationError: there are no credentials, or a value makes no sense.
@@ -149,49 +170,48 @@ class Session:
         from itwin_async.auth.environment import find_credentials  # noqa: PLC0415
 
         found = find_credentials()
-        return cls(found.source, base_url=found.place.base_url, quota=quota, observers=observers)
+        settings.setdefault("base_url", found.place.base_url)
+        return cls(found.source, **settings)
 
     def with_token(self, token: TokenSource) -> Session:
         """
         View the same pool, quota and settings as another user.
 
         The view is cheap, needs no closing, and ends with the session that it was made from.
-
-        Args:
-            token: the other user's token or provider.
-
-        Returns:
-            The view.
-
         """
         view = Session.__new__(Session)
         try:
-            view._auth = Authenticator(token)  # noqa: SLF001 - same class
+            view._credentials = Credentials(token)  # noqa: SLF001 - same class
         finally:
             del token
-        view._core = self._core  # noqa: SLF001 - same class
-        view._opening = None  # noqa: SLF001 - same class
+        view._internals = self._internals  # noqa: SLF001 - same class
+        view._is_view = True  # noqa: SLF001 - same class
         return view
 
     @property
     def base_url(self) -> URL:
         """The platform's address."""
-        return self._core.base
-
-    @property
-    def codec(self) -> Codec:
-        """Decodes answers with this session's converter."""
-        return self._core.codec
-
-    @property
-    def rewrite_links(self) -> bool:
-        """Whether links of another host are requested at ``base_url``."""
-        return self._core.rewrite_links
+        return self._internals.client.base
 
     @property
     def closed(self) -> bool:
         """Whether requests are impossible now."""
-        return self._core.channel is None
+        return not self._internals.client.is_open
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for the quota at this moment."""
+        return self._internals.client.limiter.waiting
+
+    @contextmanager
+    def observe(self, observer: Observer) -> Iterator[None]:
+        """Call an observer with each event of this session and its views, inside the block."""
+        client = self._internals.client
+        client.observers = (*client.observers, observer)
+        try:
+            yield
+        finally:
+            client.observers = tuple(other for other in client.observers if other is not observer)
 
     async def open(self) -> None:
         """
@@ -201,33 +221,19 @@ class Session:
             ConfigurationError: the session is open already.
 
         """
-        if self._opening is None:
-            self._core.ready()
-            return
-        if self._core.channel is not None:
-            raise ConfigurationError("the session is open already")
-        self._core.open(self._opening())
+        if self._is_view:
+            self._internals.client.ready()
+        else:
+            self._internals.client.open()
 
     async def close(self) -> None:
         """
-        End the tasks of running walks and close the pool; a view closes nothing.
+        End the tasks of running iterators and close the pool; a view closes nothing.
 
         Requests that are under way raise ``TransportError``, later ones ``ConfigurationError``.
         """
-        core = self._core
-        if self._opening is None or core.channel is None:
-            return
-        channel, core.channel = core.channel, None
-        channel.closed = True
-        tasks = core.tasks - {asyncio.current_task()}
-        for task in tasks:
-            task.cancel()
-        channel.watch.close()
-        try:
-            await asyncio.gather(*tasks, return_exceptions=True)
-        finally:
-            if self._opening.borrowed is None:
-                await channel.http.close()
+        if not self._is_view:
+            await self._internals.client.close()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -242,10 +248,10 @@ class Session:
         await self.close()
 
     def __repr__(self) -> str:
-        if not hasattr(self, "_core"):
+        if not hasattr(self, "_internals"):
             return "<Session not made>"  # so it is in the traceback of a refused token
         state = "closed" if self.closed else "open"
-        return f"<Session {str(self._core.base.origin())!r} {state}>"
+        return f"<Session {str(self._internals.client.base.origin())!r} {state}>"
 
     async def request(
         self,
@@ -255,13 +261,13 @@ class Session:
         params: Params = (),
         json: object = None,
         body: bytes | None = None,
-        accept: str = _DEFAULT_ACCEPT,
+        accept: str = "application/json",
         headers: Mapping[str, str] | None = None,
         repeat: Repeat | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - bounds attempts and waits together
     ) -> Response:
         """
-        Call any operation of the platform, with this session's token, pacing, retry and errors.
+        Call any operation of the platform, with this session's token, pacing, retries and errors.
 
         Args:
             method: HTTP method.
@@ -283,61 +289,31 @@ class Session:
             ConfigurationError: the session is not open, or there is no token.
 
         """
-        core = self._core
-        attempt = prepare(
-            core, method, path, params=params, json=json, body=body, accept=accept, headers=headers
+        client = self._internals.client
+        request = build_request(
+            client,
+            method,
+            path,
+            params=params,
+            json=json,
+            body=body,
+            accept=accept,
+            headers=headers,
         )
         if repeat is None:
-            repeat = Repeat.SAFE if attempt.method in _SAFE_METHODS else Repeat.UNSAFE
-        total = core.timeout.total if timeout is None else Timeout(timeout).total
-        return await perform(core, self._auth, attempt, repeat, core.retry.clock() + total)
+            repeat = Repeat.SAFE if request.method in _SAFE_METHODS else Repeat.UNSAFE
+        total = client.timeout.total if timeout is None else Timeout(timeout).total
+        return await perform(
+            client, self._credentials, request, repeat, client.retry.clock() + total
+        )
 
-    async def fetch(
-        self,
-        cls: type[T],
-        key: str,
-        method: str,
-        path: str,
-        *,
-        accept: str,
-        json: object = None,
-        repeat: Repeat | None = None,
-    ) -> T:
-        """
-        Call an operation that answers with one entity in an envelope.
 
-        Args:
-            cls: class of the entity.
-            key: member of the envelope.
-            method: HTTP method.
-            path: quoted path.
-            accept: the ``Accept`` header.
-            json: value to send as JSON.
-            repeat: whether the call may be sent twice.
+def internals_of(session: Session) -> Internals:
+    """Open a session for the rooms above it."""
+    return instance("session", session, Session, "a Session")._internals  # noqa: SLF001
 
-        Returns:
-            The entity.
 
-        Raises:
-            DecodeError: the answer is not such an envelope.
-            ITwinError: as ``request``.
-
-        """
-        response = await self.request(method, path, accept=accept, json=json, repeat=repeat)
-        try:
-            return self._core.codec.one(response.body, cls, key)
-        except DecodeError as error:
-            raise response.blame(error) from None
-
-    def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
-        """
-        Start a task that ends with the session at the latest.
-
-        Args:
-            work: what the task does.
-
-        Returns:
-            The task; whoever started it awaits or cancels it.
-
-        """
-        return self._core.spawn(work)
+def _timeout(value: Timeout | float | None) -> Timeout:
+    if value is None:
+        return Timeout()
+    return value if isinstance(value, Timeout) else Timeout(total=value)

@@ -52,7 +52,7 @@ def test_single_figures_are_printed_with_their_limits() -> None:
 def test_profile_names_the_decoder() -> None:
     done = run("--quick", "--only", "pages100", "--profile")
     assert (done.returncode, done.stderr) == (0, "")
-    assert "itwin_async/walks.py" in done.stdout.replace("\\", "/")
+    assert "itwin_async/_paging/iterators.py" in done.stdout.replace("\\", "/")
 
 
 def test_a_workload_that_does_not_exist_is_refused() -> None:

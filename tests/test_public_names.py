@@ -20,15 +20,14 @@ PACKAGES = [
     *(
         f"itwin_async.{module.name}"
         for module in pkgutil.iter_modules(itwin_async.__path__)
-        if module.ispkg
+        if module.ispkg and not module.name.startswith("_")
     ),
 ]
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_what_is_exported_is_listed_and_sorted(name: str) -> None:
+def test_what_is_exported_is_listed(name: str) -> None:
     package = importlib.import_module(name)
-    assert package.__all__ == sorted(package.__all__)
     assert len(set(package.__all__)) == len(package.__all__)
     for exported in package.__all__:
         assert hasattr(package, exported)
@@ -97,7 +96,7 @@ bad = [name for name in sys.modules if name.split(".")[0] in {
     "pytest", "hypothesis",
 }]
 bad += [name for name in sys.modules if name.startswith(tuple(
-    f"itwin_async.{part}" for part in ("emulator", "testing", "cli", "harvest", "oauth")
+    f"itwin_async.{part}" for part in ("emulator", "testing", "cli", "harvest", "auth", "catalog")
 ))]
 print(sorted(bad))
 print(sorted(name for name in first if name in {

@@ -13,7 +13,7 @@ import attrs
 import pytest
 
 from itwin_async import ArgumentError, Quota
-from itwin_async._http.limiter import Pacer
+from itwin_async._http.limiter import Limiter
 
 
 class _NoWaiting(selectors.DefaultSelector):
@@ -96,7 +96,7 @@ def harvest(server: Server, calls: int, quota: Quota | None, tasks: int = 50) ->
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(quota, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(quota, clock=clock, sleep=asyncio.sleep)
         left = iter(range(calls))
 
         async def call() -> None:
@@ -181,7 +181,7 @@ def minutes(server: Server, late: float, count: int = 5, tasks: int = 50) -> lis
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(None, clock=clock, sleep=asyncio.sleep)
 
         async def work() -> None:
             while clock() < 60 * count:
@@ -225,13 +225,13 @@ def test_refusals_for_other_reasons_leave_a_pace_that_one_can_work_with() -> Non
     assert min(minutes(Strays(Window(500, 60), 0.01), 0)) >= 100
 
 
-async def quiet(pacer: Pacer, calls: int, seconds: float) -> None:
+async def quiet(pacer: Limiter, calls: int, seconds: float) -> None:
     for _ in range(calls):
         await go(pacer)
         await asyncio.sleep(seconds / calls)
 
 
-async def go(pacer: Pacer) -> float:
+async def go(pacer: Limiter) -> float:
     clock = asyncio.get_running_loop().time
     if pacer.open:
         pacer.count(clock())
@@ -240,7 +240,7 @@ async def go(pacer: Pacer) -> float:
     return clock()
 
 
-async def crowd(pacer: Pacer, calls: int) -> float:
+async def crowd(pacer: Limiter, calls: int) -> float:
     """Let many go at once, and tell how long the last one waited."""
     clock = asyncio.get_running_loop().time
     began = clock()
@@ -254,7 +254,7 @@ async def crowd(pacer: Pacer, calls: int) -> float:
 def test_one_refusal_of_a_quiet_session_starves_nobody(calls: int, seconds: float) -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(None, clock=clock, sleep=asyncio.sleep)
         await quiet(pacer, calls, seconds)
         sent = await go(pacer)
         await asyncio.sleep(0.1)
@@ -267,7 +267,7 @@ def test_one_refusal_of_a_quiet_session_starves_nobody(calls: int, seconds: floa
 def test_a_refusal_is_not_blamed_on_a_pace_that_was_not_used() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(None, clock=clock, sleep=asyncio.sleep)
         for _ in range(500):
             pacer.count(clock())
         sent = await go(pacer)
@@ -295,7 +295,7 @@ def test_a_quota_is_found_whenever_the_first_refusal_comes(before: int) -> None:
     async def main() -> None:
         nonlocal refused
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(None, clock=clock, sleep=asyncio.sleep)
 
         async def call() -> None:
             nonlocal refused
@@ -329,7 +329,7 @@ def test_no_window_ever_holds_more_than_the_quota() -> None:
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(quota, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(quota, clock=clock, sleep=asyncio.sleep)
 
         async def call(after: float) -> None:
             await asyncio.sleep(after)
@@ -349,7 +349,7 @@ def test_turns_come_in_order_and_cancelled_waiters_lose_none() -> None:
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(quota, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(quota, clock=clock, sleep=asyncio.sleep)
 
         async def call(number: int) -> None:
             await pacer.enter(math.inf)
@@ -371,7 +371,7 @@ def test_after_a_refusal_nobody_goes_before_the_time_nor_all_at_once() -> None:
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(None, clock=clock, sleep=asyncio.sleep)
         for _ in range(20):
             pacer.count(clock())
         await asyncio.sleep(0.1)
@@ -391,7 +391,7 @@ def test_after_a_refusal_nobody_goes_before_the_time_nor_all_at_once() -> None:
 def test_a_turn_that_would_come_too_late_is_refused_without_waiting() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(None, clock=clock, sleep=asyncio.sleep)
         pacer.hold(30, 0)
         assert not await pacer.enter(29)
         assert clock() == 0
@@ -403,7 +403,7 @@ def test_a_turn_that_would_come_too_late_is_refused_without_waiting() -> None:
 def test_a_lesson_is_forgotten_after_a_long_calm() -> None:
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(None, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(None, clock=clock, sleep=asyncio.sleep)
         pacer.count(clock())
         pacer.hold(1, 0)
         await pacer.enter(math.inf)
@@ -424,7 +424,7 @@ def test_small_quotas_are_kept(quota: Quota) -> None:
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Pacer(quota, clock=clock, sleep=asyncio.sleep)
+        pacer = Limiter(quota, clock=clock, sleep=asyncio.sleep)
         for _ in range(40):
             await pacer.enter(math.inf)
             passed.append(clock())

@@ -35,7 +35,7 @@ FAST = RetryPolicy(retries=1, rate_limit_retries=1, base=0, max_retry_after=0.00
 MANY = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 # Frames that hold the body of an answer, and so whatever the platform put into it.
-DECODING = ("wire.py", "conversion.py")
+DECODING = ("codec.py", "converter.py")
 
 # What may stand in a header; not too short, so that no text holds it by chance.
 TOKENS = st.text(
@@ -227,7 +227,7 @@ async def half_a_walk(session: Session) -> None:
 
 OPERATIONS: dict[str, Callable[[Session], Awaitable[object]]] = {
     "favorite iModels": lambda it: imodels.list_favorites(it, ITWIN).collect(),
-    "whole iModels": lambda it: imodels.list_recents(it, ITWIN, prefer="representation").collect(),
+    "whole iModels": lambda it: imodels.list_recents(it, ITWIN).full().collect(),
     "pages": pages,
     "half a walk": half_a_walk,
     "tags": lambda it: saved_views.list_tags(it, itwin_id=ITWIN).collect(),
@@ -321,7 +321,7 @@ def test_no_failing_path_shows_the_token(
                     watcher.errors.append(error)
                 except StopAsyncIteration:
                     pass
-                watcher.others += [session, view, view._auth, vars(view._core)]
+                watcher.others += [session, view, view._credentials, vars(view._internals.client)]
             heads = Kept(request.header("Authorization") or "" for request in server.requests)
             assert set(heads) <= {f"Bearer {kept[0]}"}
 
@@ -447,7 +447,7 @@ def test_what_a_caller_sends_is_not_told_to_others(
                         watcher.others.append(response)
                     except ITwinError as error:
                         watcher.errors.append(error)
-                watcher.others += [session, vars(session._core)]
+                watcher.others += [session, vars(session._internals.client)]
 
     run(watcher, work)
     assert watcher.found() == []

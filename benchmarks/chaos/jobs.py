@@ -63,16 +63,16 @@ def _a_list(storm: Storm, user: str) -> tuple[Open, Sequence[Item]]:
 
         def open_itwins(cursor: str | None) -> Pager[Item]:
             options = {"page_size": size, "cursor": cursor, "prefetch": prefetch}
-            prefer = "representation" if full else "minimal"
-            return itwins.list_favorites(session, prefer=prefer, **options)  # type: ignore[call-overload,no-any-return]
+            pager = itwins.list_favorites(session, **options)  # type: ignore[arg-type]
+            return pager.full() if full else pager
 
         return open_itwins, truth.favorite_itwins(user, full=full)
     itwin = rng.choice(truth.itwins)
 
     def open_imodels(cursor: str | None) -> Pager[Item]:
         options = {"page_size": size, "cursor": cursor, "prefetch": prefetch}
-        prefer = "representation" if full else "minimal"
-        return imodels.list_favorites(session, itwin, prefer=prefer, **options)  # type: ignore[call-overload,no-any-return]
+        pager = imodels.list_favorites(session, itwin, **options)  # type: ignore[arg-type]
+        return pager.full() if full else pager
 
     return open_imodels, truth.favorite_imodels(user, itwin, full=full)
 

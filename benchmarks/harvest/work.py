@@ -30,9 +30,7 @@ async def stream(url: str, lists: int, concurrency: int = 16) -> int:
     async def work(session: Session, left: Iterator[str]) -> None:
         nonlocal count
         for key in left:
-            pager = imodels.list_favorites(
-                session, key, prefer="representation", page_size=PAGE, prefetch=0
-            )
+            pager = imodels.list_favorites(session, key, page_size=PAGE, prefetch=0).full()
             async for page in pager.pages():
                 count += len(page.items)
 

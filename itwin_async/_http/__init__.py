@@ -1,0 +1,1 @@
+"""HTTP for this package: requests, attempts, retries, limits, credentials."""

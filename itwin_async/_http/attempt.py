@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from ssl import SSLContext
-from typing import TYPE_CHECKING, TypeAlias, TypedDict, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
 import attrs
 import msgspec
 from yarl import URL
 
-from itwin_async._http.credentials import Secret
-from itwin_async._http.deadlines import Watch
-from itwin_async._http.error_mapping import error_from_response
-from itwin_async.errors import (
-    ApiError,
-    DecodeError,
-    RequestError,
-    TransportError,
-)
-from itwin_async.retry import parse_retry_after
+from itwin_async._http.bodies import BodyError, decompress, too_large
+from itwin_async._http.client import Client, Connection
+from itwin_async._http.credentials import Authorization
+from itwin_async._http.error_mapping import error_from_response, parse_retry_after
+from itwin_async._http.masking import excerpt, masked
+from itwin_async._json.completeness import closing_links, is_complete
+from itwin_async.errors import ApiError, DecodeError, RequestError, TransportError
 
 E = TypeVar("E", bound=RequestError)
 
-Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
-
+# What aiohttp raises before a byte of the request has left.
 _NEVER_SENT = (
     aiohttp.ClientConnectorError,
     aiohttp.ConnectionTimeoutError,
     aiohttp.ServerFingerprintMismatch,
 )
-_HOPELESS = (
+_TLS = (
     aiohttp.ClientConnectorCertificateError,
     aiohttp.ClientConnectorSSLError,
     aiohttp.ServerFingerprintMismatch,
 )
-_SHORTEST_SECRET = 8
+# The texts of these may quote what was sent or received, headers included.
+_LOST: dict[type[Exception], str] = {
+    TimeoutError: "no complete answer in time",
+    aiohttp.ClientResponseError: "the answer is not valid HTTP",
+    aiohttp.ClientPayloadError: "the answer broke off or could not be decompressed",
+    aiohttp.ServerDisconnectedError: "the server closed the connection without an answer",
+}
 
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ class Response:
         request_id: the ``X-Correlation-Id`` that was sent.
         method: HTTP method of the request.
         path: path of the request, without host and query.
+        links: the ``_links`` member, parsed, where it closes the body of a page; else ``None``.
 
     """
 
@@ -69,13 +71,12 @@ class Response:
     request_id: str
     method: str
     path: str
+    links: object = attrs.field(default=None, repr=False)
+    _authorization: Authorization | None = attrs.field(default=None, repr=False)
 
     def json(self) -> object:
         """
-        Parse the body.
-
-        Returns:
-            Plain Python values; ``None`` for an empty body.
+        Parse the body; an empty one is ``None``.
 
         Raises:
             DecodeError: the body is not JSON.
@@ -90,25 +91,19 @@ class Response:
         raise self.blame(DecodeError("the answer is not JSON"))
 
     def blame(self, error: E) -> E:
-        """
-        Note on an error which answer it is about.
-
-        Args:
-            error: the error; changed in place.
-
-        Returns:
-            The same error.
-
-        """
+        """Note on an error which answer it is about, and return it."""
         if isinstance(error, DecodeError):
             error.status = self.status
+            if error.json_path == "$" and self.body:
+                start = excerpt(self.body, self._authorization)
+                error.args = (f"{error.args[0]}; it begins with {start!r}",)
         error.method, error.path, error.request_id = self.method, self.path, self.request_id
         return error
 
 
-@attrs.define(eq=False, repr=False)
-class Attempt:
-    """What is the same for every attempt of a call; and when the latest went out."""
+@_frozen(eq=False, repr=False)
+class Request:
+    """What is the same for every attempt of a call."""
 
     method: str
     url: URL
@@ -116,133 +111,126 @@ class Attempt:
     headers: dict[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(repr=False)
     request_id: str
-    sent: float = 0.0
 
-
-class RequestOptions(TypedDict, total=False):
-    """What is said to aiohttp with every request."""
-
-    allow_redirects: bool
-    raise_for_status: bool
-    timeout: aiohttp.ClientTimeout
-    ssl: Tls
-    proxy: str | URL | None
-
-
-@attrs.define(eq=False, repr=False)
-class Channel:
-    """What attempts go through: an open pool and its settings."""
-
-    http: aiohttp.ClientSession
-    watch: Watch
-    options: RequestOptions
-    max_body: int
-    now: Callable[[], float]
-    closed: bool = False
+    def failed(
+        self, message: str, *, sent: bool = True, timeout: bool = False, retryable: bool = True
+    ) -> TransportError:
+        """Make the error for an attempt that got no usable answer."""
+        return TransportError(
+            message,
+            sent=sent,
+            timeout=timeout,
+            retryable=retryable,
+            method=self.method,
+            path=self.path,
+            request_id=self.request_id,
+        )
 
 
 async def send(
-    channel: Channel, attempt: Attempt, token: Secret, seconds: float
+    client: Client, request: Request, authorization: Authorization | None, seconds: float
 ) -> Response | ApiError | TransportError:
-    """
-    Send one request and read its answer; failures are returned, so that no frame holds a token.
-
-    Args:
-        channel: pool and settings.
-        attempt: the request.
-        token: the bearer token.
-        seconds: how long it may take.
-
-    Returns:
-        The answer, or the error that it amounts to.
-
-    """
-    watch = channel.watch
-    task = watch.start(seconds)
+    """Send a request once and read its answer; failures are returned, not raised."""
+    connection = client.ready()
+    deadlines = connection.deadlines
+    task = deadlines.start(seconds)
     answer: aiohttp.ClientResponse | None = None
-    refusal, reason, retry_after = 0, b"", None
+    status, reason, retry_after = 0, b"", None
     try:
-        answer = await channel.http.request(
-            attempt.method,
-            attempt.url,
-            headers={**attempt.headers, "Authorization": token.header()},
-            data=attempt.body,
-            **channel.options,
+        answer = await connection.http.request(
+            request.method,
+            request.url,
+            headers=request.headers
+            if authorization is None
+            else {**request.headers, "Authorization": authorization.header},
+            data=request.body,
+            **client.options,
         )
-        status = answer.status
-        if 200 <= status < 300:  # noqa: PLR2004 - any 2xx is a success
-            empty = status == 204  # noqa: PLR2004 - No Content
-            body = b"" if empty else await _read(answer, attempt, channel.max_body)
-            if isinstance(body, TransportError):
-                return body
-            return Response(
-                status, answer.headers, body, attempt.request_id, attempt.method, attempt.path
-            )
-        refusal, retry_after = status, _retry_after(answer, channel.now())
-        reason = await _read_reason(answer, attempt, channel.max_body)
-    except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as problem:
-        return _failure(problem, attempt)
+        if 200 <= answer.status < 300:  # noqa: PLR2004 - any 2xx is a success
+            return await _success(answer, client, connection, request, authorization)
+        status, retry_after = answer.status, _retry_after(answer, client.retry.now())
+        # The status says enough: a broken error page must not hide it.
+        with suppress(aiohttp.ClientError, OSError, ValueError, BodyError):
+            reason = await _read(answer, client, connection)
+    except (aiohttp.ClientError, OSError, ValueError, BodyError) as problem:
+        return _failure(problem, request)
     except asyncio.CancelledError as stop:
-        # A pool that closes may also cancel what a task waits for, without cancelling the task.
-        if not watch.is_late(task) and (not channel.closed or watch.is_cancelled(task)):
+        late = deadlines.is_late(task)
+        if not late and deadlines.is_cancelled(task):
             # The frames that it came through hold the token.
             raise stop.with_traceback(None) from None
-        if channel.closed:
-            return _transport_error("the session was closed", attempt, retryable=False)
-        if not refusal:
-            return _transport_error("no complete answer in time", attempt, timeout=True)
+        if deadlines.closed or not late or not status:
+            return _cancelled(request, closed=deadlines.closed, late=late)
     finally:
-        watch.stop(task)
+        deadlines.stop(task)
         if answer is not None:
             answer.release()  # gives the connection back, or closes it where bytes are left
     return error_from_response(
-        refusal,
-        _masked(reason, token),
-        method=attempt.method,
-        path=attempt.path,
-        request_id=attempt.request_id,
+        status,
+        masked(reason, authorization),
+        method=request.method,
+        path=request.path,
+        request_id=request.request_id,
         retry_after=retry_after,
     )
 
 
-async def _read(
-    answer: aiohttp.ClientResponse, attempt: Attempt, limit: int
-) -> bytes | TransportError:
-    first = await answer.content.readany()
-    if len(first) <= limit and answer.content.at_eof():
-        return first
-    chunks, size = [first], len(first)
-    while size <= limit:
-        chunk = await answer.content.readany()
-        if not chunk:
-            return b"".join(chunks)
-        chunks.append(chunk)
-        size += len(chunk)
-    answer.close()
-    return _transport_error(
-        f"the answer ({answer.status}) is larger than {limit} bytes", attempt, retryable=False
+def _cancelled(request: Request, *, closed: bool, late: bool) -> TransportError:
+    if closed:
+        return request.failed("the session was closed", retryable=False)
+    if late:
+        return request.failed("no complete answer in time", timeout=True)
+    # An aiohttp session that its owner closes cancels what a task waits for, not the task.
+    return request.failed("something that the request waited for was cancelled", retryable=False)
+
+
+async def _success(
+    answer: aiohttp.ClientResponse,
+    client: Client,
+    connection: Connection,
+    request: Request,
+    authorization: Authorization | None,
+) -> Response:
+    body, links = b"", None
+    if answer.status != 204 and request.method != "HEAD":  # noqa: PLR2004 - No Content
+        body = await _read(answer, client, connection)
+        if "json" in answer.headers.get("Content-Type", "json"):
+            links = closing_links(body)
+            if links is None and not (is_complete(body) if body else _is_framed(answer)):
+                raise BodyError("the answer ends in the middle of its JSON")
+    return Response(
+        answer.status,
+        answer.headers,
+        body,
+        request.request_id,
+        request.method,
+        request.path,
+        links,
+        authorization,
     )
 
 
-async def _read_reason(answer: aiohttp.ClientResponse, attempt: Attempt, limit: int) -> bytes:
-    # The status says enough: a broken error page must not hide it.
-    try:
-        body = await _read(answer, attempt, limit)
-    except (aiohttp.ClientError, OSError, ValueError):
-        return b""
-    return b"" if isinstance(body, TransportError) else body
+def _is_framed(answer: aiohttp.ClientResponse) -> bool:
+    return "Content-Length" in answer.headers or "Transfer-Encoding" in answer.headers
 
 
-def _masked(reason: bytes, token: Secret) -> bytes:
-    secret = token.reveal()
-    if len(secret) < _SHORTEST_SECRET:
-        return reason
-    if b"\\" in reason:
-        # JSON can write a character in several ways; this makes it one.
-        with suppress(msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            reason = msgspec.json.encode(msgspec.json.decode(reason))
-        reason = reason.replace(msgspec.json.encode(secret)[1:-1], b"***")
-    return reason.replace(secret.encode(), b"***")
+async def _read(answer: aiohttp.ClientResponse, client: Client, connection: Connection) -> bytes:
+    content, limit = answer.content, client.max_body_size
+    body = await content.readany()
+    if not content.at_eof() or len(body) > limit:
+        chunks, size = [body], len(body)
+        while size <= limit:
+            chunk = await content.readany()
+            if not chunk:
+                break
+            chunks.append(chunk)
+            size += len(chunk)
+        else:
+            answer.close()
+            raise too_large(limit)
+        body = b"".join(chunks)
+    encoding = None if connection.decompresses else answer.headers.get("Content-Encoding")
+    return body if encoding is None or not body else decompress(body, encoding, limit)
 
 
 def _retry_after(answer: aiohttp.ClientResponse, now: float) -> float | None:
@@ -251,36 +239,46 @@ def _retry_after(answer: aiohttp.ClientResponse, now: float) -> float | None:
     return parse_retry_after(value, now)
 
 
-def _transport_error(
-    text: str, attempt: Attempt, *, sent: bool = True, timeout: bool = False, retryable: bool = True
-) -> TransportError:
-    return TransportError(
-        text,
-        sent=sent,
-        timeout=timeout,
-        retryable=retryable,
-        method=attempt.method,
-        path=attempt.path,
-        request_id=attempt.request_id,
-    )
-
-
-def _failure(problem: Exception, attempt: Attempt) -> TransportError:
-    sent = not isinstance(problem, _NEVER_SENT)
-    if isinstance(problem, TimeoutError):
-        words = "no complete answer in time" if sent else "no connection in time"
-        return _transport_error(words, attempt, sent=sent, timeout=True)
-    words = "the connection was lost" if sent else "no connection"
-    text, fit = f"{words}: {problem}", not isinstance(problem, _HOPELESS)
-    # The texts of what follows may quote what was sent or received, headers included.
+def _failure(problem: Exception, request: Request) -> TransportError:
+    if isinstance(problem, BodyError):
+        return request.failed(str(problem), retryable=problem.retryable)
+    if isinstance(problem, _NEVER_SENT):
+        return _no_connection(problem, request)
     if isinstance(problem, aiohttp.ClientHttpProxyError):
-        text, sent = f"the proxy refused to connect ({problem.status})", False
-    elif isinstance(problem, aiohttp.ClientResponseError):
-        text = "the answer is not valid HTTP"
-    elif isinstance(problem, ValueError):
-        text, sent, fit = f"the request cannot be sent ({type(problem).__name__})", False, False
-    elif isinstance(problem, aiohttp.ClientPayloadError):
-        text = "the answer broke off or could not be decompressed"
-    elif isinstance(problem, aiohttp.ServerDisconnectedError):
-        text = "the server closed the connection without an answer"
-    return _transport_error(text, attempt, sent=sent, retryable=fit)
+        text = f"the proxy refused to connect ({problem.status})"
+        return request.failed(text, sent=False)
+    if isinstance(problem, ValueError):
+        text = f"the request cannot be sent ({type(problem).__name__})"
+        return request.failed(text, sent=False, retryable=False)
+    for kind, known in _LOST.items():
+        if isinstance(problem, kind):
+            return request.failed(known, timeout=kind is TimeoutError)
+    reason = str(problem) or type(problem).__name__
+    return request.failed(f"the connection was lost: {reason}")
+
+
+def _no_connection(problem: Exception, request: Request) -> TransportError:
+    if isinstance(problem, TimeoutError):
+        return request.failed("no connection in time", sent=False, timeout=True)
+    where = f"{getattr(problem, 'host', '')}:{getattr(problem, 'port', '')}"
+    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
+        reason = getattr(problem.certificate_error, "verify_message", "") or "no reason given"
+        text = (
+            f"the TLS certificate of {where} is not trusted: {reason}; "
+            "to trust another CA, set ssl= to ssl.create_default_context(cafile=...)"
+        )
+    elif isinstance(problem, aiohttp.ServerFingerprintMismatch):
+        text = f"the TLS certificate of {where} does not have the fingerprint set with ssl="
+    elif isinstance(problem, aiohttp.ClientConnectorError):
+        reason = problem.os_error.strerror or str(problem.os_error) or "no reason given"
+        if isinstance(problem, aiohttp.ClientConnectorSSLError):
+            text = f"no TLS connection to {where}: {reason}; check base_url, proxy and ssl="
+        elif isinstance(problem, aiohttp.ClientConnectorDNSError):
+            text = f"cannot resolve the host of {where}: {reason}"
+        elif isinstance(problem, aiohttp.ClientProxyConnectionError):
+            text = f"no connection to the proxy {where}: {reason}"
+        else:
+            text = f"no connection to {where}: {reason}"
+    else:
+        text = f"no connection to {where}"
+    return request.failed(text, sent=False, retryable=not isinstance(problem, _TLS))

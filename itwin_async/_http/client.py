@@ -1,119 +1,171 @@
-"""What a session shares with its views: connection pool, slots, pacing and settings."""
+"""The HTTP client of a session and its views: connections, settings, limits and tasks."""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import logging
 import os
+import re
 import sys
-from collections.abc import Coroutine
-from typing import TypeVar
+from collections.abc import Coroutine, Iterable
+from ssl import SSLContext
+from typing import TypeAlias, TypedDict, TypeVar
 from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
+import attrs
 from yarl import URL
 
-from itwin_async._http.attempt import Channel, RequestOptions, Tls
-from itwin_async._http.deadlines import Watch
-from itwin_async._http.limiter import Pacer
+from itwin_async._arguments import invalid, whole
+from itwin_async._http import urls
+from itwin_async._http.deadlines import Deadlines
+from itwin_async._http.limiter import Limiter
 from itwin_async._http.slots import Slots
-from itwin_async._json.codec import Codec
+from itwin_async._version import __version__
 from itwin_async.errors import ConfigurationError
-from itwin_async.events import Event, Observer, log
+from itwin_async.events import Event, Observer, log, logger
 from itwin_async.quota import Quota
 from itwin_async.retry import RetryPolicy
 from itwin_async.timeout import Timeout
 
 T = TypeVar("T")
 
+Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
 
-class Core:
-    """What a session shares with its views: pool, slots, pacing and settings."""
+_LINE = re.compile(r"[\x20-\x7e]*")
+
+
+class RequestOptions(TypedDict, total=False):
+    """What is said to aiohttp with every request."""
+
+    allow_redirects: bool
+    raise_for_status: bool
+    timeout: aiohttp.ClientTimeout
+    ssl: Tls
+    proxy: str | URL | None
+
+
+@attrs.frozen(eq=False, repr=False)
+class Connection:
+    """An open aiohttp session, and the deadlines of what goes through it."""
+
+    http: aiohttp.ClientSession
+    loop: asyncio.AbstractEventLoop
+    deadlines: Deadlines
+    decompresses: bool
+
+
+class Client:
+    """
+    The HTTP client of a session and its views.
+
+    Args:
+        base: address of the platform.
+        borrowed: an aiohttp session that its owner closes.
+        connector: an aiohttp connector for a session of our own.
+        max_connections: size of our own connector.
+        max_body_size: largest answer that is read, in bytes.
+        compress: whether to ask for gzip; by default everywhere but on loopback.
+
+    """
 
     def __init__(
         self,
-        *,
         base: URL,
+        *,
         timeout: Timeout,
         retry: RetryPolicy,
-        quota: Quota | None,
-        codec: Codec,
-        extra_headers: dict[str, str],
-        max_body: int,
-        rewrite_links: bool,
-        tls: Tls,
-        proxy: str | URL | None,
-        observers: tuple[Observer, ...],
+        quota: Quota | None = None,
+        borrowed: aiohttp.ClientSession | None = None,
+        connector: aiohttp.BaseConnector | None = None,
+        max_connections: int = 100,
+        proxy: str | URL | None = None,
+        tls: Tls = True,
+        trust_env: bool = False,
+        trace_configs: Iterable[aiohttp.TraceConfig] = (),
+        user_agent: str = "",
+        compress: bool | None = None,
+        max_body_size: int = 64 * 1024 * 1024,
+        observers: Iterable[Observer] = (),
     ) -> None:
+        traces = list(trace_configs)
+        if borrowed is not None and (connector is not None or traces or trust_env):
+            raise ConfigurationError(
+                "connector, trace_configs and trust_env belong to the client_session that is given"
+            )
         self.base = base
         self.timeout = timeout
         self.retry = retry
-        self._quota = quota
-        self.pacer = Pacer(quota, clock=retry.clock, sleep=retry.sleep)
-        self.codec = codec
-        self.extra_headers = extra_headers
-        self.max_body = max_body
-        self.rewrite_links = rewrite_links
-        self.tls = tls
-        self.proxy = proxy
-        self.observers = observers
-        self.channel: Channel | None = None
-        self.loop: asyncio.AbstractEventLoop | None = None
-        self.slots = Slots(sys.maxsize)
+        self.max_body_size = whole("max_body_size", max_body_size, 1)
+        self.observers = tuple(observers)
         self.tasks: set[asyncio.Task[object]] = set()
+        self.limiter = Limiter(quota, clock=retry.clock, sleep=retry.sleep)
+        self.slots = Slots(sys.maxsize)
+        self._quota = quota
+        self._borrowed = borrowed
+        self._connector = connector
+        self._max_connections = whole("max_connections", max_connections, 1)
+        self._traces = traces
+        self._headers = _common_headers(base, user_agent, compress=compress)
+        self.extra_headers = {} if borrowed is None else self._headers
+        if trust_env and proxy is None:
+            proxy = _proxy_of_environment(base)
+        self.options = _request_options(timeout, tls, proxy)
+        self._connection: Connection | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._prefix = os.urandom(8).hex()
         self._count = itertools.count(1)
 
-    def open(self, http: aiohttp.ClientSession) -> None:
-        """Bind the core to a pool and to the running loop."""
+    @property
+    def is_open(self) -> bool:
+        """Whether requests are possible."""
+        return self._connection is not None
+
+    def open(self) -> None:
+        """Open the connections in the running loop."""
+        if self._connection is not None:
+            raise ConfigurationError("the session is open already")
+        http = self._borrowed or self._own_session()
         loop = asyncio.get_running_loop()
-        if self.loop not in {None, loop}:
+        if self._loop not in {None, loop}:
             # What waits belongs to the loop that it waits in.
-            self.pacer = Pacer(self._quota, clock=self.retry.clock, sleep=self.retry.sleep)
-        self.loop = loop
-        self.channel = Channel(
-            http,
-            Watch(self.loop),
-            self._options(),
-            self.max_body,
-            self.retry.now,
-        )
+            retry = self.retry
+            self.limiter = Limiter(self._quota, clock=retry.clock, sleep=retry.sleep)
+        self._loop = loop
+        self._connection = Connection(http, loop, Deadlines(loop), http.auto_decompress)
         limit = http.connector.limit if http.connector is not None else 0
         # aiohttp counts the wait for a pooled connection as part of the request's time.
         self.slots = Slots(limit or sys.maxsize)
 
-    def _options(self) -> RequestOptions:
-        # The attempt as a whole is timed by the watch, which is cheaper.
-        options = RequestOptions(
-            allow_redirects=False,
-            raise_for_status=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.timeout.connect),
-        )
-        if self.tls is not True:
-            options["ssl"] = self.tls
-        if self.proxy is not None:
-            options["proxy"] = self.proxy
-        return options
+    async def close(self) -> None:
+        """End all tasks and requests, and close the connections that are our own."""
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        tasks = self.tasks - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        connection.deadlines.close()
+        try:
+            await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            if self._borrowed is None:
+                await connection.http.close()
 
-    def use_environment(self) -> None:
-        """Take the proxy from the environment, where none is set."""
-        # aiohttp would look it up for every request, and fail where a netrc file knows the host.
-        address = getproxies().get(self.base.scheme)
-        if self.proxy is None and address and not proxy_bypass(self.base.raw_authority):
-            self.proxy = address if "://" in address else f"http://{address}"
-
-    def ready(self) -> Channel:
-        """Give the open channel, or say why there is none."""
-        if self.channel is None:
-            state = "not open" if self.loop is None else "closed"
+    def ready(self) -> Connection:
+        """Give the open connection, or say why there is none."""
+        connection = self._connection
+        if connection is None:
+            state = "not open" if self._loop is None else "closed"
             raise ConfigurationError(
                 f"the session is {state}; use it inside 'async with Session(...)'"
             )
-        if self.loop is not asyncio.get_running_loop():
+        if connection.loop is not asyncio.get_running_loop():
             raise ConfigurationError("the session was opened in another event loop")
-        if self.channel.http.closed:
-            raise ConfigurationError("the aiohttp session that was handed in is closed")
-        return self.channel
+        if connection.http.closed:
+            raise ConfigurationError("the aiohttp session given as client_session is closed")
+        return connection
 
     def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Start a task that ends with the session at the latest."""
@@ -132,7 +184,65 @@ class Core:
         return f"{self._prefix}-{next(self._count):08x}"
 
     def tell(self, event: Event) -> None:
-        """Hand an event to the log and to the observers."""
+        """Hand an event to the log and to the observers, whose failures are logged."""
         log(event)
         for observer in self.observers:
-            observer(event)
+            try:
+                observer(event)
+            except Exception as problem:  # noqa: BLE001 - an observer must not harm a request
+                logger.error(
+                    "the observer %r failed with %s",
+                    observer,
+                    type(problem).__name__,
+                    exc_info=logger.isEnabledFor(logging.DEBUG),
+                )
+
+    def _own_session(self) -> aiohttp.ClientSession:
+        if self._connector is not None and self._connector.closed:
+            raise ConfigurationError("the connector given as connector is closed")
+        http = aiohttp.ClientSession(
+            connector=self._connector or aiohttp.TCPConnector(limit=self._max_connections),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=self._headers,
+            trace_configs=self._traces,
+            auto_decompress=False,  # aiohttp takes a gzip body that ends early for a whole one
+        )
+        if hasattr(http, "_retry_connection"):
+            # By itself aiohttp repeats a request whose answer was lost, unseen by the policy.
+            http._retry_connection = False  # noqa: SLF001 - there is no public way
+        return http
+
+
+def _common_headers(base: URL, user_agent: str, *, compress: bool | None) -> dict[str, str]:
+    if not _LINE.fullmatch(user_agent):
+        raise invalid("user_agent", user_agent, "one line of ASCII")
+    product = f"itwin-async/{__version__} aiohttp/{aiohttp.__version__}"
+    gzip = not urls.is_loopback(base.host or "") if compress is None else compress
+    return {
+        "User-Agent": f"{user_agent} {product}".strip(),
+        "Accept-Encoding": "gzip, deflate" if gzip else "identity",
+    }
+
+
+def _request_options(timeout: Timeout, tls: Tls, proxy: str | URL | None) -> RequestOptions:
+    if not isinstance(tls, SSLContext | aiohttp.Fingerprint | bool):
+        raise invalid("ssl", tls, "a bool, an ssl.SSLContext or an aiohttp.Fingerprint")
+    # An attempt as a whole has a deadline of ours, which is cheaper.
+    options = RequestOptions(
+        allow_redirects=False,
+        raise_for_status=False,
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout.connect),
+    )
+    if tls is not True:
+        options["ssl"] = tls
+    if proxy is not None:
+        options["proxy"] = proxy
+    return options
+
+
+def _proxy_of_environment(base: URL) -> str | None:
+    # aiohttp would look it up for every request, and fail where a netrc file knows the host.
+    address = getproxies().get(base.scheme)
+    if not address or proxy_bypass(base.raw_authority):
+        return None
+    return address if "://" in address else f"http://{address}"

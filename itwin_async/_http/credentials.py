@@ -1,13 +1,15 @@
-"""Where bearer tokens come from, and the one renewal that follows a refused token."""
+"""Where authorization comes from, and the one renewal that follows a refused token."""
 
 from __future__ import annotations
 
 import asyncio
+import copy
 import re
 from collections.abc import Awaitable, Callable
-from typing import Final, Protocol, TypeAlias, runtime_checkable
+from typing import Final, Protocol, Self, TypeAlias, runtime_checkable
 
-from itwin_async.errors import AuthenticationError, ConfigurationError, ITwinError
+from itwin_async._tasks import cancellations
+from itwin_async.errors import ConfigurationError, ITwinError, TransportError
 
 _PREFIX = re.compile(r"bearer\s+", re.IGNORECASE)
 _TOKEN = re.compile(r"[\x21-\x7e]+")
@@ -16,30 +18,13 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 class Secret:
     """A text that does not show itself: not in a repr, not in a log, not in a pickle."""
 
-    __slots__ = ("_header", "_value")
+    __slots__ = ("_value",)
 
     def __init__(self, value: str) -> None:
         self._value: Final = value
-        self._header: Final = f"Bearer {value}"
-
-    def header(self) -> str:
-        """
-        Hand out the value of an ``Authorization`` header.
-
-        Returns:
-            The secret behind ``Bearer``.
-
-        """
-        return self._header
 
     def reveal(self) -> str:
-        """
-        Hand out the text itself.
-
-        Returns:
-            The secret.
-
-        """
+        """Return the text itself."""
         return self._value
 
     def __repr__(self) -> str:
@@ -48,6 +33,20 @@ class Secret:
     def __reduce__(self) -> tuple[object, ...]:
         """Refuse to be pickled."""
         raise TypeError("a secret is not pickled")
+
+
+class Authorization:
+    """The value of an ``Authorization`` header, and the secret in it; a repr shows neither."""
+
+    __slots__ = ("header", "secret")
+
+    def __init__(self, scheme: str, secret: Secret) -> None:
+        self.secret: Final = secret
+        self.header: Final = f"{scheme} {secret.reveal()}"
+
+    def same_as(self, other: Authorization | None) -> bool:
+        """Tell whether another one would send the same header."""
+        return other is not None and other.header == self.header
 
 
 @runtime_checkable
@@ -62,9 +61,7 @@ class TokenProvider(Protocol):
         """
         Take note that the platform refused a token, so that the next one is another.
 
-        Args:
-            token: the refused token; ignore it if it is no longer the current one.
-
+        A token that is no longer the current one is ignored.
         """
         ...
 
@@ -72,22 +69,35 @@ class TokenProvider(Protocol):
 TokenSource: TypeAlias = str | Callable[[], Awaitable[str]] | TokenProvider
 
 
-class Authenticator:
-    """One token source, with the rule that many refused requests cause one renewal."""
+class Credentials:
+    """The authorization of requests: bearer tokens of a source, or what ``of`` is given."""
 
-    __slots__ = ("_fixed", "_generation", "_latest", "_lock", "_loop", "_provider", "_source")
+    __slots__ = (
+        "_failure",
+        "_generation",
+        "_latest",
+        "_lock",
+        "_loop",
+        "_provider",
+        "_replaced",
+        "_source",
+        "fixed",
+        "is_fixed",
+    )
 
     def __init__(self, source: TokenSource) -> None:
-        self._fixed: Secret | None = None
+        self.fixed: Authorization | None = None
         self._provider: TokenProvider | None = None
         self._source: Callable[[], Awaitable[str]] | None = None
         self._lock: asyncio.Lock | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._generation = 0
-        self._latest: Secret | None = None
+        self._latest: Authorization | None = None
+        self._replaced: Authorization | None = None
+        self._failure: ITwinError | None = None
         try:
             if isinstance(source, str):
-                self._fixed = clean_token(source)
+                self.fixed = bearer(source)
             elif isinstance(source, TokenProvider):
                 self._provider = source
                 self._source = source.get_token
@@ -100,44 +110,30 @@ class Authenticator:
                 )
         finally:
             del source  # a traceback may show what this frame holds
+        self.is_fixed = self._source is None
 
-    @property
-    def fixed(self) -> Secret | None:
-        """The token, if it never changes."""
-        return self._fixed
+    @classmethod
+    def of(cls, authorization: Authorization | None) -> Self:
+        """Send the same authorization with every request, or none."""
+        credentials = cls("none")
+        credentials.fixed = authorization
+        return credentials
 
     @property
     def generation(self) -> int:
-        """How many renewals there were; note it before a request and hand it to ``renew``."""
+        """How many renewals there were; noted with each token and handed to ``renew``."""
         return self._generation
 
-    async def token(self) -> Secret:
-        """
-        Ask the source for a token.
+    async def current(self) -> Authorization:
+        """Give the fixed authorization, or ask the source for a token."""
+        return self.fixed or bearer(await self._ask(None))
 
-        Returns:
-            The token, without prefix.
-
-        Raises:
-            AuthenticationError: the source failed.
-            ConfigurationError: the source gave something that is no token.
-
-        """
-        if self._fixed is not None:
-            return self._fixed
-        return clean_token(await self._ask())
-
-    async def renew(self, refused: Secret, generation: int) -> Secret | None:
+    async def renew(self, refused: Authorization, generation: int) -> Authorization | None:
         """
         Get another token after one was refused; requests that come together share one renewal.
 
-        Args:
-            refused: the token that the platform refused.
-            generation: ``generation`` as it was when that token was taken.
-
-        Returns:
-            A token other than the refused one, or ``None`` if there is none.
-
+        Returns ``None`` if there is no other. ``generation`` is what it was when ``refused`` was
+        handed out.
         """
         if self._source is None:
             return None
@@ -145,25 +141,34 @@ class Authenticator:
         if self._lock is None or self._loop is not loop:
             self._lock, self._loop = asyncio.Lock(), loop
         async with self._lock:
-            if self._generation == generation:
-                try:
-                    self._latest = clean_token(await self._ask(refused))
-                except ITwinError:
-                    # Whoever waits raises its own 401, and does not ask a broken source again.
-                    self._latest, self._generation = None, generation + 1
-                    raise
-                self._generation += 1
+            # A token may come out of its provider before the renewal that made it has ended here.
+            is_latest = refused.same_as(self._latest) and not refused.same_as(self._replaced)
+            if self._generation == generation or is_latest:
+                await self._replace(refused)
+            elif self._failure is not None:
+                raise copy.copy(self._failure)  # a broken source is not asked by all who wait
             latest = self._latest
-        if latest is None or latest.reveal() == refused.reveal():
-            return None
-        return latest
+        return None if latest is None or latest.same_as(refused) else latest
 
-    async def _ask(self, refused: Secret | None = None) -> str:
+    async def _replace(self, refused: Authorization) -> None:
+        failure: ITwinError | None = None
+        latest: Authorization | None = None
+        try:
+            latest = bearer(await self._ask(refused))
+        except ITwinError as error:
+            failure = error
+        self._generation += 1
+        self._latest, self._replaced, self._failure = latest, refused, failure
+        if failure is not None:
+            raise failure
+
+    async def _ask(self, refused: Authorization | None) -> str:
         if self._source is None:
             raise ConfigurationError("the session has no token source")
+        before = cancellations()
         try:
             if refused is not None and self._provider is not None:
-                self._provider.invalidate(refused.reveal())
+                self._provider.invalidate(refused.secret.reveal())
             coming = self._source()
             if isinstance(coming, str):
                 del coming  # a traceback may show what this frame holds
@@ -171,23 +176,26 @@ class Authenticator:
             return await coming
         except ITwinError:
             raise
+        except asyncio.CancelledError as problem:
+            if cancellations() > before:
+                raise
+            raise _failed(problem) from None  # what the provider waited for was cancelled
         except Exception as problem:
-            raise AuthenticationError(
-                f"the token provider failed with {type(problem).__name__}; no request was sent",
-                status=401,
-                code="TokenProviderFailed",
-            ) from problem
+            raise _failed(problem) from problem
 
 
-def clean_token(value: object) -> Secret:
+def _failed(problem: BaseException) -> TransportError:
+    return TransportError(
+        f"the token provider failed with {type(problem).__name__}; no request was sent",
+        sent=False,
+        timeout=isinstance(problem, TimeoutError),
+        retryable=False,
+    )
+
+
+def bearer(value: object) -> Authorization:
     """
     Check a token and take its ``Bearer`` prefix off.
-
-    Args:
-        value: what the caller or a provider gave.
-
-    Returns:
-        The bare token.
 
     Raises:
         ConfigurationError: it is empty or cannot stand in a header. The message never shows it.
@@ -197,7 +205,7 @@ def clean_token(value: object) -> Secret:
     del value  # a traceback may show what this frame holds
     if fault:
         raise ConfigurationError(fault)
-    return Secret(bare)
+    return Authorization("Bearer", Secret(bare))
 
 
 def _bare(value: object) -> tuple[str, str]:
@@ -210,5 +218,5 @@ def _bare(value: object) -> tuple[str, str]:
     if not bare or bare.lower() == "bearer":
         return "", "the token is empty"
     if not _TOKEN.fullmatch(bare):
-        return "", "the token holds blanks, line breaks or characters beside ASCII"
+        return "", "the token contains blanks, line breaks or non-ASCII characters"
     return bare, ""

@@ -1,4 +1,4 @@
-"""One timer for all running attempts: a timer for each would cost a tenth of a request."""
+"""Deadlines of attempts and waits, on one timer: one each would cost a tenth of a request."""
 
 from __future__ import annotations
 
@@ -7,34 +7,20 @@ import asyncio
 from itwin_async.errors import ConfigurationError
 
 
-class Watch:
-    """
-    Cancels attempts and waits that take too long, and all of them when the session closes.
+class Deadlines:
+    """Cancels the tasks whose attempt or wait takes too long, and all of them when it closes."""
 
-    Args:
-        loop: the session's event loop.
-
-    """
-
-    __slots__ = ("_late", "_loop", "_running", "_timer")
+    __slots__ = ("_late", "_loop", "_running", "_timer", "closed")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.closed = False
         self._loop = loop
         self._running: dict[asyncio.Task[object], tuple[float, int]] = {}
         self._late: dict[asyncio.Task[object], int] = {}
         self._timer: asyncio.TimerHandle | None = None
 
     def start(self, seconds: float) -> asyncio.Task[object]:
-        """
-        Watch the current task.
-
-        Args:
-            seconds: how long from now until it is cancelled.
-
-        Returns:
-            The task, to be handed to ``stop``.
-
-        """
+        """Set the deadline of the current task, in seconds from now; hand the task to ``stop``."""
         task = asyncio.current_task()
         if task is None:
             raise ConfigurationError("requests must be made inside an asyncio task")
@@ -45,48 +31,27 @@ class Watch:
         return task
 
     def stop(self, task: asyncio.Task[object]) -> None:
-        """
-        Watch a task no longer.
-
-        Args:
-            task: what ``start`` returned.
-
-        """
+        """Drop the deadline of a task."""
         self._running.pop(task, None)
         self._late.pop(task, None)
 
     def is_late(self, task: asyncio.Task[object]) -> bool:
-        """
-        Tell whether a cancellation that arrived is this watch's alone, and take it back then.
-
-        Args:
-            task: what ``start`` returned.
-
-        Returns:
-            Whether the attempt took too long and nobody else cancelled the task.
-
-        """
+        """Tell whether a cancellation came from the deadline alone, and take it back then."""
         before = self._late.pop(task, None)
         return before is not None and task.uncancel() <= before
 
     def is_cancelled(self, task: asyncio.Task[object]) -> bool:
         """
-        Tell whether somebody else cancelled a task since it is watched.
+        Tell whether somebody else cancelled a task since its deadline was set.
 
         A task may have been cancelled before, and gone on: a failed task group leaves such a mark.
-
-        Args:
-            task: what ``start`` returned.
-
-        Returns:
-            Whether a cancellation is its own, and not just that of something it waits for.
-
         """
-        watched = self._running.get(task)
-        return watched is None or task.cancelling() > watched[1]
+        started = self._running.get(task)
+        return started is None or task.cancelling() > started[1]
 
     def close(self) -> None:
-        """End everything that is watched, as if it were late."""
+        """Cancel all tasks that have a deadline, as if they were late."""
+        self.closed = True
         self._disarm()
         for task in list(self._running):
             self._cancel(task)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import msgspec
 
@@ -18,6 +20,7 @@ from itwin_async.errors import (
     ServerError,
 )
 
+_LONGEST = 10 * 365 * 86400.0  # seconds
 _TEXT_LIMIT = 300
 
 _BY_STATUS: dict[int, type[ApiError]] = {
@@ -43,19 +46,9 @@ def error_from_response(
     retry_after: float | None = None,
 ) -> ApiError:
     """
-    Make the exception for an answer with an error status, whatever its body is.
+    Make the exception for an answer with an error status.
 
-    Args:
-        status: HTTP status; decides the class.
-        body: the answer's bytes: the documented envelope, a bare error object, or anything else.
-        method: HTTP method of the request.
-        path: path of the request.
-        request_id: correlation id of the request.
-        retry_after: seconds that the platform asks to wait.
-
-    Returns:
-        The exception, not raised.
-
+    The body may be the documented envelope, a bare error object, or anything else.
     """
     server = 500  # the first status that the platform itself is to blame for
     cls = _BY_STATUS.get(status, ServerError if status >= server else ApiError)
@@ -111,3 +104,33 @@ def _text(value: object) -> str | None:
 def _first_text(body: bytes) -> str:
     text = body[: 4 * _TEXT_LIMIT].decode("utf-8", "replace")
     return " ".join(text.split())[:_TEXT_LIMIT]
+
+
+def parse_retry_after(value: str | None, now: float) -> float | None:
+    """
+    Read a ``Retry-After`` header: seconds, or an HTTP date compared with the wall clock ``now``.
+
+    Returns ``None`` where the header is missing or malformed, and never less than 0.
+    """
+    if value is None:
+        return None
+    text = value.strip()
+    try:
+        seconds = float(text) if text.replace(".", "", 1).lstrip("+-").isdecimal() else None
+    except ValueError:
+        return None
+    if seconds is None:
+        seconds = _seconds_until(text, now)
+    if seconds is None:
+        return None
+    return min(max(seconds, 0.0), _LONGEST)
+
+
+def _seconds_until(text: str, now: float) -> float | None:
+    try:
+        moment: datetime = parsedate_to_datetime(text)
+    except (TypeError, ValueError, IndexError, OverflowError):
+        return None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    return moment.timestamp() - now

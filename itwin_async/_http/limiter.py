@@ -5,14 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 
-from itwin_async._http.rate_estimator import Lesson
+from itwin_async._http.rate_estimator import RateEstimator
 from itwin_async.quota import Quota
 
 _FORGET = 600.0
 _REST = 1.0  # longer than callers that are under way keep the next one waiting
 
 
-class Pacer:
+class Limiter:
     """
     The gate that every call of a session and its views passes, in order of arrival.
 
@@ -35,8 +35,8 @@ class Pacer:
         self._interval = quota.interval if quota else 0.0
         self._tolerance = self._interval * (quota.burst - 1) if quota else 0.0
         self._due = self._hold = clock()
-        self._refused_at: float | None = None
-        self._lesson = Lesson(self._due) if quota is None else None
+        self._limited_at: float | None = None
+        self._estimator = RateEstimator(self._due) if quota is None else None
         self._lock = asyncio.Lock()
         self.open = quota is None
         self.waiting = 0
@@ -47,27 +47,17 @@ class Pacer:
         return 1 / self._interval if self._interval else None
 
     def count(self, now: float) -> None:
-        """
-        Note a call that goes out while the gate is open.
+        """Note a call that goes out while the gate is open."""
+        if self._estimator is not None:
+            self._estimator.count(now)
 
-        Args:
-            now: time on the pacer's clock.
-
-        """
-        if self._lesson is not None:
-            self._lesson.count(now)
+    @property
+    def held(self) -> float:
+        """Seconds until calls may go again after a 429; 0 if none is waited for."""
+        return max(0.0, self._hold - self._clock())
 
     async def enter(self, wait_limit: float) -> bool:
-        """
-        Wait for this call's turn.
-
-        Args:
-            wait_limit: longest wait that makes sense, in seconds.
-
-        Returns:
-            ``False`` if the turn would come later than that.
-
-        """
+        """Wait for this call's turn."""
         self.waiting += 1
         started = self._clock()
         try:
@@ -86,42 +76,35 @@ class Pacer:
             self.waiting -= 1
 
     def hold(self, seconds: float, sent: float) -> None:
-        """
-        Let nobody pass for some time, because the platform answered 429.
-
-        Args:
-            seconds: how long from now.
-            sent: when the refused call went out, on the pacer's clock.
-
-        """
+        """Let nobody pass for some time, because the platform answered 429."""
         now = self._clock()
         end = max(self._hold, now + seconds)
-        lesson = self._lesson
-        if lesson is not None:
-            if self._refused_at is not None:
-                lesson.refused += 1
-            elif not lesson.rate or sent >= lesson.start:
-                lesson.refused += 1
-                self._refused_at = now
+        estimator = self._estimator
+        if estimator is not None:
+            if self._limited_at is not None:
+                estimator.refused += 1
+            elif not estimator.rate or sent >= estimator.start:
+                estimator.refused += 1
+                self._limited_at = now
             else:  # it tells of the cycle before, which has had its pause
-                lesson.paused += end - max(self._hold, now)
+                estimator.paused += end - max(self._hold, now)
         self._hold = end
         self.open = False
 
     def _pass(self, now: float) -> None:
-        lesson = self._lesson
-        if lesson is not None:
-            if self._refused_at is not None:
-                lesson.learn(self._refused_at, self._hold, now)
-                self._refused_at = None
-            elif now - lesson.changed > _FORGET:
-                self._lesson, self._interval = Lesson(now), 0.0
+        estimator = self._estimator
+        if estimator is not None:
+            if self._limited_at is not None:
+                estimator.learn(self._limited_at, self._hold, now)
+                self._limited_at = None
+            elif now - estimator.changed > _FORGET:
+                self._estimator, self._interval = RateEstimator(now), 0.0
                 self.open = True
                 return
             else:
                 rest = now - max(self._due, self._hold)
-                lesson.idle += rest if rest > _REST else 0.0
-                lesson.grow(now)
-            lesson.count(now)
-            self._interval = 1 / lesson.rate
+                estimator.idle += rest if rest > _REST else 0.0
+                estimator.grow(now)
+            estimator.count(now)
+            self._interval = 1 / estimator.rate
         self._due = max(self._due, now) + self._interval

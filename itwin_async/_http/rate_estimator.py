@@ -19,7 +19,7 @@ _SLOWEST = 1.0
 
 
 @attrs.define(eq=False, repr=False)
-class Lesson:
+class RateEstimator:
     """
     What refusals teach about a quota that nobody told: a window, or a bucket with a burst.
 

@@ -1,16 +1,18 @@
-"""What a caller wants to send becomes a request, or is refused before anything is sent."""
+"""What a caller wants to send becomes a request, or an error before anything is sent."""
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, cast
 
 import msgspec
 
+from itwin_async._arguments import invalid
 from itwin_async._http import urls
-from itwin_async._http.attempt import Attempt
-from itwin_async._http.client import Core
+from itwin_async._http.attempt import Request
+from itwin_async._http.client import Client
 from itwin_async.errors import ArgumentError
 
 Params: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
@@ -20,8 +22,8 @@ _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _UNFIT = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\ud800-\udfff]")
 
 
-def prepare(
-    core: Core,
+def build_request(
+    client: Client,
     method: str,
     path: str,
     *,
@@ -30,22 +32,11 @@ def prepare(
     body: bytes | None,
     accept: str,
     headers: Mapping[str, str] | None,
-) -> Attempt:
+) -> Request:
     """
     Check a request and write it down.
 
-    Args:
-        core: base URL, correlation ids and headers of the session.
-        method: HTTP method.
-        path: path that begins with a slash, quoted; it may hold a query.
-        params: further query names and values, not yet quoted.
-        json: value to send as JSON, or ``None``.
-        body: bytes to send as they are, or ``None``.
-        accept: the ``Accept`` header.
-        headers: further headers; they replace others of the same name.
-
-    Returns:
-        What is the same for every attempt.
+    ``path`` is quoted, begins with a slash and may hold a query; ``params`` are not quoted yet.
 
     Raises:
         ArgumentError: it cannot be sent like that.
@@ -54,28 +45,26 @@ def prepare(
     if method not in _METHODS:
         method = _method(method)
     if not urls.is_target(path):
-        raise ArgumentError("path", path, "a quoted path that begins with one slash")
+        raise invalid("path", path, "a quoted path that begins with one slash")
     if params:
         path = _with_query(path, params)
-    request_id = core.next_id()
-    sent = {"Accept": accept, "X-Correlation-Id": request_id, **core.extra_headers}
+    request_id = client.next_id()
+    sent = {"Accept": accept, "X-Correlation-Id": request_id, **client.extra_headers}
     if json is not None:
         if body is not None:
-            raise ArgumentError(
-                "json", json, "left out where there is a body: give either json or body"
-            )
+            raise ArgumentError("json and body are mutually exclusive", argument="json")
         body = _encode(json)
         sent["Content-Type"] = "application/json"
     if headers:
         _merge(sent, headers)
         request_id = sent["X-Correlation-Id"]
-    url = urls.resolve(core.base, path)
-    return Attempt(method, url, path.partition("?")[0], sent, body, request_id)
+    url = urls.resolve(client.base, path)
+    return Request(method, url, path.partition("?")[0], sent, body, request_id)
 
 
 def _method(method: object) -> str:
     if not isinstance(method, str) or not _NAME.fullmatch(method):
-        raise ArgumentError("method", method, "an HTTP method")
+        raise invalid("method", method, "an HTTP method")
     return method.upper()
 
 
@@ -85,15 +74,26 @@ def _with_query(path: str, params: Params) -> str:
         return urls.target(path, pairs)
     except (TypeError, ValueError):
         pass
-    raise ArgumentError("params", params, "names and values of type str")
+    raise invalid("params", params, "names and values of type str")
 
 
 def _encode(json: object) -> bytes:
     try:
-        return msgspec.json.encode(json)
+        body = msgspec.json.encode(json)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
-        pass
-    raise ArgumentError("json", json, "a value that JSON can say")
+        body = b""
+    # NaN and the infinities are written as null.
+    if not body or (b"null" in body and _has_number_beyond_json(msgspec.to_builtins(json))):
+        raise invalid("json", json, "a value that JSON can hold")
+    return body
+
+
+def _has_number_beyond_json(value: object) -> bool:
+    if isinstance(value, dict):
+        return any(map(_has_number_beyond_json, cast("dict[object, object]", value).values()))
+    if isinstance(value, list | tuple):
+        return any(map(_has_number_beyond_json, cast("Iterable[object]", value)))
+    return isinstance(value, float) and not math.isfinite(value)
 
 
 def _merge(sent: dict[str, str], headers: Mapping[str, str]) -> None:
@@ -103,14 +103,16 @@ def _merge(sent: dict[str, str], headers: Mapping[str, str]) -> None:
             sent["Prefer"] = value  # every page has it
             continue
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            raise ArgumentError("headers", name, "named as HTTP allows")
+            raise invalid("headers", name, "names as HTTP allows them")
         lower = name.lower()
         if lower == "authorization":
             raise ArgumentError(
-                "headers", name, "without a token; use Session(token) or session.with_token(token)"
+                "headers must not contain Authorization; "
+                "use Session(token) or session.with_token(token)",
+                argument="headers",
             )
         if not isinstance(value, str) or _UNFIT.search(value):
-            raise ArgumentError(f"headers[{name!r}]", value, "a text in one line")
+            raise invalid(f"headers[{name!r}]", value, "a string of one line")
         if name not in sent:
             name = next((known for known in sent if known.lower() == lower), name)  # noqa: PLW2901
         sent[name] = value

@@ -1,4 +1,4 @@
-"""Places for requests under way, handed on in order of arrival."""
+"""Slots for requests under way, handed on in order of arrival."""
 
 from __future__ import annotations
 
@@ -9,13 +9,7 @@ _SILENCE = 10  # answers without a number, behind which the last number is forgo
 
 
 class Slots:
-    """
-    A counter of free places; taking one that is free costs next to nothing.
-
-    Args:
-        limit: how many there are.
-
-    """
+    """A counter of free slots; taking one that is free costs next to nothing."""
 
     __slots__ = ("_free", "_limit", "_silent", "_spent", "_waiters", "_width")
 
@@ -31,10 +25,6 @@ class Slots:
         An answer says how many calls remain behind it. Where calls go on to be accepted although
         none remained, the number means something else, and is no longer heeded. It is forgotten
         after some answers in a row that tell none.
-
-        Args:
-            remaining: what the platform sent with an answer, if anything.
-
         """
         if remaining is None:
             if self._width < self._limit:
@@ -55,22 +45,16 @@ class Slots:
         self._wake()
 
     def take_now(self) -> bool:
-        """
-        Take a place if one is free.
-
-        Returns:
-            Whether it was.
-
-        """
+        """Take a slot if one is free, and tell whether it was."""
         if self._free > 0:
             self._free -= 1
             return True
         return False
 
-    async def take(self) -> None:
-        """Wait for a place and take it."""
+    async def take(self) -> bool:
+        """Wait for a slot and take it; the result is true."""
         if self.take_now():
-            return
+            return True
         turn = asyncio.get_running_loop().create_future()
         self._waiters.append(turn)
         try:
@@ -79,9 +63,10 @@ class Slots:
             if turn.done() and not turn.cancelled():
                 self.give_back()
             raise
+        return True
 
     def give_back(self) -> None:
-        """Hand a place to whoever has waited longest, or make it free."""
+        """Hand a slot to whoever has waited longest, or make it free."""
         self._free += 1
         if self._waiters:
             self._wake()

@@ -9,7 +9,8 @@ from urllib.parse import quote
 
 from yarl import URL
 
-from itwin_async.errors import ArgumentError, ConfigurationError
+from itwin_async._arguments import invalid
+from itwin_async.errors import ConfigurationError
 
 _GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 UNSAFE = re.compile(r"[\x00-\x20\x7f\\\ud800-\udfff]")
@@ -23,13 +24,6 @@ Query = Iterable[tuple[str, str]]
 def parse(value: str | URL, *, encoded: bool = True) -> URL:
     """
     Read a URL that has a host and a port, or none, but nothing that is neither.
-
-    Args:
-        value: the text.
-        encoded: whether it is kept byte for byte.
-
-    Returns:
-        The URL.
 
     Raises:
         ValueError: it is malformed.
@@ -46,12 +40,6 @@ def parse(value: str | URL, *, encoded: bool = True) -> URL:
 def base_url(value: str | URL) -> URL:
     """
     Check the address of the platform.
-
-    Args:
-        value: scheme and host, such as ``https://api.bentley.com``; http only for loopback.
-
-    Returns:
-        The URL with the path ``/``.
 
     Raises:
         ConfigurationError: it is not such an address.
@@ -82,16 +70,7 @@ def base_url(value: str | URL) -> URL:
 
 
 def is_loopback(host: str) -> bool:
-    """
-    Tell whether a host name or address stands for this machine.
-
-    Args:
-        host: name or address, without port.
-
-    Returns:
-        Whether it is loopback.
-
-    """
+    """Tell whether a host name or address stands for this machine."""
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
@@ -101,31 +80,12 @@ def is_loopback(host: str) -> bool:
 
 
 def origin(url: URL) -> tuple[str, str | None, int | None]:
-    """
-    Reduce a URL to what decides who gets the token.
-
-    Args:
-        url: any absolute URL.
-
-    Returns:
-        Scheme, lower-case host and port, the default port filled in.
-
-    """
+    """Reduce a URL to what decides who gets the token."""
     return url.scheme, (url.host or "").lower().rstrip("."), url.port
 
 
 def target(path: str, query: Query = ()) -> str:
-    """
-    Write path and query the way the platform documents them: dollar signs stay as they are.
-
-    Args:
-        path: path that begins with a slash, already quoted; it may hold a query.
-        query: names and plain values, in order; empty values are kept as ``name=``.
-
-    Returns:
-        The request target.
-
-    """
+    """Write path and query the way the platform documents them: dollar signs stay as they are."""
     pairs = "&".join(f"{quote(name, safe='$')}={quote(value, safe=',')}" for name, value in query)
     if not pairs:
         return path
@@ -134,30 +94,12 @@ def target(path: str, query: Query = ()) -> str:
 
 
 def origin_text(base: URL) -> str:
-    """
-    Write the part of a base URL that stands before every path.
-
-    Args:
-        base: the session's base URL.
-
-    Returns:
-        Scheme and authority.
-
-    """
+    """Write the part of a base URL that stands before every path."""
     return f"{base.scheme}://{base.raw_authority}"
 
 
 def is_target(text: object) -> bool:
-    """
-    Tell whether a text can stand behind scheme and authority.
-
-    Args:
-        text: path and query.
-
-    Returns:
-        Whether it begins with one slash and holds nothing that a request line may not.
-
-    """
+    """Tell whether a text can stand behind scheme and authority."""
     if not isinstance(text, str) or text[:1] != "/" or text[:2] == "//" or "#" in text:
         return False
     if text.isascii() and text.isprintable():
@@ -166,17 +108,7 @@ def is_target(text: object) -> bool:
 
 
 def resolve(base: URL, request_target: str) -> URL:
-    """
-    Put a request target behind the base URL, byte for byte.
-
-    Args:
-        base: the session's base URL.
-        request_target: path and query; begins with a slash.
-
-    Returns:
-        The URL to request.
-
-    """
+    """Put a request target behind the base URL, byte for byte."""
     if "?" not in request_target:
         return base.with_path(request_target, encoded=True)
     return URL(origin_text(base) + request_target, encoded=True)
@@ -186,21 +118,14 @@ def segment(name: str, value: object) -> str:
     """
     Quote an id as one segment of a path.
 
-    Args:
-        name: the argument's name, for the message.
-        value: the id.
-
-    Returns:
-        The quoted segment.
-
     Raises:
         ArgumentError: it cannot be an id.
 
     """
     if not isinstance(value, str):
-        raise ArgumentError(name, value, "an id of type str")
+        raise invalid(name, value, "an id (str)")
     if len(value) > _ID_LIMIT:
-        raise ArgumentError(name, value, f"an id of at most {_ID_LIMIT} characters")
+        raise invalid(name, value, f"an id of at most {_ID_LIMIT} characters")
     if _PLAIN.fullmatch(value):
         return value
     if (
@@ -208,7 +133,7 @@ def segment(name: str, value: object) -> str:
         or value in {"", ".", ".."}
         or re.search(r"[\s\x00-\x1f\x7f/?#%\\]", value)
     ):
-        raise ArgumentError(name, value, "an id without blanks, '/', '?', '#', '%' or dots alone")
+        raise invalid(name, value, "an id without spaces, '/', '?', '#', '%' or '\\\\'")
     return quote(value, safe="")
 
 
@@ -216,19 +141,12 @@ def guid(name: str, value: object) -> str:
     """
     Check an id that the platform documents as a GUID.
 
-    Args:
-        name: the argument's name, for the message.
-        value: the id.
-
-    Returns:
-        The id as given.
-
     Raises:
         ArgumentError: it is no GUID.
 
     """
     if not isinstance(value, str) or not _GUID.fullmatch(value):
-        raise ArgumentError(name, value, "a GUID such as '7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11'")
+        raise invalid(name, value, "a GUID, such as '7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11'")
     return value
 
 
@@ -237,6 +155,7 @@ def _safe(value: object) -> str:
 
 
 def shown(text: str) -> str:
+    """Cut a URL down to what a message may show."""
     # What stands before an @ may be a password, what follows a ? or # a signature.
     head, _, tail = text.rpartition("@")
     shown = "" if re.search("[?#]", head) else re.split("[?#]", tail, maxsplit=1)[0]

@@ -1,9 +1,8 @@
-"""Bytes to models: the fast path where it is allowed, the converter's verdict everywhere else."""
+"""Bytes to models: by the fast path where it is allowed, by the converter everywhere else."""
 
 from __future__ import annotations
 
 import gc
-import re
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
@@ -12,67 +11,49 @@ import msgspec
 from itwin_async._json.converter import Converter, kind_of, structure
 from itwin_async._json.fast_path import decoder
 from itwin_async._json.naming import wire_name
-from itwin_async._paging.links import page_links
 from itwin_async.errors import DecodeError
-from itwin_async.models import PageLinks
 
 T = TypeVar("T")
-
-_OPAQUE = re.compile(r"(?<=bearer )\S+|[^\s<>]{24,}", re.IGNORECASE)  # may be a token
 
 
 class Codec:
     """
-    Bytes to models and back, with one converter.
+    Bytes to models, with one converter.
 
     Args:
         converter: defines what every model means.
+        pause_collector: keep Python's garbage collector from running while a body is decoded.
 
     """
 
-    def __init__(self, converter: Converter) -> None:
+    def __init__(self, converter: Converter, *, pause_collector: bool = True) -> None:
         self.converter = converter
+        self._pause_collector = pause_collector
 
     def page(
         self, body: bytes, item: type[T], key: str, spent: list[T] | None = None
-    ) -> tuple[list[T], PageLinks]:
+    ) -> tuple[list[T], object]:
         """
-        Decode one page of a list.
+        Decode a page to its items and its ``_links`` member.
 
-        Args:
-            body: JSON text of the answer.
-            item: class of the items.
-            key: member that holds the items.
-            spent: items of a page that is done with; emptied if the decoding succeeds.
-
-        Returns:
-            The items and the paging links.
+        ``spent`` are the items of a page that is done with; emptied if the decoding succeeds.
 
         Raises:
             DecodeError: the body is not such a page.
-            PaginationError: a link is malformed.
 
         """
         items, links = self._decode(body, item, key, many=True, spent=spent)
-        return cast("list[T]", items), page_links(links)
+        return cast("list[T]", items), links
 
-    def one(self, body: bytes, cls: type[T], key: str) -> T:
+    def member(self, body: bytes, kind: type[T], key: str) -> T:
         """
-        Decode the envelope of one entity.
-
-        Args:
-            body: JSON text of the answer.
-            cls: class of the entity.
-            key: member that holds it.
-
-        Returns:
-            The entity.
+        Decode one member of an object: an entity in its envelope, or a plain value.
 
         Raises:
-            DecodeError: the body is not such an envelope.
+            DecodeError: the body is not such an object.
 
         """
-        return cast("T", self._decode(body, cls, key, many=False)[0])
+        return cast("T", self._decode(body, kind, key, many=False)[0])
 
     def _decode(
         self, body: bytes, cls: type, key: str, *, many: bool, spent: list[Any] | None = None
@@ -83,7 +64,7 @@ class Codec:
             touched = self.converter.is_touched(cls)
             decoders[slot] = None if touched else decoder(cls, key, wire_name, many=many)
         fast = decoders[slot]
-        collecting = gc.isenabled()
+        collecting = self._pause_collector and gc.isenabled()
         if collecting:
             # Thousands of objects that all live on: each collection meanwhile would be in vain.
             gc.disable()
@@ -108,7 +89,7 @@ class Codec:
                 body.decode()  # members that no model knows are skipped unseen
             return fast(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None  # the converter gives the verdict, and the words for it
+            return None  # the converter reads more forms, and words the errors
 
     def _by_converter(self, value: object, cls: type, key: str, *, many: bool) -> tuple[Any, Any]:
         if not isinstance(value, dict):
@@ -135,12 +116,6 @@ def parse(body: bytes) -> object:
     """
     Parse JSON text.
 
-    Args:
-        body: the text.
-
-    Returns:
-        Plain Python values.
-
     Raises:
         DecodeError: it is not JSON.
 
@@ -151,6 +126,4 @@ def parse(body: bytes) -> object:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as problem:
         text = str(problem) if isinstance(problem, msgspec.DecodeError) else type(problem).__name__
-    start = " ".join(body[:60].decode("utf-8", "replace").split())
-    start = _OPAQUE.sub("***", start)
-    raise DecodeError(f"the answer is not JSON ({text}); it begins with {start!r}")
+    raise DecodeError(f"the answer is not JSON ({text})")

@@ -42,20 +42,7 @@ class _NotPlain(Exception):  # noqa: N818 - never leaves this module
 def decoder(
     cls: type, key: str, rename: Rename, *, many: bool
 ) -> Callable[[bytes], tuple[Any, Any]] | None:
-    """
-    Make the fast decoder of an envelope.
-
-    Args:
-        cls: the model.
-        key: member of the envelope that holds it.
-        rename: translates an attribute's name to the wire's.
-        many: whether the member holds a list of models.
-
-    Returns:
-        A function from bytes to the content and the ``_links`` member; ``None`` if the class needs
-        the converter.
-
-    """
+    """Make the fast decoder of an envelope."""
     try:
         twin, fix = _twin(cls, rename)
         content = list.__class_getitem__(twin) if many else twin
@@ -81,16 +68,7 @@ def decoder(
 
 
 def reachable(cls: Any) -> set[Any]:
-    """
-    List everything that takes part in structuring a class.
-
-    Args:
-        cls: a model or the annotation of one of its attributes.
-
-    Returns:
-        The class itself, the annotations of its attributes, and what they are made of.
-
-    """
+    """List everything that takes part in structuring a class."""
     found: set[Any] = set()
     open_ends = [cls]
     while open_ends:

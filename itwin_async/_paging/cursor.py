@@ -1,4 +1,4 @@
-"""Where a walk over pages stands, as an opaque text that another process can go on from."""
+"""Where a list stands, as an opaque text that another process can go on from."""
 
 from __future__ import annotations
 
@@ -9,107 +9,108 @@ import re
 import attrs
 import msgspec
 
+from itwin_async._arguments import invalid
 from itwin_async._http.urls import is_target
 from itwin_async.errors import ArgumentError
 
 _VERSION = 1
-_ALLOWED = "a cursor that this package made"
 _CLIMBING = re.compile(r"(?:/|%2f|%5c)(?:\.|%2e){1,2}(?=/|%2f|%5c|$)", re.IGNORECASE)
 
 
 @attrs.frozen(eq=False, repr=False)
-class Cursor:
+class Position:
     """
-    A place in a list: the page, and how many of its items were handed out.
+    A position in a list.
+
+    Attributes:
+        target: path and query of a page; it names no host.
+        offset: items of that page that lie before the position.
+
+    """
+
+    target: str
+    offset: int = 0
+
+
+class CursorCodec:
+    """
+    Writes and reads the cursors of one list.
 
     Args:
         operation: name of the list function.
-        scope: fingerprint of the arguments that decide what is in the list.
-        target: path and query of the page; it names no host.
-        offset: items of that page that lie behind.
+        path: path of the list; a cursor leads only to the same API.
+        query: names and values that decide what is in the list, without page size.
 
     """
 
-    operation: str
-    scope: str
-    target: str
-    offset: int
+    __slots__ = ("_operation", "_path", "_query", "_scope")
 
-    def encode(self) -> str:
-        """
-        Write the cursor as text.
+    def __init__(self, operation: str, path: str, query: tuple[tuple[str, str], ...]) -> None:
+        self._operation = operation
+        self._path = path
+        self._query = query
+        self._scope: str | None = None
 
-        Returns:
-            Text of letters, digits, ``-`` and ``_``.
-
-        """
-        parts = [_VERSION, self.operation, self.scope, self.target, self.offset]
+    def write(self, position: Position) -> str:
+        """Write a cursor: letters, digits, ``-`` and ``_``."""
+        parts = [_VERSION, self._operation, self.scope, position.target, position.offset]
         return base64.urlsafe_b64encode(msgspec.json.encode(parts)).rstrip(b"=").decode()
 
+    def read(self, cursor: object) -> Position:
+        """
+        Read a cursor and check that it belongs to this list.
 
-def decode_cursor(text: object, *, operation: str, scope: str, path: str) -> Cursor:
-    """
-    Read a cursor and check that it belongs to this list.
+        Raises:
+            ArgumentError: it is damaged, of another version, or of another list.
 
-    Args:
-        text: what ``Cursor.encode`` wrote.
-        operation: name of the list function.
-        scope: fingerprint of its arguments.
-        path: path of the list; a cursor may lead only to the same API.
+        """
+        operation, scope, position = _parse(cursor)
+        if operation != self._operation:
+            raise _foreign(f"cursor belongs to {operation}, not {self._operation}")
+        if scope != self.scope:
+            raise _foreign(f"cursor belongs to {operation} with other arguments")
+        if _api(position.target) != _api(self._path):
+            raise _damaged(cursor)
+        return position
 
-    Returns:
-        The cursor.
-
-    Raises:
-        ArgumentError: it is damaged, of a later version, or of another list.
-
-    """
-    cursor = _parse(text)
-    if _api(cursor.target) != _api(path):
-        raise ArgumentError("cursor", text, _ALLOWED)
-    if cursor.operation != operation:
-        raise ArgumentError("cursor", cursor.operation, f"one of {operation}")
-    if cursor.scope != scope:
-        raise ArgumentError(
-            "cursor", "one of other arguments", f"one of {operation} as called here"
-        )
-    return cursor
+    @property
+    def scope(self) -> str:
+        """Fingerprint of the arguments that decide what is in the list."""
+        if self._scope is None:
+            parts = (self._path, *(f"{name}={value}" for name, value in self._query))
+            text = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+            digest = hashlib.blake2b(text, digest_size=9).digest()
+            self._scope = base64.urlsafe_b64encode(digest).decode()
+        return self._scope
 
 
-def scope_of(*parts: str) -> str:
-    """
-    Fingerprint the arguments that decide what is in a list.
-
-    Args:
-        parts: path and query parts; page size and level of detail are left out by the caller.
-
-    Returns:
-        Twelve characters.
-
-    """
-    digest = hashlib.blake2b("\x1f".join(parts).encode("utf-8", "surrogatepass"), digest_size=9)
-    return base64.urlsafe_b64encode(digest.digest()).decode()
+def _foreign(message: str) -> ArgumentError:
+    return ArgumentError(message, argument="cursor")
 
 
-def _parse(text: object) -> Cursor:
+def _damaged(cursor: object) -> ArgumentError:
+    return invalid("cursor", cursor, "a cursor of this package, unchanged")
+
+
+def _parse(text: object) -> tuple[str, str, Position]:
     if not isinstance(text, str):
-        raise ArgumentError("cursor", text, _ALLOWED)
+        raise _damaged(text)
     try:
         raw = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         version, *parts = msgspec.json.decode(raw, type=list[msgspec.Raw])
         if bytes(version) != str(_VERSION).encode():
-            later = f"version {msgspec.json.decode(version, type=int)}"
-            raise ArgumentError("cursor", later, f"a cursor of version {_VERSION}")
+            number = msgspec.json.decode(version, type=int)
+            raise _foreign(f"cursor has version {number}, this package reads {_VERSION}")
         operation, scope, target, offset = msgspec.convert(
             [msgspec.json.decode(part) for part in parts], tuple[str, str, str, int]
         )
     except ArgumentError:
         raise
     except (msgspec.DecodeError, RecursionError, ValueError):
-        raise ArgumentError("cursor", text, _ALLOWED) from None
+        raise _damaged(text) from None
     if offset < 0 or not is_target(target) or _CLIMBING.search(target.partition("?")[0]):
-        raise ArgumentError("cursor", text, _ALLOWED)
-    return Cursor(operation, scope, target, offset)
+        raise _damaged(text)
+    return operation, scope, Position(target, offset)
 
 
 def _api(target: str) -> str:

@@ -1,4 +1,4 @@
-"""Rules for the links between pages: read them, follow them, count with them."""
+"""Rules for the links between pages: how they are read, followed and counted with."""
 
 from __future__ import annotations
 
@@ -6,44 +6,59 @@ import re
 from collections.abc import Mapping
 from urllib.parse import urljoin
 
-import msgspec
+import attrs
 from yarl import URL
 
 from itwin_async._http.urls import UNSAFE, origin, origin_text, parse, shown
 from itwin_async.errors import PaginationError
-from itwin_async.models import PageLinks
-
-_PAGE_LINKS = re.compile(rb'"_links"\s*:')
-
-
-_MEMBERS = msgspec.json.Decoder(dict[str, object])
-
-
-_TAIL_LIMIT = 16 * 1024
-
 
 _SKIP = re.compile(r"(?<=[?&])((?:\$|%24)skip=)(\d{1,18})(?![^&])", re.IGNORECASE)
 
 
+@attrs.frozen
+class PageLinks:
+    """The paging links of an answer, as the platform wrote them; ``None`` where there is none."""
+
+    self: str | None = attrs.field(default=None, alias="itself")
+    prev: str | None = None
+    next: str | None = None
+
+
+def read_links(value: object) -> PageLinks:
+    """
+    Read the parsed ``_links`` member of an answer.
+
+    The documents know three ends of a list: no ``_links``, no ``next`` in it, and null. Anything
+    else must be a link that can be followed.
+
+    Raises:
+        PaginationError: there is something that is no link.
+
+    """
+    if value is None:
+        return PageLinks()
+    if not isinstance(value, Mapping):
+        raise PaginationError(f"malformed paging links: _links is {_kind(value)}, not an object")
+    following = value.get("next")
+    href = _href(following)
+    if following is not None and not href:
+        raise PaginationError("malformed paging links: next has no href that is a string")
+    return PageLinks(_href(value.get("self")), _href(value.get("prev")), href)
+
+
 def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
     """
-    Check a link that the platform sent and reduce it to a request target.
+    Check a link that the platform sent and reduce it to a request target, byte for byte.
 
-    Args:
-        base: the session's base URL; the only origin that gets the token.
-        current: request target of the answer that held the link; relative links start there.
-        href: the link.
-        rewrite: accept a link with another host and request its path and query at ``base``.
-
-    Returns:
-        Path and query, byte for byte as the platform wrote them.
+    Relative links start at ``current``, the target of the answer that held the link. Only links to
+    the origin of ``base`` are followed; ``rewrite`` requests those with another host at ``base``.
 
     Raises:
         PaginationError: the link is malformed or leads to another origin.
 
     """
     if UNSAFE.search(href):
-        raise PaginationError(f"refused a malformed link: {shown(href)!r}")
+        raise _malformed(href)
     before = origin_text(base)
     if href.startswith(f"{before}/") and href[len(before) + 1 : len(before) + 2] != "/":
         return href[len(before) :].partition("#")[0]
@@ -56,7 +71,7 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
             raise ValueError
         tail = _tail(absolute.partition("#")[0])
     except ValueError:
-        raise PaginationError(f"refused a malformed link: {shown(href)!r}") from None
+        raise _malformed(href) from None
     if user:
         raise PaginationError("refused a link with user information")
     if where != origin(base) and not rewrite:
@@ -65,27 +80,26 @@ def follow(base: URL, current: str, href: str, *, rewrite: bool = False) -> str:
             f"is not {str(base.origin())!r}; behind a proxy set rewrite_links=True"
         )
     if tail.startswith("//"):
-        raise PaginationError(f"refused a malformed link: {shown(href)!r}")
+        raise _malformed(href)
     return tail
 
 
-def page_links(value: object) -> PageLinks:
-    """
-    Read the ``_links`` member of an answer, tolerant of everything that means "no link".
+def skip_of(target: str) -> int:
+    """Read the ``$skip`` of a request target; 0 if there is none."""
+    found = _SKIP.search(target)
+    return 0 if found is None else int(found[2])
 
-    Args:
-        value: the member as parsed; may be missing (``None``).
 
-    Returns:
-        The links.
+def with_skip(target: str, step: int) -> str | None:
+    """Move the ``$skip`` of a request target on, all else byte for byte; ``None`` without one."""
+    found = _SKIP.search(target)
+    if found is None:
+        return None
+    return f"{target[: found.start(2)]}{int(found[2]) + step}{target[found.end(2) :]}"
 
-    Raises:
-        PaginationError: a link has an address that is not a text.
 
-    """
-    if not isinstance(value, Mapping):
-        return PageLinks()
-    return PageLinks(*(_href(value.get(name), name) for name in ("self", "prev", "next")))
+def _malformed(href: str) -> PaginationError:
+    return PaginationError(f"refused a malformed link: {shown(href)!r}")
 
 
 def _tail(absolute: str) -> str:
@@ -96,65 +110,10 @@ def _tail(absolute: str) -> str:
     return absolute[start:]
 
 
-def _href(link: object, name: str) -> str | None:
+def _href(link: object) -> str | None:
     value = link.get("href") if isinstance(link, Mapping) else None
-    if value is None or value == "":
-        return None
-    if not isinstance(value, str):
-        raise PaginationError(f"refused a malformed link: the address of {name!r} is not a text")
-    return value
+    return value if isinstance(value, str) and value else None
 
 
-def peek_links(body: bytes) -> PageLinks | None:
-    """
-    Read the paging links from the end of a page without decoding its items.
-
-    Args:
-        body: JSON text of a page.
-
-    Returns:
-        The links; ``None`` if they do not stand at the end, or not plainly.
-
-    """
-    start = body.rfind(b'"_links"')
-    if start < 0 or len(body) - start > _TAIL_LIMIT or not _PAGE_LINKS.match(body, start):
-        return None
-    try:
-        # Only where the member closes the whole body is what follows it one closing brace.
-        tail = _MEMBERS.decode(b"{" + body[start:])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return page_links(tail["_links"])
-
-
-def skip_of(target: str) -> int | None:
-    """
-    Read the ``$skip`` of a request target.
-
-    Args:
-        target: the request target.
-
-    Returns:
-        The number; ``None`` if there is none.
-
-    """
-    found = _SKIP.search(target)
-    return None if found is None else int(found[2])
-
-
-def with_skip(target: str, step: int) -> str | None:
-    """
-    Write the request target some rows further on, all else byte for byte the same.
-
-    Args:
-        target: a request target.
-        step: how many rows.
-
-    Returns:
-        The request target; ``None`` if this one has no ``$skip``.
-
-    """
-    found = _SKIP.search(target)
-    if found is None:
-        return None
-    return f"{target[: found.start(2)]}{int(found[2]) + step}{target[found.end(2) :]}"
+def _kind(value: object) -> str:
+    return "a list" if isinstance(value, list) else f"a {type(value).__name__}"

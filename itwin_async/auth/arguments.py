@@ -8,9 +8,10 @@ from typing import cast
 
 from yarl import URL
 
+from itwin_async._arguments import invalid
 from itwin_async._http.credentials import Secret
 from itwin_async._http.urls import parse
-from itwin_async.errors import ArgumentError, ConfigurationError
+from itwin_async.errors import ConfigurationError
 
 _LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 _SCOPE = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+")
@@ -31,7 +32,7 @@ def application(client_id: object) -> str:
 
     """
     if not isinstance(client_id, str) or not client_id.strip() or not client_id.isprintable():
-        raise ArgumentError("client_id", client_id, "the id of an application")
+        raise invalid("client_id", client_id, "the id of an application")
     return client_id.strip()
 
 
@@ -72,10 +73,10 @@ def scope_names(scopes: object) -> tuple[str, ...]:
     if isinstance(scopes, str):
         scopes = scopes.split()
     if not isinstance(scopes, Iterable):
-        raise ArgumentError("scopes", scopes, "names of scopes")
+        raise invalid("scopes", scopes, "names of scopes")
     names = tuple(dict.fromkeys(cast("Iterable[object]", scopes)))
     if not names or not all(isinstance(name, str) and _SCOPE.fullmatch(name) for name in names):
-        raise ArgumentError("scopes", names, "names of scopes")
+        raise invalid("scopes", names, "names of scopes")
     return cast("tuple[str, ...]", names)
 
 

@@ -22,7 +22,7 @@ from itwin_async.auth.issuer import PRODUCTION_ISSUER
 from itwin_async.auth.pkce import authorize_url, new_proof
 from itwin_async.auth.records import SignInStore, StoredSignIn
 from itwin_async.auth.renewal import Held, Renewal, held
-from itwin_async.auth.server import Client, Form, SignInServer
+from itwin_async.auth.server import Application, Form, SignInServer
 from itwin_async.auth.stores import DefaultStore
 from itwin_async.errors import AuthenticationError, ConfigurationError, ITwinError
 from itwin_async.retry import RetryPolicy
@@ -70,7 +70,7 @@ class AuthorizationCode:
         timeout: Timeout | None = None,
         client_session: aiohttp.ClientSession | None = None,
     ) -> None:
-        self._client = Client(application(client_id))
+        self._client = Application(application(client_id))
         names = scope_names(scopes)
         self._scopes = names if _OFFLINE in names else (*names, _OFFLINE)
         self._redirect = loopback_uri(redirect_uri)
@@ -177,7 +177,7 @@ class AuthorizationCode:
             record = await asyncio.to_thread(self._store.load, self._issuer)
             await asyncio.to_thread(self._store.delete, self._issuer)
         if record is not None and record.refresh is not None:
-            await self._server.revoke(record.refresh, Client(record.client_id))
+            await self._server.revoke(record.refresh, Application(record.client_id))
         return record is not None
 
     async def get_token(self) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterable
 import aiohttp
 from yarl import URL
 
+from itwin_async._arguments import invalid
 from itwin_async._http.credentials import Secret
 from itwin_async.auth.arguments import application, scope_names, secret_text
 from itwin_async.auth.claims import lifetime
 from itwin_async.auth.issuer import PRODUCTION_ISSUER
 from itwin_async.auth.renewal import Held, Renewal, held
-from itwin_async.auth.server import Client, SignInServer
-from itwin_async.errors import ArgumentError
+from itwin_async.auth.server import Application, SignInServer
 from itwin_async.retry import RetryPolicy
 from itwin_async.timeout import Timeout
 
@@ -59,12 +59,12 @@ class ClientCredentials:
         finally:
             del client_secret  # a traceback may show what this frame holds
         if secret is None:
-            raise ArgumentError("client_secret", None, "a text that is not empty")
-        self._client = Client(application(client_id), secret)
+            raise invalid("client_secret", None, "a text that is not empty")
+        self._client = Application(application(client_id), secret)
         self._scopes = scope_names(scopes)
         personal = [scope for scope in self._scopes if scope in _PERSONAL]
         if personal:
-            raise ArgumentError(
+            raise invalid(
                 "scopes", " ".join(personal), "without scopes of a person, which a service is not"
             )
         self._server = SignInServer(

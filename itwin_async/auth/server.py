@@ -5,7 +5,7 @@ Requests to the sign-in server: through the same attempts and the same retry loo
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import TypeAlias
 from urllib.parse import quote_plus, urlencode
@@ -14,14 +14,11 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from itwin_async._http.attempt import Attempt, RequestOptions, Response
-from itwin_async._http.client import Core
-from itwin_async._http.credentials import Authenticator, Secret
+from itwin_async._http.attempt import Request, Response
+from itwin_async._http.client import Client
+from itwin_async._http.credentials import Authorization, Credentials, Secret
 from itwin_async._http.executor import perform
-from itwin_async._http.opening import Opening, common_headers
 from itwin_async._http.urls import base_url
-from itwin_async._json.codec import Codec
-from itwin_async._json.converter import converter
 from itwin_async.auth.answers import Tokens, explain, lost, read_tokens
 from itwin_async.auth.issuer import Endpoints, discovery_url, issuer_url, read_endpoints
 from itwin_async.errors import ApiError, ConfigurationError, TransportError
@@ -34,12 +31,8 @@ _LARGEST = 1024 * 1024
 _TIMEOUT = Timeout(total=60.0, attempt=12.0, connect=5.0)
 
 
-class _Options(RequestOptions, total=False):
-    middlewares: Sequence[aiohttp.ClientMiddlewareType]
-
-
 @attrs.frozen
-class Client:
+class Application:
     """
     An application as the sign-in server knows it.
 
@@ -52,17 +45,12 @@ class Client:
     client_id: str
     secret: Secret | None = None
 
-    def basic(self) -> str:
-        """
-        Write id and secret as HTTP Basic has them: form-encoded each, then joined.
-
-        Returns:
-            What stands behind ``Basic``.
-
-        """
-        secret = self.secret.reveal() if self.secret is not None else ""
-        pair = f"{quote_plus(self.client_id)}:{quote_plus(secret)}"
-        return base64.b64encode(pair.encode("ascii")).decode("ascii")
+    def authorization(self) -> Authorization | None:
+        """Write id and secret as HTTP Basic has them: form-encoded each, then joined."""
+        if self.secret is None:
+            return None
+        pair = f"{quote_plus(self.client_id)}:{quote_plus(self.secret.reveal())}".encode("ascii")
+        return Authorization("Basic", Secret(base64.b64encode(pair).decode("ascii")))
 
 
 class SignInServer:
@@ -99,29 +87,18 @@ class SignInServer:
         """
         Ask the server where it takes requests; once is enough.
 
-        Returns:
-            The addresses.
-
         Raises:
             ITwinError: the server does not say.
 
         """
         if self._endpoints is None:
-            async with self._open(self.retry) as core:
-                return await self._discover(core)
+            async with self._open(self.retry) as http:
+                return await self._discover(http)
         return self._endpoints
 
-    async def tokens(self, form: Form, client: Client, *, once: bool = False) -> Tokens:
+    async def tokens(self, form: Form, client: Application, *, once: bool = False) -> Tokens:
         """
         Ask for tokens.
-
-        Args:
-            form: grant and what belongs to it.
-            client: who asks; a public application's id is added to the form.
-            once: do not repeat the request if it fails.
-
-        Returns:
-            The tokens.
 
         Raises:
             AuthenticationError: the server refused.
@@ -130,37 +107,30 @@ class SignInServer:
 
         """
         retry = attrs.evolve(self.retry, retries=0, rate_limit_retries=0) if once else self.retry
-        async with self._open(retry) as core:
-            endpoints = self._endpoints or await self._discover(core)
-            return read_tokens(await self._post(core, endpoints.token, form, client))
+        async with self._open(retry) as http:
+            endpoints = self._endpoints or await self._discover(http)
+            return read_tokens(await self._post(http, endpoints.token, form, client))
 
-    async def revoke(self, token: Secret, client: Client) -> bool:
+    async def revoke(self, token: Secret, client: Application) -> bool:
         """
         Take a token back, and with it what was made from it.
-
-        Args:
-            token: the refresh token.
-            client: whom it was given to.
-
-        Returns:
-            Whether the server can do that.
 
         Raises:
             ITwinError: it did not.
 
         """
-        async with self._open(self.retry) as core:
-            endpoints = self._endpoints or await self._discover(core)
+        async with self._open(self.retry) as http:
+            endpoints = self._endpoints or await self._discover(http)
             if endpoints.revocation is None:
                 return False
             form: Form = {"token": token, "token_type_hint": "refresh_token"}
-            await self._post(core, endpoints.revocation, form, client)
+            await self._post(http, endpoints.revocation, form, client)
             return True
 
-    async def _discover(self, core: Core) -> Endpoints:
-        attempt = _attempt(core, "GET", discovery_url(self.issuer), None)
+    async def _discover(self, http: Client) -> Endpoints:
+        request = _request(http, "GET", discovery_url(self.issuer), None)
         try:
-            response = await perform(core, _NOBODY, attempt, Repeat.SAFE, self._deadline(core))
+            response = await self._perform(http, None, request)
         except TransportError as error:
             failure: Exception = lost(error)
         except ApiError as error:
@@ -170,16 +140,12 @@ class SignInServer:
             return self._endpoints
         raise failure
 
-    async def _post(self, core: Core, url: URL, form: Form, client: Client) -> Response:
+    async def _post(self, http: Client, url: URL, form: Form, client: Application) -> Response:
         if client.secret is None:
-            who, form = _NOBODY, {**form, "client_id": client.client_id}
-        else:
-            who = Authenticator(client.basic())
-        _identify(core, _as_basic if client.secret is not None else _anonymous)
-        attempt = _attempt(core, "POST", url, form)
+            form = {**form, "client_id": client.client_id}
+        request = _request(http, "POST", url, form)
         try:
-            # Repeating costs nothing: if the answer was lost, so is what it would have spared.
-            return await perform(core, who, attempt, Repeat.SAFE, self._deadline(core))
+            return await self._perform(http, client.authorization(), request)
         except TransportError as error:
             failure: Exception = lost(error)
         except ApiError as error:
@@ -187,71 +153,38 @@ class SignInServer:
             failure = explain(error, [*held, *([client.secret] if client.secret else [])])
         raise failure
 
-    def _deadline(self, core: Core) -> float:
-        return core.retry.clock() + self.timeout.total
+    async def _perform(
+        self, http: Client, authorization: Authorization | None, request: Request
+    ) -> Response:
+        # A retry costs nothing: if the answer was lost, so is what it would have spared.
+        deadline = http.retry.clock() + self.timeout.total
+        return await perform(http, Credentials.of(authorization), request, Repeat.SAFE, deadline)
 
     @asynccontextmanager
-    async def _open(self, retry: RetryPolicy) -> AsyncIterator[Core]:
-        base = base_url(self.issuer.origin())
-        headers = common_headers(base, "", compress=False)
-        core = Core(
-            base=base,
+    async def _open(self, retry: RetryPolicy) -> AsyncIterator[Client]:
+        http = Client(
+            base_url(self.issuer.origin()),
             timeout=self.timeout,
             retry=retry,
-            quota=None,
-            codec=Codec(converter),
-            extra_headers=headers,
-            max_body=_LARGEST,
-            rewrite_links=False,
-            tls=True,
-            proxy=None,
-            observers=(),
+            borrowed=self._borrowed,
+            max_connections=1,
+            max_body_size=_LARGEST,
+            compress=False,
         )
-        opening = Opening(self._borrowed, None, 1, headers, [])
-        core.open(opening())
-        _identify(core, _anonymous)
-        channel = core.ready()
+        http.open()
         try:
-            yield core
+            yield http
         finally:
-            channel.closed, core.channel = True, None
-            channel.watch.close()
-            if self._borrowed is None:
-                await channel.http.close()
+            await http.close()
 
 
-_NOBODY = Authenticator("nobody")  # never sent: the middleware takes it off
-
-
-async def _anonymous(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    request.headers.pop("Authorization", None)
-    return await handler(request)
-
-
-async def _as_basic(
-    request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType
-) -> aiohttp.ClientResponse:
-    bearer = request.headers["Authorization"]
-    request.headers["Authorization"] = f"Basic {bearer.removeprefix('Bearer ')}"
-    del bearer  # a traceback may show what this frame holds
-    return await handler(request)
-
-
-def _identify(core: Core, how: aiohttp.ClientMiddlewareType) -> None:
-    channel = core.ready()
-    options: _Options = {**channel.options, "middlewares": (how,)}
-    channel.options = options
-
-
-def _attempt(core: Core, method: str, url: URL, form: Form | None) -> Attempt:
-    request_id = core.next_id()
-    headers = {"Accept": "application/json", "X-Correlation-Id": request_id, **core.extra_headers}
+def _request(http: Client, method: str, url: URL, form: Form | None) -> Request:
+    request_id = http.next_id()
+    headers = {"Accept": "application/json", "X-Correlation-Id": request_id, **http.extra_headers}
     if form is None:
-        return Attempt(method, url, url.raw_path, headers, None, request_id)
+        return Request(method, url, url.raw_path, headers, None, request_id)
     headers["Content-Type"] = "application/x-www-form-urlencoded"
-    return Attempt(method, url, url.raw_path, headers, _encode(form), request_id)
+    return Request(method, url, url.raw_path, headers, _encode(form), request_id)
 
 
 def _encode(form: Form) -> bytes:

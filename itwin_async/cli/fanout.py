@@ -10,8 +10,7 @@ from typing import Generic, TypeVar
 import attrs
 
 from itwin_async.errors import ITwinError
-from itwin_async.listing import Page
-from itwin_async.paging import Pager
+from itwin_async.paging import Page, Pager
 
 A = TypeVar("A")
 T = TypeVar("T")

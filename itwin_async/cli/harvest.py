@@ -11,10 +11,10 @@ import click
 import msgspec
 
 from itwin_async import harvest as bulk
-from itwin_async._arguments import Prefer
 from itwin_async.cli.harvest_view import View, described, summary
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.harvest import Report, Source
+from itwin_async.harvest.sources import Prefer
 
 _INCOMPLETE = 1
 

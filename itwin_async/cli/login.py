@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import click
 import msgspec
 
-from itwin_async._http.credentials import Authenticator, Secret
+from itwin_async._http.credentials import Credentials, Secret
 from itwin_async.auth.authorization_code import AuthorizationCode
 from itwin_async.auth.claims import person, read_claims
 from itwin_async.auth.environment import Place, find_credentials, find_place
@@ -99,7 +99,7 @@ def whoami(*, as_json: bool) -> None:
     async def main() -> None:
         load_environment()
         found = find_credentials()
-        token = await Authenticator(found.source).token()
+        token = (await Credentials(found.source).current()).secret
         row = _row(read_claims(token), found.way, found.place)
         Pipe().write(msgspec.json.encode(row) + b"\n" if as_json else _lines(row).encode())
 

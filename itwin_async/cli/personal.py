@@ -18,9 +18,8 @@ from itwin_async.cli.fanout import in_order
 from itwin_async.cli.output import Output, output_options
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.errors import ITwinError, NotFoundError, PermissionDeniedError
-from itwin_async.itwins.api import Status, SubClass
-from itwin_async.listing import Page
-from itwin_async.paging import MAX_PAGE_SIZE, Pager
+from itwin_async.itwins import Status, SubClass
+from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
 from itwin_async.session import Session
 
 F = TypeVar("F", bound=Callable[..., object])
@@ -213,17 +212,15 @@ def _itwins(
         page_size=_page_size(limit),
         prefetch=_prefetch(limit),
     )
-    return make(prefer="representation") if full else make()
+    return make().full() if full else make()
 
 
 def _imodels(
     session: Session, lists: Lists, itwin_id: str, limit: int | None, *, full: bool
 ) -> Pager[imodels.IModelSummary]:
     list_them = imodels.list_favorites if lists == "favorites" else imodels.list_recents
-    size, ahead = _page_size(limit), _prefetch(limit)
-    if full:
-        return list_them(session, itwin_id, prefer="representation", page_size=size, prefetch=ahead)
-    return list_them(session, itwin_id, page_size=size, prefetch=ahead)
+    pager = list_them(session, itwin_id, page_size=_page_size(limit), prefetch=_prefetch(limit))
+    return pager.full() if full else pager
 
 
 def _page_size(limit: int | None) -> int:

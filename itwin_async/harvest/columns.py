@@ -13,7 +13,7 @@ from typing import Literal, TypeAlias
 import attrs
 import msgspec
 
-from itwin_async.errors import ArgumentError
+from itwin_async._arguments import invalid
 
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "moment", "json", "nested"]
 Row: TypeAlias = tuple[object, ...]
@@ -65,7 +65,7 @@ def columns_of(cls: type) -> tuple[Column, ...]:
     """
     found = tuple(_columns(cls)) if attrs.has(cls) else ()
     if not any(column.name == "id" for column in found):
-        raise ArgumentError("item", cls, "an attrs class with an id")
+        raise invalid("item", cls, "an attrs class with an id")
     return found
 
 

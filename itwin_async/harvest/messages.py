@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import attrs
 
-from itwin_async.listing import Page
+from itwin_async.paging import Page
 
 
 @attrs.frozen

@@ -15,25 +15,20 @@ class Meter:
     """Counts what a session does while it is watched."""
 
     def __init__(self, session: Session) -> None:
-        self._core = session._core  # noqa: SLF001 - the house's own
+        self._session = session
         self.calls = 0
         self.refused = 0
 
     @property
     def waiting(self) -> int:
         """Calls that wait for the quota at this moment."""
-        return self._core.pacer.waiting
+        return self._session.waiting
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Count for a while."""
-        self._core.observers = (*self._core.observers, self._observe)
-        try:
+        with self._session.observe(self._observe):
             yield
-        finally:
-            self._core.observers = tuple(
-                observer for observer in self._core.observers if observer != self._observe
-            )
 
     def _observe(self, event: Event) -> None:
         if isinstance(event, AttemptFinished):

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 
 import attrs
 
-from itwin_async.errors import ArgumentError
+from itwin_async._arguments import invalid
 
 Form: TypeAlias = Literal["sqlite", "ndjson", "parquet"]
 
@@ -62,7 +62,7 @@ def place_of(target: str | os.PathLike[str]) -> Place:
     for ending, form in _ENDINGS.items():
         if path.name.lower().endswith(ending) and len(path.name) > len(ending):
             return _place(path, form)
-    raise ArgumentError("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
+    raise invalid("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
 
 
 def _place(path: Path, form: Form) -> Place:

@@ -9,7 +9,7 @@ from contextlib import aclosing
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from itwin_async._arguments import count, whole
+from itwin_async._arguments import whole
 from itwin_async._http import urls
 from itwin_async._tasks import ungrouped
 from itwin_async.errors import (
@@ -82,7 +82,7 @@ async def run(
             ``fail_fast``, a list failed.
 
     """
-    count("concurrency", concurrency)
+    whole("concurrency", concurrency, 1)
     whole("page_size", page_size, 1, MAX_PAGE_SIZE)
     keeper, name, lock = _target(target)
     with lock:
@@ -199,7 +199,7 @@ class _Harvest(Generic[T]):
                     async for page in pages:
                         cursor, done = page.cursor, page.next is None
                         self._outages = 0
-                        shifting = page.listing.by_skip
+                        shifting = page.numbered
                         await self._desk.tell(Rows(entry, page, cursor, done, shifting))
             except ITwinError as error:
                 if cursor is not None and _is_stale(error) and restarts < _RESTARTS:

@@ -6,13 +6,12 @@ import hashlib
 from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Generic, Protocol, TypeAlias, TypeVar, cast
+from typing import Generic, Literal, Protocol, TypeAlias, TypeVar, cast
 
 import attrs
 
 from itwin_async import imodels, itwins, saved_views
-from itwin_async._arguments import Prefer, count
-from itwin_async.errors import ArgumentError
+from itwin_async._arguments import invalid, whole
 from itwin_async.paging import Pager
 from itwin_async.session import Session
 
@@ -47,6 +46,9 @@ class Inner(Protocol[T_co]):
     ) -> Pager[T_co]:
         """Make the pager."""
         ...
+
+
+Prefer: TypeAlias = Literal["minimal", "representation"]
 
 
 @attrs.frozen
@@ -101,8 +103,8 @@ class Source(Generic[T_co]):
 
         """
         if self.outer is not None:
-            raise ArgumentError("source", self.name, "one whose keys are given")
-        count("parts", parts)
+            raise invalid("source", self.name, "one whose keys are given")
+        whole("parts", parts, 1)
         shares = [self.keys[number::parts] for number in range(parts)]
         return [attrs.evolve(self, keys=share) for share in shares if share]
 
@@ -228,7 +230,7 @@ def _read(ids: Ids) -> tuple[str, ...]:
         try:
             lines = Path(ids).read_text(encoding="utf-8").splitlines()
         except (OSError, UnicodeDecodeError) as problem:
-            raise ArgumentError("itwin_ids", str(ids), f"a readable file ({problem})") from None
+            raise invalid("itwin_ids", str(ids), f"a readable file ({problem})") from None
         ids = [line.partition("#")[0].strip() for line in lines]
     return tuple(dict.fromkeys(key for key in ids if key))
 
@@ -243,39 +245,31 @@ def _outer(session: Session, *, page_size: int, cursor: str | None) -> Pager[Nam
 def _favorite_itwins(
     session: Session, _key: str, *, prefer: Prefer, page_size: int, cursor: str | None
 ) -> Pager[itwins.ITwinSummary]:
-    if prefer == "representation":
-        return itwins.list_favorites(
-            session, include_inactive=True, prefer=prefer, page_size=page_size, cursor=cursor
-        )
-    return itwins.list_favorites(session, include_inactive=True, page_size=page_size, cursor=cursor)
+    pager = itwins.list_favorites(
+        session, include_inactive=True, page_size=page_size, cursor=cursor
+    )
+    return pager.full() if prefer == "representation" else pager
 
 
 def _recent_itwins(
     session: Session, _key: str, *, prefer: Prefer, page_size: int, cursor: str | None
 ) -> Pager[itwins.ITwinSummary]:
-    if prefer == "representation":
-        return itwins.list_recents(
-            session, include_inactive=True, prefer=prefer, page_size=page_size, cursor=cursor
-        )
-    return itwins.list_recents(session, include_inactive=True, page_size=page_size, cursor=cursor)
+    pager = itwins.list_recents(session, include_inactive=True, page_size=page_size, cursor=cursor)
+    return pager.full() if prefer == "representation" else pager
 
 
 def _favorite_imodels(
     session: Session, key: str, *, prefer: Prefer, page_size: int, cursor: str | None
 ) -> Pager[imodels.IModelSummary]:
-    if prefer == "representation":
-        return imodels.list_favorites(
-            session, key, prefer=prefer, page_size=page_size, cursor=cursor
-        )
-    return imodels.list_favorites(session, key, page_size=page_size, cursor=cursor)
+    pager = imodels.list_favorites(session, key, page_size=page_size, cursor=cursor)
+    return pager.full() if prefer == "representation" else pager
 
 
 def _recent_imodels(
     session: Session, key: str, *, prefer: Prefer, page_size: int, cursor: str | None
 ) -> Pager[imodels.IModelSummary]:
-    if prefer == "representation":
-        return imodels.list_recents(session, key, prefer=prefer, page_size=page_size, cursor=cursor)
-    return imodels.list_recents(session, key, page_size=page_size, cursor=cursor)
+    pager = imodels.list_recents(session, key, page_size=page_size, cursor=cursor)
+    return pager.full() if prefer == "representation" else pager
 
 
 def _tags(

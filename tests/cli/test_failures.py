@@ -32,7 +32,7 @@ _NOWHERE = "http://127.0.0.1:9"
         (["favorites", "add", "imodel", "a/b"], 2, "imodel_id must be an id"),
         (["favorites", "add", "imodel", "x" * 10_000], 2, "10002 characters"),
         (["recents", "remove", "itwin", "x"], 2, "itwin"),
-        (["tag", "create", "a.b"], 2, "without any of"),
+        (["tag", "create", "a.b"], 2, "must not contain"),
         (["tag", "show", "nope"], 4, "TagNotFound"),
         (["tag", "delete", "nope"], 4, "TagNotFound"),
         (["emulator", "--port", "70000"], 2, "--port"),
@@ -70,7 +70,7 @@ def test_one_line_and_a_code(
         (Fault(status=422), 2, "422"),
         (Fault(status=429, retry_after=100_000), 5, "retry after"),
         (Fault(malformed=True, times=None), 6, "JSON"),
-        (Fault(truncate=0.5, times=None), 6, "not JSON"),
+        (Fault(truncate=0.5, times=None), 6, "middle of its JSON"),
     ],
     ids=lambda value: "" if isinstance(value, Fault) else str(value),
 )

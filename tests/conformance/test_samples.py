@@ -26,13 +26,11 @@ First = Callable[[Session], Awaitable[Page[Any]]]
 LISTS: Mapping[tuple[str, str], First] = {
     ("GET /imodels/favorites", "iModelsMinimal"): lambda s: _page(imodels.list_favorites(s, ITWIN)),
     ("GET /imodels/favorites", "iModelsRepresentation"): lambda s: _page(
-        imodels.list_favorites(s, ITWIN, prefer="representation")
+        imodels.list_favorites(s, ITWIN).full()
     ),
     ("GET /imodels/recents", "iModelsMinimal"): lambda s: _page(imodels.list_recents(s, ITWIN)),
     ("GET /itwins/favorites", "iTwinsMinimal"): lambda s: _page(itwins.list_favorites(s)),
-    ("GET /itwins/recents", "iTwinsRepresentation"): lambda s: _page(
-        itwins.list_recents(s, prefer="representation")
-    ),
+    ("GET /itwins/recents", "iTwinsRepresentation"): lambda s: _page(itwins.list_recents(s).full()),
     ("GET /savedviews/tags", "TagsResponse"): lambda s: _page(
         saved_views.list_tags(s, itwin_id=ITWIN)
     ),

@@ -56,8 +56,8 @@ async def outcome(start: Start, data: bytes, **options: object) -> ITwinError:
     async with Session("t", base_url=server.base_url, **settings) as session:  # type: ignore[arg-type]
         with pytest.raises(ITwinError) as caught:
             await imodels.list_favorites(session, ITWIN)
-        assert session._core.slots._free == 100  # no place is lost
-        assert not session._core.ready().http.connector._acquired  # type: ignore[union-attr]
+        assert session._internals.client.slots._free == 100  # no place is lost
+        assert not session._internals.client.ready().http.connector._acquired  # type: ignore[union-attr]
     error = caught.value
     assert error.cursor is not None
     assert server.requests[0].header("X-Correlation-Id") in str(error)
@@ -90,8 +90,64 @@ async def test_broken_answers_are_transport_errors(raw_server: Start, name: str)
     assert not error.timeout
 
 
+CUT = {
+    "half a json": ok(PAGE[:-5]),
+    "half a json, in chunks": ok(PAGE[:-5])
+    .replace(b"Content-Length: %d" % len(PAGE[:-5]), b"Transfer-Encoding: chunked")
+    .replace(PAGE[:-5], b"%x\r\n%s\r\n0\r\n\r\n" % (len(PAGE) - 5, PAGE[:-5])),
+    "half a json, to the end of the connection": b"HTTP/1.1 200 OK\r\n"
+    b"Content-Type: application/json\r\n\r\n" + PAGE[:-5],
+    "nothing, to the end of the connection": b"HTTP/1.1 200 OK\r\n"
+    b"Content-Type: application/json\r\n\r\n",
+    "cut gzip": ok(gzip.compress(PAGE * 9)[:-20], "Content-Encoding: gzip"),
+    "cut gzip trailer": ok(gzip.compress(PAGE)[:-1], "Content-Encoding: gzip"),
+    "cut deflate": ok(zlib.compress(PAGE)[:-1], "Content-Encoding: deflate"),
+    "second member cut": ok(
+        gzip.compress(PAGE[:9]) + gzip.compress(PAGE[9:])[:-9], "Content-Encoding: gzip"
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CUT)
+async def test_a_part_of_an_answer_is_a_lost_connection(raw_server: Start, name: str) -> None:
+    error = await outcome(raw_server, CUT[name])
+    assert isinstance(error, TransportError)
+    assert error.sent
+    assert error.retryable
+
+
+WHOLE = {
+    "two gzip members": (gzip.compress(PAGE[:9]) + gzip.compress(PAGE[9:]), "gzip"),
+    "gzip by its old name": (gzip.compress(PAGE), "x-gzip"),
+    "deflate": (zlib.compress(PAGE), "deflate"),
+    "deflate without header": (zlib.compress(PAGE)[2:-4], "deflate"),
+    "gzip twice": (gzip.compress(gzip.compress(PAGE)), "gzip, gzip"),
+    "identity": (PAGE, "identity"),
+}
+
+
+@pytest.mark.parametrize("name", WHOLE)
+async def test_every_form_of_compression(raw_server: Start, name: str) -> None:
+    body, encoding = WHOLE[name]
+    server = await raw_server(says(ok(body, f"Content-Encoding: {encoding}")))
+    async with Session("t", base_url=server.base_url) as session:
+        assert (await session.request("GET", "/x")).body == PAGE
+
+
+async def test_an_encoding_that_was_not_asked_for(raw_server: Start) -> None:
+    error = await outcome(raw_server, ok(PAGE, "Content-Encoding: br"))
+    assert isinstance(error, TransportError)
+    assert not error.retryable
+
+
+async def test_a_small_answer_that_decompresses_to_a_large_one(raw_server: Start) -> None:
+    data = ok(gzip.compress(b"[" + b" " * 1_000_000 + b"]"), "Content-Encoding: gzip")
+    error = await outcome(raw_server, data, max_body_size=100_000)
+    assert isinstance(error, TransportError)
+    assert not error.retryable
+
+
 SENSELESS = {
-    "half a json": (ok(PAGE[:-5]), "$", "not JSON"),
     "html": (ok(b"<html><body>Welcome to the hotel</body></html>"), "$", "begins with '<html>"),
     "empty": (ok(b""), "$", "no body"),
     "204": (b"HTTP/1.1 204 No Content\r\n\r\n", "$", "no body"),
@@ -102,7 +158,6 @@ SENSELESS = {
     "null item": (ok(b'{"iModels": [null]}'), "$.iModels[0]", ""),
     "not unicode": (ok(b'{"iModels": "\xff\xfe"}'), "$", "not JSON"),
     "deep": (ok(b"[" * 100_000), "$", "not JSON"),
-    "cut gzip": (ok(gzip.compress(PAGE * 9)[:-20], "Content-Encoding: gzip"), "$", "not JSON"),
     "two values": (ok(PAGE + PAGE), "$", "not JSON"),
 }
 

@@ -20,6 +20,7 @@ from itwin_async import (
     InvalidRequestError,
     ITwinError,
     NotFoundError,
+    OperationFailedError,
     PaginationError,
     PermissionDeniedError,
     RateLimitError,
@@ -27,6 +28,7 @@ from itwin_async import (
     ServerError,
     TransportError,
 )
+from itwin_async._arguments import invalid
 from itwin_async._http.error_mapping import error_from_response
 
 WHERE = {"method": "GET", "path": "/x", "request_id": "id-1"}
@@ -52,12 +54,13 @@ API_ERRORS: list[type[ApiError]] = [
 
 EXAMPLES: list[ITwinError] = [
     ITwinError("m"),
-    ArgumentError("name", 5, "a text"),
+    ArgumentError("name must be a text; got 5", argument="name"),
     ConfigurationError("m"),
     RequestError("m", **WHERE),
     TransportError("m", sent=True, timeout=True, retryable=False, **WHERE),
     DecodeError("m", json_path="$.a[0]", status=200, **WHERE),
     PaginationError("m", **WHERE),
+    OperationFailedError("m", id="i", state="failed"),
     *(cls("m", **API) for cls in API_ERRORS),  # type: ignore[arg-type]
 ]
 each = pytest.mark.parametrize("error", EXAMPLES, ids=lambda error: type(error).__name__)
@@ -144,10 +147,10 @@ def test_what_a_stranger_reads() -> None:
     )
     lost = TransportError("no connection", sent=False, **WHERE)
     assert str(lost) == "no connection (GET /x, request id id-1)"
-    assert str(ArgumentError("page_size", 0, "1 to 1000")) == "page_size must be 1 to 1000; got 0"
-    assert len(str(ArgumentError("id", "x" * 10_000, "short"))) < 200
+    assert str(invalid("page_size", 0, "1 to 1000")) == "page_size must be 1 to 1000; got 0"
+    assert len(str(invalid("id", "x" * 10_000, "short"))) < 200
 
 
 def test_an_argument_error_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="page_size"):
-        raise ArgumentError("page_size", 0, "1 to 1000")
+        raise invalid("page_size", 0, "1 to 1000")

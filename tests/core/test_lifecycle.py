@@ -198,7 +198,7 @@ async def test_a_borrowed_session_that_was_closed(canned: CannedServer) -> None:
     http = aiohttp.ClientSession()
     async with Session("t", base_url=canned.base_url, client_session=http) as session:
         await http.close()
-        with pytest.raises(ConfigurationError, match="handed in is closed"):
+        with pytest.raises(ConfigurationError, match="client_session is closed"):
             await session.request("GET", "/x")
 
 
@@ -300,14 +300,14 @@ async def test_closing_while_a_name_is_looked_up(canned: CannedServer) -> None:
 async def test_a_close_that_is_cancelled_closes_all_the_same(canned: CannedServer) -> None:
     session = Session("t", base_url=canned.base_url)
     await session.open()
-    http = session._core.ready().http
+    http = session._internals.client.ready().http
 
     async def stubborn() -> None:
         with suppress(asyncio.CancelledError):
             await asyncio.sleep(100)
         await asyncio.sleep(0.05)
 
-    task = session.spawn(stubborn())
+    task = session._internals.client.spawn(stubborn())
     await settle()
     closing = asyncio.create_task(session.close())
     await settle()
@@ -321,7 +321,7 @@ async def test_a_close_that_is_cancelled_closes_all_the_same(canned: CannedServe
 async def test_a_task_of_the_session_may_close_it(canned: CannedServer) -> None:
     session = Session("t", base_url=canned.base_url)
     await session.open()
-    await asyncio.wait_for(session.spawn(session.close()), 2)
+    await asyncio.wait_for(session._internals.client.spawn(session.close()), 2)
     assert session.closed
 
 
@@ -349,7 +349,7 @@ async def test_a_cancellation_in_the_same_instant_as_the_timeout_wins(
             before = len(canned.seen)
             task = asyncio.create_task(session.request("GET", "/x"))
             await until(lambda before=before: len(canned.seen) > before)  # type: ignore[misc]
-            watch = session._core.ready().watch
+            watch = session._internals.client.ready().deadlines
             if first:
                 task.cancel()
             watch._cancel(task)  # type: ignore[arg-type]
@@ -418,13 +418,13 @@ async def test_a_cancellation_anywhere_leaves_nothing(clock: FakeClock) -> None:
 
                 task = asyncio.create_task(drive())
                 await asyncio.wait([task])
-                core = session._core
+                core = session._internals.client
                 channel = core.ready()
                 assert core.slots._free == 1
-                assert not channel.watch._running
-                assert not channel.watch._late
+                assert not channel.deadlines._running
+                assert not channel.deadlines._late
                 assert not channel.http.connector._acquired  # type: ignore[union-attr]
-                assert not core.pacer.waiting
+                assert not core.limiter.waiting
                 respond.count = 3  # type: ignore[attr-defined]
                 clock.now += 100
                 assert (await session.request("GET", "/after")).status == 200
@@ -448,7 +448,7 @@ async def test_cancelled_requests_close_their_connections(raw_server: Start) -> 
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
-        connector = session._core.ready().http.connector
+        connector = session._internals.client.ready().http.connector
         assert isinstance(connector, aiohttp.TCPConnector)
         assert not connector._acquired
         assert not any(connector._conns.values())

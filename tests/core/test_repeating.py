@@ -37,7 +37,8 @@ from itwin_async import (
     itwins,
     saved_views,
 )
-from itwin_async.retry import Stop, Wait, parse_retry_after
+from itwin_async._http.error_mapping import parse_retry_after
+from itwin_async.retry import Stop, Wait
 
 Start = Callable[[Handler], Awaitable[RawServer]]
 
@@ -249,7 +250,7 @@ def test_no_header_breaks_the_parser(text: str) -> None:
 def test_decisions_are_bounded(chance: float, asked: float, failures: int, refusals: int) -> None:
     rules = RetryPolicy(rng=lambda: chance)
     error = RateLimitError("m", status=429, retry_after=asked)
-    decision = rules.decide(error, repeat=Repeat.UNSAFE, failures=failures, refusals=refusals)
+    decision = rules.decide(error, repeat=Repeat.UNSAFE, failures=failures, rate_limited=refusals)
     if isinstance(decision, Stop):
         assert refusals > rules.rate_limit_retries or asked > rules.max_retry_after
     else:
@@ -404,8 +405,9 @@ async def test_a_429_that_its_own_call_cannot_wait_for_holds_the_others(
     async with Session("t", base_url=canned.base_url, retry=policy(clock)) as session:
         with pytest.raises(RateLimitError):
             await session.request("GET", "/x", timeout=30)
-        with pytest.raises(TransportError, match="quota"):
+        with pytest.raises(RateLimitError) as held:
             await session.request("GET", "/x", timeout=30)
+        assert held.value.retry_after == pytest.approx(60, abs=1)
         assert len(canned.seen) == 1
         await session.request("GET", "/x", timeout=90)
     assert clock.now >= 1060

@@ -14,13 +14,13 @@ from aiohttp import web
 from doubles import CannedServer, Exchange, Handler, RawServer, Seen, refusal
 
 from itwin_async import (
-    AuthenticationError,
     ConfigurationError,
     ITwinError,
     PaginationError,
     RetryPolicy,
     Session,
     Timeout,
+    TransportError,
     imodels,
     saved_views,
 )
@@ -173,7 +173,9 @@ async def test_no_error_holds_the_token(
         assert found[0] == []  # a list fails with each of the handlers, a deletion does not
         assert not any(found)
         assert server.requests[0].header("Authorization") == f"Bearer {TOKEN}"
-        assert TOKEN not in repr(session) + repr(session._auth) + repr(vars(session._core))
+        assert TOKEN not in repr(session) + repr(session._credentials) + repr(
+            vars(session._internals.client)
+        )
     assert TOKEN not in caplog.text + repr(events) + repr([vars(item) for item in caplog.records])
 
 
@@ -344,6 +346,6 @@ async def test_what_a_provider_raises_is_kept_but_not_its_token(canned: CannedSe
         raise aiohttp.ClientConnectionError("sign-in is down")
 
     async with Session(source, base_url=canned.base_url) as session:
-        with pytest.raises(AuthenticationError) as caught:
+        with pytest.raises(TransportError) as caught:
             await session.request("GET", "/x")
     assert "sign-in is down" in str(caught.value.__cause__)

@@ -9,9 +9,9 @@ import pytest
 from doubles import CannedServer, Reply, Seen, refusal, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lists import NO_RETRY, OpenDesk, SkipList, Thing, ids, skip_listing, take
+from lists import NO_RETRY, OpenDesk, SkipList, Thing, ids, pager_of, skip_listing, take
 
-from itwin_async import Pager, ServerError, Session
+from itwin_async import ServerError, Session
 
 
 def skips(server: CannedServer) -> list[int]:
@@ -79,11 +79,11 @@ def test_as_if_one_after_another(
             Session("secret", base_url=server.base_url, retry=NO_RETRY) as session,
         ):
             options: dict[str, Any] = {"page_size": size, "concurrency": concurrency}
-            walk = aiter(Pager(session, skip_listing(), **options))
+            walk = aiter(pager_of(session, skip_listing(), **options))
             found = [thing async for _, thing in azip(range(stop), walk)]
             cursor = walk.cursor
             await walk.aclose()
-            rest = await Pager(session, skip_listing(), cursor=cursor, concurrency=3).collect()
+            rest = await pager_of(session, skip_listing(), cursor=cursor, concurrency=3).collect()
             assert ids(found + rest) == list(range(length))
 
     asyncio.run(main())

@@ -22,6 +22,7 @@ from lists import (
     SkipList,
     Thing,
     ids,
+    pager_of,
     skip_listing,
     take,
     token_list,
@@ -29,6 +30,7 @@ from lists import (
 )
 
 from itwin_async import ArgumentError, ITwinError, Pager, Session, imodels, itwins, saved_views
+from itwin_async._paging.cursor import CursorCodec
 
 GUID = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
 
@@ -69,13 +71,13 @@ def test_resuming_gives_exactly_the_rest(
 
     async def main() -> None:
         async with CannedServer(respond) as server, open_session(server) as session:
-            walk = aiter(Pager(session, listing, page_size=size, prefetch=prefetch))
+            walk = aiter(pager_of(session, listing, page_size=size, prefetch=prefetch))
             found = [await anext(walk) for _ in range(stop)]
             cursor = walk.cursor
             await walk.aclose()
             assert walk.cursor == cursor
         async with CannedServer(respond) as other, open_session(other) as session:
-            rest = Pager(session, listing, page_size=later_size, cursor=cursor)
+            rest = pager_of(session, listing, page_size=later_size, cursor=cursor)
             assert ids(found + await rest.collect()) == list(range(length))
             assert ids([thing async for thing in rest]) == list(range(stop, length))
 
@@ -106,13 +108,13 @@ def test_a_failure_on_any_page_loses_and_repeats_nothing(
     async def main() -> None:
         found: list[Thing] = []
         async with CannedServer(Flaky(inner, fails)) as server, open_session(server) as session:
-            pager = Pager(session, listing, page_size=size, prefetch=prefetch)
+            pager = pager_of(session, listing, page_size=size, prefetch=prefetch)
             with pytest.raises(ITwinError) as caught:
                 await take(flat(pager) if in_pages else pager, found)
             cursor = caught.value.cursor
             assert len(found) == (fails - 1) * size
         async with CannedServer(inner) as server, open_session(server) as session:
-            found += await Pager(session, listing, cursor=cursor).collect()
+            found += await pager_of(session, listing, cursor=cursor).collect()
         assert ids(found) == list(range(length))
 
     asyncio.run(main())
@@ -140,16 +142,16 @@ async def test_an_error_of_collect_leads_back_to_where_it_began(
         await walk.aclose()
     rows.count, rows.fails = 0, 3
     with pytest.raises(ITwinError) as caught:
-        await Pager(desk.session, token_listing(), page_size=2, cursor=cursor).collect()
+        await pager_of(desk.session, token_listing(), page_size=2, cursor=cursor).collect()
     assert caught.value.cursor
-    rest = await Pager(desk.session, token_listing(), cursor=caught.value.cursor).collect()
+    rest = await pager_of(desk.session, token_listing(), cursor=caught.value.cursor).collect()
     assert ids(rest) == list(range(begin, 10))
 
 
 def test_dots_in_a_token_are_no_way_out() -> None:
     target = "/things/a..b/..c?$continuationToken=/../x%2f.."
     cursor = forge(1, "tests.things", SCOPE, target, 0)
-    Pager(Session("secret"), token_listing(), cursor=cursor)
+    pager_of(Session("secret"), token_listing(), cursor=cursor)
 
 
 def open_session(server: CannedServer) -> Session:
@@ -158,7 +160,7 @@ def open_session(server: CannedServer) -> Session:
 
 @pytest.mark.parametrize("listing", [token_listing(), skip_listing()])
 async def test_pages_resume_inside_a_page(open_desk: OpenDesk, listing: Any) -> None:
-    desk = await open_desk(SkipList(7) if listing.by_skip else token_list(7))
+    desk = await open_desk(SkipList(7) if listing.mode == "skip" else token_list(7))
     walk = aiter(desk.things(listing, page_size=3))
     for _ in range(4):
         await anext(walk)
@@ -251,7 +253,7 @@ def forge(*parts: object) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).rstrip(b"=").decode()
 
 
-SCOPE = token_listing().scope
+SCOPE = CursorCodec("tests.things", token_listing().path, token_listing().query).scope
 
 
 @pytest.mark.parametrize(
@@ -292,7 +294,7 @@ SCOPE = token_listing().scope
 )
 def test_other_texts_are_refused(cursor: Any) -> None:
     with pytest.raises(ArgumentError) as caught:
-        Pager(Session("secret"), token_listing(), cursor=cursor)
+        pager_of(Session("secret"), token_listing(), cursor=cursor)
     assert caught.value.argument == "cursor"
 
 
@@ -305,21 +307,21 @@ def test_other_texts_are_refused(cursor: Any) -> None:
     ],
 )
 def test_a_later_version_is_named(cursor: str) -> None:
-    with pytest.raises(ArgumentError, match="version 1; got 'version 2'"):
-        Pager(Session("secret"), token_listing(), cursor=cursor)
+    with pytest.raises(ArgumentError, match="version 2"):
+        pager_of(Session("secret"), token_listing(), cursor=cursor)
 
 
 async def test_a_cursor_of_another_list_is_refused(open_desk: OpenDesk) -> None:
     desk = await open_desk(lambda _: Reply(b'{"iTwins":[{"id":"1"}],"iModels":[],"tags":[]}'))
     session = desk.session
     cursor = (await itwins.list_favorites(session, sub_class="Asset")).cursor
-    itwins.list_favorites(session, sub_class=["Asset"], page_size=7, prefer="representation")
+    itwins.list_favorites(session, sub_class=["Asset"], page_size=7).full()
     itwins.list_favorites(session, sub_class=["Asset"], page_size=7, cursor=cursor)
-    with pytest.raises(ArgumentError, match=r"one of itwins\.list_recents"):
+    with pytest.raises(ArgumentError, match=r"not itwins\.list_recents"):
         itwins.list_recents(session, sub_class="Asset", cursor=cursor)
-    with pytest.raises(ArgumentError, match="as called here"):
+    with pytest.raises(ArgumentError, match="other arguments"):
         itwins.list_favorites(session, sub_class="Project", cursor=cursor)
-    with pytest.raises(ArgumentError, match="as called here"):
+    with pytest.raises(ArgumentError, match="other arguments"):
         itwins.list_favorites(session, cursor=cursor)
     with pytest.raises(ArgumentError, match="cursor"):
         imodels.list_favorites(session, GUID, cursor=cursor)

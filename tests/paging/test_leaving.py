@@ -13,7 +13,17 @@ from typing import Any
 
 import pytest
 from doubles import Reply, Seen, settle, strays, until
-from lists import Desk, OpenDesk, SkipList, Thing, ids, skip_listing, token_list, token_listing
+from lists import (
+    Desk,
+    OpenDesk,
+    SkipList,
+    Thing,
+    ids,
+    pager_of,
+    skip_listing,
+    token_list,
+    token_listing,
+)
 
 from itwin_async import ConfigurationError, ITwinError, Pager, Session
 
@@ -203,7 +213,7 @@ async def test_a_closed_session_says_so(open_desk: OpenDesk) -> None:
 async def test_views_share_the_tasks(open_desk: OpenDesk) -> None:
     desk = await open_desk(token_list(9))
     view = desk.session.with_token("other")
-    walk = aiter(Pager(view, token_listing(), page_size=2))
+    walk = aiter(pager_of(view, token_listing(), page_size=2))
     await anext(walk)
     await until(lambda: len(desk.server.seen) == 2)
     assert {seen.headers["authorization"] for seen in desk.server.seen} == {"Bearer other"}
@@ -225,7 +235,8 @@ async def test_many_walks_at_once(open_desk: OpenDesk) -> None:
 PROGRAM = """
     import asyncio, contextlib, gc, logging, sys
     import attrs
-    from itwin_async import Listing, Pager, Session
+    from itwin_async import Pager, Session
+    from itwin_async.paging import List
 
     logging.basicConfig(level=logging.WARNING)
 
@@ -233,9 +244,9 @@ PROGRAM = """
     class Thing:
         id: str
 
-    listing = Listing(
+    listing = List(
         operation="tests.things", path="/things", query=(("kind", "odd"),), key="things",
-        item=Thing, accept="application/json", opening=(("$continuationToken", ""),),
+        item=Thing, accept="application/json", prefer=None, mode="token",
     )
 
     async def leave(pager, way, session):
@@ -269,7 +280,8 @@ PROGRAM = """
 
     async def main(way):
         async with Session("secret", base_url=sys.argv[1]) as session:
-            held = await leave(Pager(session, listing, page_size=2, prefetch=3), way, session)
+            pager = Pager(session, listing, {'page_size': 2, 'prefetch': 3})
+            held = await leave(pager, way, session)
         return held
 
     for way in ("break", "raise", "cancel", "close", "hold", "session", "never"):
@@ -280,7 +292,7 @@ PROGRAM = """
     async def abandon():
         session = Session("secret", base_url=sys.argv[1])
         await session.open()
-        walk = aiter(Pager(session, listing, page_size=2))
+        walk = aiter(Pager(session, listing, {'page_size': 2}))
         await anext(walk)
         await session.close()
         return walk
@@ -310,7 +322,7 @@ async def test_an_async_generator_around_a_walk(open_desk: OpenDesk) -> None:
     desk = await open_desk(Stuck(token_list(9), 1))
 
     async def names(session: Session) -> AsyncIterator[str]:
-        async for thing in Pager(session, token_listing(), page_size=2):
+        async for thing in pager_of(session, token_listing(), page_size=2):
             yield thing.id
 
     async with contextlib.aclosing(names(desk.session)) as generator:  # type: ignore[type-var]

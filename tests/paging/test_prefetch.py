@@ -17,15 +17,16 @@ from lists import (
     book,
     ids,
     next_link,
+    pager_of,
     take,
     thing_page,
     token_list,
     token_listing,
 )
 
-from itwin_async import Converter, ITwinError, Pager, PaginationError, ServerError, Session
+from itwin_async import Converter, ITwinError, PaginationError, ServerError, Session
 
-LONG = token_listing(query=(), opening=())
+LONG = token_listing(query=(), mode="top")
 
 
 @contextmanager
@@ -70,7 +71,7 @@ async def test_the_next_request_leaves_before_the_items_are_decoded() -> None:
     converter.register_structure_hook(Thing, decode)
     with server_in_thread(respond) as server:
         async with Session("secret", base_url=server.base_url, converter=converter) as session:
-            assert ids(await Pager(session, LONG).collect()) == [0, 1, 2, 3]
+            assert ids(await pager_of(session, LONG).collect()) == [0, 1, 2, 3]
     assert early == [True] * 4
 
 
@@ -181,7 +182,7 @@ async def test_an_async_token_is_asked_for_every_page() -> None:
         CannedServer(token_list(6)) as server,
         Session(token, base_url=server.base_url, retry=NO_RETRY) as session,
     ):
-        found = await Pager(session, token_listing(), page_size=2).collect()
+        found = await pager_of(session, token_listing(), page_size=2).collect()
     assert ids(found) == [0, 1, 2, 3, 4, 5]
     sent = {seen.headers["authorization"] for seen in server.seen}
     assert sent == {"Bearer secret1", "Bearer secret2", "Bearer secret3"}

@@ -9,7 +9,8 @@ from typing import Any, TypeVar
 import attrs
 from doubles import CannedServer, Reply, Respond, Seen
 
-from itwin_async import Listing, Pager, RetryPolicy, Session
+from itwin_async import Pager, RetryPolicy, Session
+from itwin_async.paging import List, NumberedPaging
 
 T = TypeVar("T")
 
@@ -22,7 +23,7 @@ class Thing:
     display_name: str | None = None
 
 
-def token_listing(**changes: Any) -> Listing[Thing]:
+def token_listing(**changes: Any) -> List[Thing]:
     facts: dict[str, Any] = {
         "operation": "tests.things",
         "path": "/things",
@@ -31,14 +32,18 @@ def token_listing(**changes: Any) -> Listing[Thing]:
         "item": Thing,
         "accept": "application/vnd.tests.v1+json",
         "prefer": "return=minimal",
-        "opening": (("$continuationToken", ""),),
+        "mode": "token",
         **changes,
     }
-    return Listing(**facts)
+    return List(**facts)
 
 
-def skip_listing(**changes: Any) -> Listing[Thing]:
-    return token_listing(**{"query": (), "opening": (), "by_skip": True, **changes})
+def skip_listing(**changes: Any) -> List[Thing]:
+    return token_listing(**{"query": (), "mode": "skip", **changes})
+
+
+def pager_of(session: Session, listing: List[Thing] | None = None, **options: Any) -> Pager[Thing]:
+    return Pager(session, listing or token_listing(), NumberedPaging(**options))
 
 
 def ids(things: list[Thing]) -> list[int]:
@@ -117,8 +122,8 @@ class Desk:
     server: CannedServer
     session: Session
 
-    def things(self, listing: Listing[Thing] | None = None, **options: Any) -> Pager[Thing]:
-        return Pager(self.session, listing or token_listing(), **options)
+    def things(self, listing: List[Thing] | None = None, **options: Any) -> Pager[Thing]:
+        return pager_of(self.session, listing, **options)
 
 
 OpenDesk = Callable[..., Awaitable[Desk]]

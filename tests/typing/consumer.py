@@ -10,13 +10,13 @@ import attrs
 from itwin_async import (
     ApiError,
     Converter,
-    ItemWalk,
+    DetailPager,
+    ItemIterator,
     ITwinError,
     Link,
-    Listing,
     Page,
+    PageIterator,
     Pager,
-    PageWalk,
     RateLimitError,
     Response,
     RetryPolicy,
@@ -29,6 +29,7 @@ from itwin_async import (
     saved_views,
     to_dict,
 )
+from itwin_async.operations import Api
 
 
 @attrs.frozen
@@ -42,22 +43,20 @@ async def token() -> str:
 
 async def lists(session: Session) -> None:
     summaries = imodels.list_favorites(session, "id")
-    assert_type(summaries, Pager[imodels.IModelSummary])
-    full = imodels.list_favorites(session, "id", prefer="representation", page_size=10)
-    assert_type(full, Pager[imodels.IModel])
-    assert_type(imodels.list_recents(session, "id"), Pager[imodels.IModelSummary])
-    assert_type(imodels.list_recents(session, "id", prefer="representation"), Pager[imodels.IModel])
-    assert_type(itwins.list_favorites(session, concurrency=2), Pager[itwins.ITwinSummary])
-    assert_type(
-        itwins.list_favorites(session, sub_class={"Asset", "Project"}, prefer="representation"),
-        Pager[itwins.ITwin],
-    )
-    assert_type(itwins.list_recents(session, sub_class="Asset"), Pager[itwins.ITwinSummary])
+    assert_type(summaries, DetailPager[imodels.IModelSummary, imodels.IModel])
+    assert_type(summaries.full(), Pager[imodels.IModel])
+    narrower: Pager[imodels.IModelSummary] = imodels.list_recents(session, "id", page_size=10)
+    assert_type(narrower, Pager[imodels.IModelSummary])
+    assert_type(imodels.list_recents(session, "id").full(), Pager[imodels.IModel])
+    numbered = itwins.list_favorites(session, sub_class={"Asset", "Project"}, concurrency=2)
+    assert_type(numbered, DetailPager[itwins.ITwinSummary, itwins.ITwin])
+    assert_type(numbered.full(), Pager[itwins.ITwin])
+    assert_type(await itwins.list_recents(session, sub_class="Asset"), Page[itwins.ITwinSummary])
     assert_type(saved_views.list_tags(session), Pager[saved_views.Tag])
 
 
 async def walks(session: Session) -> None:
-    pager = imodels.list_favorites(session, "id", prefer="representation")
+    pager = imodels.list_favorites(session, "id").full()
     async for imodel in pager:
         assert_type(imodel, imodels.IModel)
         assert_type(imodel.created_date_time, datetime | None)
@@ -71,9 +70,9 @@ async def walks(session: Session) -> None:
     assert_type(await pager, Page[imodels.IModel])
     assert_type(await pager.first(), imodels.IModel | None)
     assert_type(await pager.collect(limit=3), list[imodels.IModel])
-    assert_type(pager.pages(), PageWalk[imodels.IModel])
+    assert_type(pager.pages(), PageIterator[imodels.IModel])
     walk = aiter(pager)
-    assert_type(walk, ItemWalk[imodels.IModel])
+    assert_type(walk, ItemIterator[imodels.IModel])
     assert_type(await anext(walk), imodels.IModel)
     assert_type(walk.cursor, str)
     wider: Pager[imodels.IModelSummary] = pager
@@ -86,21 +85,16 @@ async def operations(session: Session) -> None:
     assert_type(tag, saved_views.Tag)
     assert_type(tag.links, saved_views.TagLinks | None)
     assert_type(await session.request("GET", "/x"), Response)
-    assert_type(await session.fetch(Thing, "thing", "GET", "/x", accept="a"), Thing)
     report = await bulk.each(imodels.add_favorite, session, ["a", "b"])
     assert_type(report, bulk.Report[str])
 
 
 async def own_list(session: Session) -> None:
-    listing = Listing(
-        operation="mine.things",
-        path="/things",
-        query=(),
-        key="things",
-        item=Thing,
-        accept="application/json",
-    )
-    assert_type(await Pager(session, listing).collect(), list[Thing])
+    api = Api("mine", "/things", "application/json")
+    things = api.list("list_things", "GET /", "Get Things", Thing, key="things", paging="skip")
+    assert_type(await things(session, {}, {"page_size": 5}).collect(), list[Thing])
+    thing = api.entity("get_thing", "GET /{thing_id}", "Get Thing", Thing, key="thing")
+    assert_type(await thing(session, thing_id="1"), Thing)
 
 
 async def sessions() -> None:
@@ -109,7 +103,7 @@ async def sessions() -> None:
     ) as session:
         assert_type(session, Session)
         assert_type(session.with_token("other"), Session)
-    assert_type(Session.from_env(), Session)
+    assert_type(Session.from_env(timeout=5, max_connections=3), Session)
 
 
 def errors(error: ITwinError) -> None:
@@ -127,9 +121,11 @@ def values(link: Link) -> None:
 
 
 def wrong(session: Session) -> None:
-    imodels.list_favorites(session)  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
-    imodels.list_favorites(session, "id", prefer="full")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
-    itwins.list_favorites(session, status="Sleeping")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue, reportArgumentType]
-    itwins.list_favorites(session, sub_class="Galaxy")  # type: ignore[arg-type] # pyright: ignore[reportCallIssue, reportArgumentType]
-    itwins.list_favorites(session, "Asset")  # type: ignore[call-overload] # pyright: ignore[reportCallIssue]
+    imodels.list_favorites(session)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    imodels.list_favorites(session, "id", prefer="full")  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    imodels.list_favorites(session, "id", concurrency=2)  # type: ignore[call-arg] # pyright: ignore[reportCallIssue]
+    saved_views.list_tags(session).full()  # type: ignore[attr-defined] # pyright: ignore[reportAttributeAccessIssue]
+    itwins.list_favorites(session, status="Sleeping")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    itwins.list_favorites(session, sub_class="Galaxy")  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    itwins.list_favorites(session, "Asset")  # type: ignore[call-arg, arg-type] # pyright: ignore[reportCallIssue]
     saved_views.update_tag(session, "id")  # type: ignore[call-arg, unused-coroutine] # pyright: ignore[reportCallIssue]

@@ -87,8 +87,6 @@ LISTS: list[Any] = [
     ("options", "words"),
     [
         *[({"page_size": size}, "page_size must be") for size in (0, -1, 1001, True, "10", 1.5)],
-        ({"prefer": "full"}, "prefer must be one of 'minimal', 'representation'"),
-        ({"prefer": None}, "prefer must be"),
         ({"prefetch": -1}, "prefetch must be"),
         ({"cursor": "x"}, "cursor must be"),
     ],
@@ -102,8 +100,8 @@ def test_options_of_every_list(make: Any, options: dict[str, Any], words: str) -
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"status": "Active", "include_inactive": True}, "left out where status is given"),
-        ({"status": "Active", "include_inactive": False}, "left out where status is given"),
+        ({"status": "Active", "include_inactive": True}, "mutually exclusive"),
+        ({"status": "Active", "include_inactive": False}, "mutually exclusive"),
         ({"status": "active"}, "status must be one of 'Active'"),
         ({"status": ""}, "status must be"),
         ({"sub_class": "Projects"}, "sub_class must be one of 'Account'"),
@@ -149,9 +147,9 @@ async def test_characters_that_a_tag_may_not_have(character: str) -> None:
         saved_views.create_tag(CLOSED, f"a{character}b"),
         saved_views.update_tag(CLOSED, "id", display_name=character),
     ):
-        with pytest.raises(ArgumentError, match="display_name must be") as caught:
+        with pytest.raises(ArgumentError, match="display_name must not") as caught:
             await act
-        assert f"found {character}" in str(caught.value)
+        assert caught.value.argument == "display_name"
 
 
 @pytest.mark.parametrize("name", ["", " ", "\n", None, 5, b"x", ["x"], "\ud800"])

@@ -31,7 +31,7 @@ async def test_favorite_imodels(emulator: Emulator, session: Session, itwin_id: 
     for request in emulator.requests:
         assert request.headers["Prefer"] == "return=minimal"
         assert request.headers["Accept"] == V2
-    full = await imodels.list_favorites(session, itwin_id, prefer="representation").collect()
+    full = await imodels.list_favorites(session, itwin_id).full().collect()
     assert {type(imodel) for imodel in full} == {imodels.IModel}
     assert [imodel.id for imodel in full] == of_itwin
     assert {imodel.itwin_id for imodel in full} == {itwin_id}
@@ -82,9 +82,7 @@ async def test_every_filter_of_itwins(emulator: Emulator, session: Session) -> N
 
 async def test_inactive_itwins_are_asked_for(emulator: Emulator, session: Session) -> None:
     usual = {itwin.id for itwin in await itwins.list_favorites(session).collect()}
-    everything = await itwins.list_favorites(
-        session, include_inactive=True, prefer="representation"
-    ).collect()
+    everything = await itwins.list_favorites(session, include_inactive=True).full().collect()
     inactive = {itwin.id for itwin in everything if itwin.status == "Inactive"}
     assert inactive
     assert usual == {itwin.id for itwin in everything} - inactive
@@ -122,7 +120,7 @@ async def test_recents_keep_the_newest_first(
     assert found[: len(mine)] == [mine[0], *reversed(mine[1:])]
     assert query(emulator) == {"iTwinId": itwin_id}
     await imodels.remove_recent(session, mine[0])
-    full = await imodels.list_recents(session, itwin_id, prefer="representation").collect()
+    full = await imodels.list_recents(session, itwin_id).full().collect()
     assert mine[0] not in [imodel.id for imodel in full]
     await itwins.add_recent(session, itwin_id)
     first = await itwins.list_recents(session, include_inactive=True).first()

@@ -15,6 +15,7 @@ from codecs_compared import envelope
 from itwin_async import Converter, DecodeError, Link, Session, from_dict, imodels, itwins, to_dict
 from itwin_async import converter as shared_converter
 from itwin_async._json.codec import Codec
+from itwin_async.session import internals_of
 
 ITEM = {
     "id": "a",
@@ -106,7 +107,7 @@ def test_hooks_win(register: Register, *, late: bool) -> None:
     register(codec.converter)
     (hooked,) = codec.page(BODY, imodels.IModel, "items")[0]
     assert hooked != plain
-    assert codec.one(ONE, imodels.IModel, "item") == hooked
+    assert codec.member(ONE, imodels.IModel, "item") == hooked
     assert Codec(Converter()).page(BODY, imodels.IModel, "items")[0] == [plain]
 
 
@@ -176,8 +177,8 @@ def test_a_hook_for_a_callers_class_in_a_model() -> None:
 
 def test_a_session_uses_the_converter_it_is_given() -> None:
     mine = Converter()
-    assert Session("x", converter=mine).codec.converter is mine
-    assert Session("x").codec.converter is shared_converter
+    assert internals_of(Session("x", converter=mine)).codec.converter is mine
+    assert internals_of(Session("x")).codec.converter is shared_converter
 
 
 @pytest.fixture

@@ -234,10 +234,10 @@ def test_a_class_made_without_annotations() -> None:
 def test_one_entity_in_its_envelope() -> None:
     body = b'{"tag":{"id":"a","displayName":"n","_links":{"iModel":{"href":"x"}}}}'
     for codec in (FAST, SLOW):
-        tag = codec.one(body, saved_views.Tag, "tag")
+        tag = codec.member(body, saved_views.Tag, "tag")
         assert tag.links is not None
         assert tag.links.imodel is not None
         assert type(tag) is saved_views.Tag
-    one = FAST.one(b'{"x":{"id":"a","displayName":"n"}}', itwins.ITwin, "x")
-    assert one == SLOW.one(b'{"x":{"id":"a","displayName":"n"}}', itwins.ITwin, "x")
+    one = FAST.member(b'{"x":{"id":"a","displayName":"n"}}', itwins.ITwin, "x")
+    assert one == SLOW.member(b'{"x":{"id":"a","displayName":"n"}}', itwins.ITwin, "x")
     assert type(one) is itwins.ITwin
