@@ -193,9 +193,7 @@ except AttributeError as error:
 
 
 def test_sign_in_is_loaded_when_it_is_asked_for(settings: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LEAN], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == [
         "[]",
         "ClientCredentials",

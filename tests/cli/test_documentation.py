@@ -33,6 +33,7 @@ def _pattern(output: str) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the document uses jq")
 def test_every_example(tmp_path: Path) -> None:
     shown = _shown()
@@ -49,7 +50,6 @@ def test_every_example(tmp_path: Path) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
             check=False,
         )
     outputs = done.stdout.split(f"{_FENCE}\n")[:-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from commands import Terminal, rows, run
 
 from itwin_async.emulator import EmulatorThread, Fault
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs pseudo terminals")
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("width", [20, 80, 120])

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 import aiohttp
 import pytest
 from aiohttp import web
-from doubles import CannedServer, Exchange, Handler, RawServer, Seen, refusal
+from doubles import CannedServer, Exchange, Handler, RawServer, Seen, refusal, skip_time, until
 
 from itwin_async import (
     ConfigurationError,
@@ -110,7 +110,8 @@ async def half_json(exchange: Exchange) -> None:
 
 
 async def hang(_: Exchange) -> None:
-    await asyncio.sleep(100)
+    skip_time(31)
+    await asyncio.sleep(1000)
 
 
 async def loop(exchange: Exchange) -> None:
@@ -156,7 +157,7 @@ async def test_no_error_holds_the_token(
         token() if form == "text" else provide,
         base_url=server.base_url,
         retry=FAST,
-        timeout=Timeout(attempt=0.1),
+        timeout=Timeout(attempt=30),
         observers=[events.append],
     ) as session:
         calls: list[Callable[[], Awaitable[object]]] = [
@@ -187,20 +188,22 @@ async def test_a_cancellation_does_not_carry_the_token(
     async def stall(exchange: Exchange) -> None:
         if handler is cut:
             await exchange.reply(b"{", length=100)
-        await asyncio.sleep(100)
+        if how != "cancel":
+            skip_time(11)
+        await asyncio.sleep(1000)
 
     server = await raw_server(stall)
     async with Session(provide, base_url=server.base_url) as session:
         try:
             if how == "timeout":
-                async with asyncio.timeout(0.05):
+                async with asyncio.timeout(10):
                     await session.request("GET", "/x")
             elif how == "group":
-                async with asyncio.timeout(0.05), asyncio.TaskGroup() as group:
+                async with asyncio.timeout(10), asyncio.TaskGroup() as group:
                     group.create_task(session.request("GET", "/x"))
             else:
                 task = asyncio.create_task(session.request("GET", "/x"))
-                await asyncio.sleep(0.05)
+                await until(lambda: server.requests)
                 task.cancel()
                 await task
         except (asyncio.CancelledError, TimeoutError) as error:

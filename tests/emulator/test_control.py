@@ -156,7 +156,7 @@ async def test_page(call: Caller, control: Caller, emulator: Emulator, itwin_id:
 async def start(*arguments: str, lines: int = 2) -> tuple[asyncio.subprocess.Process, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-X", "dev", "-W", "error", "-m", "itwin_async.emulator"),
+        *("-W", "error", "-m", "itwin_async.emulator"),
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -190,8 +190,9 @@ async def test_errors_become_answers(
     happen, status, kind = REFUSALS[refusal]
     token = platform.token
     happen(platform)
+    limits = Timeout(attempt=0.3 if refusal == "slow" else 60)
     async with (
-        running(framework, platform.base_url, retry=ONCE, limits=Timeout(attempt=0.3)) as backend,
+        running(framework, platform.base_url, retry=ONCE, limits=limits) as backend,
         backend.get(path_of(platform), token) as response,
     ):
         assert response.status == status

@@ -43,13 +43,13 @@ def server_in_thread(respond: Callable[[Seen], Reply]) -> Iterator[CannedServer]
 
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()
-    ready.wait(10)
+    ready.wait(60)
     try:
         yield server
     finally:
         loop, end = ended[0]
         loop.call_soon_threadsafe(end.set)
-        thread.join(10)
+        thread.join(60)
 
 
 async def test_the_next_request_leaves_before_the_items_are_decoded() -> None:
@@ -65,7 +65,7 @@ async def test_the_next_request_leaves_before_the_items_are_decoded() -> None:
 
     def decode(value: Any, _: object) -> Thing:
         following = arrived.get(int(value["id"]) + 1)
-        early.append(following is None or following.wait(5))
+        early.append(following is None or following.wait(60))
         return Thing(value["id"])
 
     converter.register_structure_hook(Thing, decode)

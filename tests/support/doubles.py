@@ -60,6 +60,13 @@ class FakeClock:
         await settle()
 
 
+def skip_time(seconds: float) -> None:
+    """Let so much time pass for the running loop: what is due by then is due at once."""
+    loop = asyncio.get_running_loop()
+    plain = loop.time
+    loop.time = lambda: plain() + seconds  # type: ignore[method-assign]
+
+
 async def settle(rounds: int = 20) -> None:
     """Let every task that can run do so, without any I/O of note."""
     for _ in range(rounds):
@@ -68,7 +75,7 @@ async def settle(rounds: int = 20) -> None:
 
 async def until(condition: Callable[[], object]) -> None:
     """Wait for something that other tasks or processes bring about."""
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - what it waits for sets no event
             await asyncio.sleep(0.001)
 
