@@ -1,4 +1,4 @@
-"""Tasks that end together, and what went wrong in them."""
+"""Whose cancellation arrived, and task groups that raise an error instead of a group."""
 
 from __future__ import annotations
 
@@ -20,13 +20,7 @@ def cancellations() -> int:
 
 
 async def ungrouped(work: Awaitable[None]) -> None:
-    """
-    Wait for what runs a task group, and raise the first error itself instead of a group.
-
-    Raises:
-        Exception: the first that a task of the group raised.
-
-    """
+    """Wait for what runs a task group, and raise its first error itself instead of a group."""
     before = cancellations()
     try:
         await work

@@ -10,7 +10,7 @@ import attrs
 
 from itwin_async._arguments import above_zero
 from itwin_async._http.attempt import Response
-from itwin_async._http.urls import segment
+from itwin_async._http.urls import parse, segment
 from itwin_async.errors import DecodeError, OperationFailedError, TransportError
 from itwin_async.models import UNSET, Content
 from itwin_async.paging import DetailPager, List, NumberedPaging, Pager, Paging, PagingMode
@@ -278,8 +278,7 @@ class StartOperation(Operation, Generic[T]):
 
         """
         response = await self.send(session, ids, query, json)
-        location = response.headers.get("Location", "")
-        new_id = re.split("[?#]", location, maxsplit=1)[0].rstrip("/").rpartition("/")[2]
+        new_id = _last_segment(response.headers.get("Location", ""))
         if not new_id:
             raise response.blame(DecodeError("the answer has no Location header with an id"))
         return LongRunning(session, self, new_id)
@@ -451,6 +450,13 @@ class Api:
     def _declare(self, operation: Declared) -> Declared:
         self.operations[operation.name] = operation
         return operation
+
+
+def _last_segment(address: str) -> str:
+    try:
+        return parse(address).path.rstrip("/").rpartition("/")[2]
+    except ValueError:
+        return ""
 
 
 def _type_name(cls: type) -> str:

@@ -167,10 +167,10 @@ class Session:
 
         """
         # Who has a token at hand needs none of the sign-in.
-        from itwin_async.auth.environment import find_credentials  # noqa: PLC0415
+        from itwin_async.auth._environment import find_credentials  # noqa: PLC0415
 
         found = find_credentials()
-        settings.setdefault("base_url", found.place.base_url)
+        settings.setdefault("base_url", found.platform.base_url)
         return cls(found.source, **settings)
 
     def with_token(self, token: TokenSource) -> Session:

@@ -1,4 +1,4 @@
-"""Shared pacing of all calls of a session: a known quota, or one that is learned from refusals."""
+"""Pacing of all calls of a session: by a known quota, or by a rate learned from 429."""
 
 from __future__ import annotations
 
@@ -14,13 +14,9 @@ _REST = 1.0  # longer than callers that are under way keep the next one waiting
 
 class Limiter:
     """
-    The gate that every call of a session and its views passes, in order of arrival.
+    Lets the calls of a session and its views go in order of arrival, and no faster than allowed.
 
-    Args:
-        quota: the known quota, or ``None``: then it is learned.
-        clock: monotonic clock in seconds.
-        sleep: coroutine function that waits for some seconds.
-
+    Without a quota it is open until a 429 comes, and learns a rate from then on.
     """
 
     def __init__(
@@ -47,7 +43,7 @@ class Limiter:
         return 1 / self._interval if self._interval else None
 
     def count(self, now: float) -> None:
-        """Note a call that goes out while the gate is open."""
+        """Note a call that goes out while the limiter is open."""
         if self._estimator is not None:
             self._estimator.count(now)
 
@@ -57,7 +53,7 @@ class Limiter:
         return max(0.0, self._hold - self._clock())
 
     async def enter(self, wait_limit: float) -> bool:
-        """Wait for this call's turn."""
+        """Wait for this call's turn; ``False`` if it is further off than ``wait_limit`` seconds."""
         self.waiting += 1
         started = self._clock()
         try:
@@ -76,7 +72,7 @@ class Limiter:
             self.waiting -= 1
 
     def hold(self, seconds: float, sent: float) -> None:
-        """Let nobody pass for some time, because the platform answered 429."""
+        """Let no call go for some seconds, because one that was sent at ``sent`` met a 429."""
         now = self._clock()
         end = max(self._hold, now + seconds)
         estimator = self._estimator

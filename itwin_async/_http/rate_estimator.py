@@ -1,4 +1,4 @@
-"""A rate that nobody told, learned from answers with status 429."""
+"""The rate that the platform allows, learned from answers with status 429."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from collections import deque
 import attrs
 
 _WINDOW = 60.0
-
-
 _CALM = 5.0
-
-
 _LEAST = 500 / 60  # the smallest allowance that the platform gives, in calls a second
-
-
 _SLOWEST = 1.0
 
 
 @attrs.define(eq=False, repr=False)
 class RateEstimator:
     """
-    What refusals teach about a quota that nobody told: a window, or a bucket with a burst.
+    Estimates an unknown quota, a window or a bucket with a burst, from the calls that met a 429.
 
     A cycle runs from the end of a pause to the next 429. What was accepted in it, spread over the
     cycle and the pause behind it, can be had for ever: that is exact for windows. For a bucket the

@@ -1,9 +1,14 @@
 """
-The fast path: JSON straight into the models' slots.
+The fast path: JSON straight into the slots of the models, by msgspec.
 
-A decoder that writes attributes by JSON name cannot rename. So each model gets a twin: a subclass
-without slots of its own, on which every wire name is an alias of the descriptor of the model's own
-slot. After decoding the instances are given the model's exact class, as their common layout allows.
+msgspec fills attrs classes by the names of their attributes and cannot rename them. So it is given
+another class to fill: a subclass without slots of its own (the decoding class), on which each wire
+name is an alias of the model's own slot descriptor. Afterwards each instance is set to the model
+itself. Why that is right: CPython allows ``__class__`` to be set where both classes have the same
+layout, which a subclass without slots has; the descriptors write the very slots of the model; and
+nothing of the model is skipped, because only classes whose constructor does nothing but store its
+arguments are taken (no converters, validators, factories, hooks or ``__init__`` of their own). All
+others go through the converter, and a test holds both ways to the same results.
 """
 
 from __future__ import annotations
@@ -30,7 +35,7 @@ _LEAVES = (str, int, float, bool, datetime)
 _AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 
 Rename = Callable[[str], str]
-Fix = Callable[[Iterable[Any]], None]
+Restore = Callable[[Iterable[Any]], None]
 
 
 class _NotPlain(Exception):  # noqa: N818 - never leaves this module
@@ -44,8 +49,8 @@ def decoder(
 ) -> Callable[[bytes], tuple[Any, Any]] | None:
     """Make the fast decoder of an envelope."""
     try:
-        twin, fix = _twin(cls, rename)
-        content = list.__class_getitem__(twin) if many else twin
+        decoded, restore = _decoding_class(cls, rename)
+        content = list.__class_getitem__(decoded) if many else decoded
         envelope = msgspec.defstruct(
             "Envelope",
             [
@@ -60,8 +65,8 @@ def decoder(
     def run(body: bytes) -> tuple[Any, Any]:
         result: Any = decode(body)
         found = result.content
-        if fix is not None:
-            fix(found if many else (found,))
+        if restore is not None:
+            restore(found if many else (found,))
         return found, result.links
 
     return run
@@ -121,56 +126,60 @@ def _made_by_attrs(cls: Any) -> bool:
     return setter is object.__setattr__ or str(setter.__module__).startswith("attr")
 
 
-def _twin(cls: type, rename: Rename, outer: tuple[type, ...] = ()) -> tuple[Any, Fix | None]:
+def _decoding_class(
+    cls: type, rename: Rename, outer: tuple[type, ...] = ()
+) -> tuple[Any, Restore | None]:
     _check_plain(cls)
     if cls in outer:
         raise _NotPlain  # a class that holds itself would have to be translated without end
     outer = (*outer, cls)
     space: dict[str, Any] = {"__slots__": (), "__annotations__": {}}
     fields: list[SimpleNamespace] = []
-    fixes: list[tuple[Callable[[Any], Any], bool, Fix]] = []
+    restores: list[tuple[Callable[[Any], Any], bool, Restore]] = []
     for field, hint in zip(attrs.fields(cls), _hints(cls).values(), strict=True):
         name = rename(field.name)
-        kind, fix, many = _translate(hint, rename, outer)
-        if fix is not None:
-            fixes.append((attrgetter(field.name), many, fix))
+        kind, restore, many = _translate(hint, rename, outer)
+        if restore is not None:
+            restores.append((attrgetter(field.name), many, restore))
         space[name] = getattr(cls, field.name)
         space["__annotations__"][name] = kind
         fields.append(SimpleNamespace(name=name, default=field.default, validator=None))
-    if not fixes and all(field.name == rename(field.name) for field in attrs.fields(cls)):
+    if not restores and all(field.name == rename(field.name) for field in attrs.fields(cls)):
         return cls, None
     space["__attrs_attrs__"] = tuple(fields)
-    return type(f"{cls.__name__}Twin", (cls,), space), _fixer(cls, fixes)
+    return type(f"{cls.__name__}Decoded", (cls,), space), _restorer(cls, restores)
 
 
-def _fixer(cls: type, fixes: list[tuple[Callable[[Any], Any], bool, Fix]]) -> Fix:
-    def fix(items: Iterable[Any]) -> None:
+def _restorer(cls: type, restores: list[tuple[Callable[[Any], Any], bool, Restore]]) -> Restore:
+    def restore(items: Iterable[Any]) -> None:
         _run(map(_set_class, items, repeat(cls)))
-        for read, many, inner in fixes:
+        for read, many, inner in restores:
             found = list(filter(None, map(read, items)))
             inner(list(chain.from_iterable(found)) if many else found)
 
-    return fix
+    return restore
 
 
-def _translate(hint: Any, rename: Rename, outer: tuple[type, ...]) -> tuple[Any, Fix | None, bool]:
-    """Give the annotation for the twin, how to mend what it decodes, and whether that is a list."""
+def _translate(
+    hint: Any, rename: Rename, outer: tuple[type, ...]
+) -> tuple[Any, Restore | None, bool]:
+    """Give the annotation to decode by, how to restore the class, and whether it is a list."""
     if hint is datetime:
         return _AWARE, None, False
     if hint in _LEAVES or hint is NoneType:
         return hint, None, False
     if get_origin(hint) in {Union, UnionType}:
         parts = [_translate(part, rename, outer) for part in get_args(hint)]
-        mends = [(fix, many) for _, fix, many in parts if fix is not None]
+        inner = [(restore, many) for _, restore, many in parts if restore is not None]
         if len(parts) != 2 or NoneType not in get_args(hint):  # noqa: PLR2004 - a union with None
             raise _NotPlain
         union = functools.reduce(operator.or_, (kind for kind, _, _ in parts))
-        return (union, *mends[0]) if mends else (union, None, False)
+        return (union, *inner[0]) if inner else (union, None, False)
     if get_origin(hint) is list:
-        kind, fix, many = _translate(get_args(hint)[0], rename, outer)
+        kind, restore, many = _translate(get_args(hint)[0], rename, outer)
         if many or NoneType in get_args(kind):
             raise _NotPlain
-        return list.__class_getitem__(kind), fix, fix is not None
+        return list.__class_getitem__(kind), restore, restore is not None
     if isinstance(hint, type) and attrs.has(hint):
-        return (*_twin(hint, rename, outer), False)
+        return (*_decoding_class(hint, rename, outer), False)
     raise _NotPlain

@@ -1,14 +1,17 @@
-"""Sign-in: tokens for services and for people, and where they are kept."""
+"""Sign-in for services and for people."""
 
 from __future__ import annotations
 
 from itwin_async._http.credentials import Secret, TokenProvider, TokenSource
 from itwin_async.auth.authorization_code import AuthorizationCode
 from itwin_async.auth.client_credentials import ClientCredentials
-from itwin_async.auth.files import FileStore
-from itwin_async.auth.keyrings import KeyringStore
-from itwin_async.auth.records import SignInStore, StoredSignIn
-from itwin_async.auth.stores import DefaultStore
+from itwin_async.auth.stores import (
+    DefaultStore,
+    FileStore,
+    KeyringStore,
+    SignInStore,
+    StoredSignIn,
+)
 
 __all__ = [
     "AuthorizationCode",

@@ -7,39 +7,38 @@ from collections.abc import Iterable
 import aiohttp
 from yarl import URL
 
-from itwin_async._arguments import invalid
 from itwin_async._http.credentials import Secret
-from itwin_async.auth.arguments import application, scope_names, secret_text
-from itwin_async.auth.claims import lifetime
-from itwin_async.auth.issuer import PRODUCTION_ISSUER
-from itwin_async.auth.renewal import Held, Renewal, held
-from itwin_async.auth.server import Application, SignInServer
+from itwin_async.auth._arguments import checked_client_id, checked_scopes
+from itwin_async.auth._discovery import PRODUCTION_ISSUER
+from itwin_async.auth._server import Application, SignInServer
+from itwin_async.auth._token_cache import CachedToken, TokenCache
+from itwin_async.errors import ArgumentError
 from itwin_async.retry import RetryPolicy
 from itwin_async.timeout import Timeout
 
-_PERSONAL = ("openid", "email", "profile", "organization")
+_USER_SCOPES = ("openid", "email", "profile", "organization")
 
 
 class ClientCredentials:
     """
-    Hands out a service's tokens; give it to ``Session`` as its token.
+    A token provider for a service.
 
-    A token is asked for when it is needed and kept. Ten minutes before its end one caller gets the
-    next while the others go on; from a minute before its end all wait for the same one request.
+    A token is requested when it is needed and cached. Ten minutes before it ends one caller
+    requests the next while the others go on; from a minute before, all wait for the same request.
     There are no timers and no tasks, so there is nothing to close.
 
     Args:
         client_id: the service's id.
         client_secret: its secret; never shown.
-        scopes: what is asked for; no scopes of a person.
+        scopes: the scopes to request; not those of a user, such as ``openid``.
         issuer: the sign-in server.
         retry: when and how failed token requests are repeated.
         timeout: limits of a token request, in seconds.
         client_session: an aiohttp session to borrow for token requests.
 
     Raises:
-        ArgumentError: an argument cannot be right.
-        ConfigurationError: the issuer is not an address that may be given a secret.
+        ArgumentError: an argument is invalid.
+        ConfigurationError: the issuer is not an address that may receive a secret.
 
     """
 
@@ -55,57 +54,61 @@ class ClientCredentials:
         client_session: aiohttp.ClientSession | None = None,
     ) -> None:
         try:
-            secret: Secret | None = secret_text(client_secret)
+            secret = _secret(client_secret)
         finally:
             del client_secret  # a traceback may show what this frame holds
         if secret is None:
-            raise invalid("client_secret", None, "a text that is not empty")
-        self._client = Application(application(client_id), secret)
-        self._scopes = scope_names(scopes)
-        personal = [scope for scope in self._scopes if scope in _PERSONAL]
-        if personal:
-            raise invalid(
-                "scopes", " ".join(personal), "without scopes of a person, which a service is not"
+            raise ArgumentError(
+                "client_secret must be a non-empty string", argument="client_secret"
+            )
+        self._client = Application(checked_client_id(client_id), secret)
+        self._scopes = checked_scopes(scopes)
+        user_scopes = [scope for scope in self._scopes if scope in _USER_SCOPES]
+        if user_scopes:
+            raise ArgumentError(
+                f"scopes must not contain those of a user; got {', '.join(user_scopes)}",
+                argument="scopes",
             )
         self._server = SignInServer(
             issuer, retry=retry, timeout=timeout, client_session=client_session
         )
-        self._renewal = Renewal(self._fetch, self._server.retry.clock)
+        self._cache = TokenCache(self._fetch, self._server.retry.clock)
 
     async def get_token(self) -> str:
         """
-        Give a token that is good now.
-
-        Returns:
-            The access token.
+        Return a valid access token.
 
         Raises:
-            AuthenticationError: the sign-in server refuses the client or the scopes.
+            AuthenticationError: the sign-in server rejects the client or the scopes.
             ServerError: the sign-in server failed.
             TransportError: the sign-in server could not be reached.
 
         """
-        return (await self._renewal.get()).reveal()
+        return await self._cache.get()
 
     def invalidate(self, token: str) -> None:
-        """
-        Give a token up that the platform refused.
+        """Drop a token that the platform rejected."""
+        self._cache.invalidate(token)
 
-        Args:
-            token: the refused token.
-
-        """
-        self._renewal.drop(token)
-
-    async def _fetch(self, early: bool) -> Held:
+    async def _fetch(self, *, early: bool) -> CachedToken:
         policy = self._server.retry
-        asked = policy.clock()
+        requested = policy.clock()
         form = {"grant_type": "client_credentials", "scope": " ".join(self._scopes)}
         tokens = await self._server.tokens(form, self._client, once=early)
-        seconds = lifetime(tokens.access, tokens.lifetime, policy.now())
-        return held(tokens.access, asked, seconds)
+        return CachedToken.issued(tokens.access, requested, tokens.lifetime(policy.now()))
 
     def __repr__(self) -> str:
         if not hasattr(self, "_server"):
-            return "<ClientCredentials not made>"
+            return "<ClientCredentials, invalid>"
         return f"<ClientCredentials {self._client.client_id!r} at {str(self._server.issuer)!r}>"
+
+
+def _secret(value: object) -> Secret | None:
+    # The caller raises: a frame here holds the value.
+    if not isinstance(value, str) or not value:
+        return None
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return None
+    return Secret(value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import webbrowser
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -11,16 +10,20 @@ import click
 import msgspec
 
 from itwin_async._http.credentials import Credentials, Secret
-from itwin_async.auth.authorization_code import AuthorizationCode
-from itwin_async.auth.claims import person, read_claims
-from itwin_async.auth.environment import Place, find_credentials, find_place
-from itwin_async.auth.stores import DefaultStore
+from itwin_async.auth import AuthorizationCode, DefaultStore
+from itwin_async.auth._environment import (
+    Platform,
+    find_credentials,
+    find_platform,
+    variable,
+)
+from itwin_async.auth._tokens import read_claims, user_name
+from itwin_async.auth.authorization_code import DEFAULT_REDIRECT_URI
 from itwin_async.cli.cells import clean, plain
 from itwin_async.cli.pipe import Pipe
 from itwin_async.cli.runtime import exit_code, load_environment, run
 from itwin_async.errors import ConfigurationError, RequestError
 
-_REDIRECT = "http://localhost:3000/signin-callback"
 _SHOWN = ("name", "email", "sub", "client_id", "scope", "iss", "aud")
 
 
@@ -29,9 +32,9 @@ _SHOWN = ("name", "email", "sub", "client_id", "scope", "iss", "aud")
 @click.option(
     "--redirect-uri",
     metavar="URI",
-    help=f"Registered for it; also ITWIN_REDIRECT_URI.  [default: {_REDIRECT}]",
+    help=f"Registered for it; also ITWIN_REDIRECT_URI.  [default: {DEFAULT_REDIRECT_URI}]",
 )
-@click.option("--scope", "scopes", multiple=True, help="Ask for this instead of itwin-platform.")
+@click.option("--scope", "scopes", multiple=True, help="Request this instead of itwin-platform.")
 @click.option("--no-browser", is_flag=True, help="Only print the address to open.")
 @click.option(
     "--wait",
@@ -52,46 +55,46 @@ def login(
     """
     Sign in to the iTwin Platform with your browser.
 
-    The sign-in is kept in the system's keyring, or in a file that only you can read where there is
-    no keyring, and renewed when needed. All commands and Session.from_env() use it. Set
+    The sign-in is stored in the system's keyring, or in a file that only you can read where there
+    is no keyring, and refreshed when needed. All commands and Session.from_env() use it. Set
     ITWIN_ENVIRONMENT to prod, qa or dev to choose the platform.
     """
 
     async def main() -> None:
         load_environment()
-        place = find_place()
+        platform = find_platform()
         provider = AuthorizationCode(
             client_id or _client_id(),
             scopes or ("itwin-platform",),
-            place.issuer,
-            redirect_uri=redirect_uri or _value("ITWIN_REDIRECT_URI") or _REDIRECT,
-            base_url=place.base_url,
+            platform.issuer,
+            redirect_uri=redirect_uri or variable("ITWIN_REDIRECT_URI") or DEFAULT_REDIRECT_URI,
+            base_url=platform.base_url,
         )
         where = await provider.sign_in(_only_say if no_browser else _show, wait=wait)
-        name = person(Secret(await provider.get_token())) or "somebody without a name"
-        _say(f"Signed in as {name} at {place.issuer}; kept in {where}.")
-        if _value("ITWIN_ACCESS_TOKEN"):
-            _say("ITWIN_ACCESS_TOKEN is set and counts more than this sign-in.")
+        name = user_name(Secret(await provider.get_token())) or "an unnamed user"
+        _say(f"Signed in as {name} at {platform.issuer}; stored in {where}.")
+        if variable("ITWIN_ACCESS_TOKEN"):
+            _say("ITWIN_ACCESS_TOKEN is set and overrides this sign-in.")
 
     run(main)
 
 
 @click.command()
 def logout() -> None:
-    """Forget the sign-in, and have the sign-in server take it back."""
+    """Delete the stored sign-in and revoke it."""
 
     async def main() -> int:
         load_environment()
-        return await _forget(find_place())
+        return await _forget(find_platform())
 
     run(main)
 
 
-@click.command(short_help="Tell whose credentials would be used.")
+@click.command(short_help="Show whose credentials would be used.")
 @click.option("--json", "as_json", is_flag=True, help="JSON.")
 def whoami(*, as_json: bool) -> None:
     """
-    Tell whose credentials would be used, and until when they are good.
+    Show whose credentials would be used, and until when they are valid.
 
     Shows what the access token says about itself, never the token.
     """
@@ -100,46 +103,42 @@ def whoami(*, as_json: bool) -> None:
         load_environment()
         found = find_credentials()
         token = (await Credentials(found.source).current()).secret
-        row = _row(read_claims(token), found.way, found.place)
+        row = _row(read_claims(token), found.description, found.platform)
         Pipe().write(msgspec.json.encode(row) + b"\n" if as_json else _lines(row).encode())
 
     run(main)
 
 
-async def _forget(place: Place) -> int:
+async def _forget(platform: Platform) -> int:
     store = DefaultStore()
     try:
-        record = store.load(place.issuer)
+        record = store.load(platform.issuer)
     except ConfigurationError as error:
-        store.delete(place.issuer)
-        _say(f"Removed what could not be read: {error}")
+        store.delete(platform.issuer)
+        _say(f"Deleted a sign-in that could not be read: {error}")
         return 0
     if record is None:
-        _say(f"Nobody was signed in at {place.issuer}.")
+        _say(f"Nobody was signed in at {platform.issuer}.")
         return 0
     try:
         await AuthorizationCode.of(record, store=store).sign_out()
     except RequestError as error:
-        if store.load(place.issuer) is not None:
+        if store.load(platform.issuer) is not None:
             raise
-        _say(f"Signed out here, but {place.issuer} did not take the sign-in back: {error}")
+        _say(f"Signed out here, but {platform.issuer} did not revoke the sign-in: {error}")
         return exit_code(error)
-    _say(f"Signed out at {place.issuer}.")
+    _say(f"Signed out at {platform.issuer}.")
     return 0
 
 
 def _client_id() -> str:
     for name in ("ITWIN_CLIENT_ID", "IMJS_AUTH_CLIENT_CLIENT_ID"):
-        if _value(name):
-            return _value(name)
+        if variable(name):
+            return variable(name)
     raise ConfigurationError(
-        "which application? give --client-id or set ITWIN_CLIENT_ID to the id of a native "
-        f"application for which {_REDIRECT} is registered"
+        "no client id: give --client-id or set ITWIN_CLIENT_ID to the id of a native application "
+        f"with the redirect URI {DEFAULT_REDIRECT_URI}"
     )
-
-
-def _value(name: str) -> str:
-    return os.environ.get(name, "").strip()
 
 
 def _only_say(url: str) -> None:
@@ -158,8 +157,8 @@ def _say(text: str) -> None:
     click.echo("\n".join(clean(line) for line in text.split("\n")), err=True)
 
 
-def _row(claims: Mapping[str, object], way: str, place: Place) -> dict[str, object]:
-    row: dict[str, object] = {"by": way, "platform": place.base_url}
+def _row(claims: Mapping[str, object], description: str, platform: Platform) -> dict[str, object]:
+    row: dict[str, object] = {"by": description, "platform": platform.base_url}
     row |= {name: claims[name] for name in _SHOWN if name in claims}
     row["issued"] = _moment(claims.get("iat"))
     row["expires"] = _moment(claims.get("exp"))

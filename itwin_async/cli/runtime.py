@@ -146,22 +146,23 @@ async def open_session(
 
 def load_environment() -> None:
     """
-    Take what the environment lacks from the file ``.env`` of the current folder.
+    Set environment variables that are missing from the file ``.env`` of the current folder.
 
     Raises:
-        ConfigurationError: the file cannot be read.
+        ConfigurationError: the file cannot be read, or holds what no variable can.
 
     """
     file = Path(".env")
     if not file.is_file():
         return
     try:
-        text = file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as problem:
+        # Windows editors put a byte order mark first; only newer python-dotenv drops it.
+        text = file.read_text(encoding="utf-8-sig")
+        for name, value in dotenv_values(stream=io.StringIO(text)).items():
+            if value is not None:
+                os.environ.setdefault(name, value)
+    except (OSError, ValueError) as problem:
         raise ConfigurationError(f"cannot read {file.absolute()}: {problem}") from None
-    for name, value in dotenv_values(stream=io.StringIO(text)).items():
-        if value is not None:
-            os.environ.setdefault(name, value)
 
 
 def run(main: Callable[[], Coroutine[object, object, int | None]]) -> None:

@@ -3,12 +3,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import pickle
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Self
 
+import aiohttp.abc
 import pytest
 from aiohttp import web
-from doubles import FakeClock, skip_time, until
+from doubles import Exchange, FakeClock, RawServer, skip_time, until
 
 from itwin_async import (
     ArgumentError,
@@ -190,9 +191,90 @@ async def test_endless_failures_end_in_an_error_for_each_and_one_burst_for_all(
 
 async def test_a_server_that_cannot_be_reached_is_a_transport_error(policy: RetryPolicy) -> None:
     service = ClientCredentials("a", "b", issuer="http://127.0.0.1:9", retry=policy)
-    with pytest.raises(TransportError, match="no answer from the sign-in server") as caught:
+    with pytest.raises(TransportError) as caught:
         await service.get_token()
     assert not caught.value.sent
+
+
+async def by_provider(service: ClientCredentials) -> None:
+    await service.get_token()
+
+
+async def by_session(service: ClientCredentials) -> None:
+    async with Session(service, base_url="http://127.0.0.1:9") as session:
+        await session.request("GET", "/x")
+
+
+WAYS = pytest.mark.parametrize("way", [by_provider, by_session])
+Way = Callable[[ClientCredentials], Awaitable[None]]
+
+
+@WAYS
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [
+        (302, ""), (403, "<html>"), (404, "<html>"), (405, ""), (408, ""), (500, "<html>"),
+        (503, ""),
+        (503, {"error": "invalid_client"}), (400, {"error": "temporarily_unavailable"}),
+        (400, {"error": "server_error"}),
+    ],
+)  # fmt: skip
+async def test_an_outage_is_not_a_rejection(
+    policy: RetryPolicy, way: Way, status: int, answer: object
+) -> None:
+    async with Strange(answer) as server:
+        server.token_status = status
+        with pytest.raises(ServerError) as caught:
+            await way(ClientCredentials("a", "b", issuer=server.url, retry=policy))
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("status", "answer"),
+    [(400, {"error": "invalid_grant"}), (400, ""), (401, ""), (404, {"error": "invalid_client"})],
+)  # fmt: skip
+async def test_a_rejection_is_an_authentication_error(
+    policy: RetryPolicy, status: int, answer: object
+) -> None:
+    async with Strange(answer) as server:
+        server.token_status = status
+        with pytest.raises(AuthenticationError) as caught:
+            await ClientCredentials("a", "b", issuer=server.url, retry=policy).get_token()
+    assert caught.value.status == status
+
+
+class NoSuchHost(aiohttp.abc.AbstractResolver):
+    async def resolve(self, *_: object, **__: object) -> list[aiohttp.abc.ResolveResult]:
+        raise OSError("no such host")
+
+    async def close(self) -> None: ...
+
+
+@WAYS
+async def test_a_name_that_cannot_be_resolved_is_a_transport_error(
+    policy: RetryPolicy, way: Way
+) -> None:
+    connector = aiohttp.TCPConnector(resolver=NoSuchHost())
+    async with aiohttp.ClientSession(connector=connector) as client:
+        service = ClientCredentials(
+            "a", "b", issuer="https://sign-in.example", retry=policy, client_session=client
+        )
+        with pytest.raises(TransportError):
+            await way(service)
+
+
+@WAYS
+async def test_a_server_that_never_answers_is_a_transport_error(way: Way) -> None:
+    async def never(exchange: Exchange) -> None:
+        await asyncio.sleep(5)
+
+    async with RawServer(never) as server:
+        service = ClientCredentials(
+            "a", "b", issuer=server.base_url, timeout=Timeout(total=0.2, attempt=0.1)
+        )
+        with pytest.raises(TransportError) as caught:
+            await way(service)
+    assert caught.value.timeout
 
 
 async def test_a_slow_server_is_left_and_asked_again(
@@ -228,14 +310,14 @@ async def test_whoever_waits_may_leave_and_the_next_goes_on(
 
 
 @pytest.mark.parametrize(
-    ("client_id", "secret", "scopes", "code", "words"),
+    ("client_id", "secret", "scopes", "code"),
     [
-        ("demo-service", "wrong", "itwin-platform", "invalid_client", "client id with this secret"),
-        ("unknown", "demo-secret", "itwin-platform", "invalid_client", "client id with this"),
-        ("demo-service", "demo-secret", "imodels:read", "invalid_scope", "not ask for these scope"),
+        ("demo-service", "wrong", "itwin-platform", "invalid_client"),
+        ("unknown", "demo-secret", "itwin-platform", "invalid_client"),
+        ("demo-service", "demo-secret", "imodels:read", "invalid_scope"),
     ],
 )
-async def test_a_refusal_says_why_and_is_not_repeated(
+async def test_a_rejection_has_a_code_and_is_not_repeated(
     asked: Callable[[str], int],
     emulator: Emulator,
     policy: RetryPolicy,
@@ -243,19 +325,19 @@ async def test_a_refusal_says_why_and_is_not_repeated(
     secret: str,
     scopes: str,
     code: str,
-    words: str,
 ) -> None:
     service = ClientCredentials(
         client_id, secret, scopes=scopes, issuer=emulator.base_url, retry=policy
     )
-    with pytest.raises(AuthenticationError, match=words) as caught:
+    with pytest.raises(AuthenticationError) as caught:
         await service.get_token()
     assert caught.value.code == code
     assert caught.value.path == "/connect/token"
     assert asked(TOKEN) == 1
     async with Session(service, base_url=emulator.base_url) as session:
-        with pytest.raises(AuthenticationError, match=words):
+        with pytest.raises(AuthenticationError) as again:
             await itwins.list_favorites(session)
+        assert again.value.code == code
     assert not emulator.calls("GET /itwins/**")
 
 
@@ -263,29 +345,33 @@ async def test_a_refusal_says_why_and_is_not_repeated(
 async def test_scopes_of_a_person_are_refused_before_any_request(
     emulator: Emulator, scope: str
 ) -> None:
-    with pytest.raises(ArgumentError, match="scopes of a person"):
+    with pytest.raises(ArgumentError) as caught:
         ClientCredentials(
             "demo-service", "demo-secret", ["itwin-platform", scope], emulator.base_url
         )
+    assert caught.value.argument == "scopes"
     assert emulator.request_count == 0
 
 
 @pytest.mark.parametrize("scopes", [(), "", ["a b"], [""], [5], None, 7])
 def test_nonsense_is_no_scope(scopes: object) -> None:
-    with pytest.raises(ArgumentError, match="scopes must be"):
+    with pytest.raises(ArgumentError) as caught:
         ClientCredentials("a", "b", scopes)  # type: ignore[arg-type]
+    assert caught.value.argument == "scopes"
 
 
 @pytest.mark.parametrize("client_id", ["", " ", None, "a\nb"])
 def test_nonsense_is_no_client_id(client_id: object) -> None:
-    with pytest.raises(ArgumentError, match="client_id must be"):
+    with pytest.raises(ArgumentError) as caught:
         ClientCredentials(client_id, "b")  # type: ignore[arg-type]
+    assert caught.value.argument == "client_id"
 
 
 @pytest.mark.parametrize("secret", ["", None, b"x", "\ud800"])
 def test_nonsense_is_no_secret(secret: object) -> None:
-    with pytest.raises(ArgumentError, match="client_secret must be"):
+    with pytest.raises(ArgumentError) as caught:
         ClientCredentials("a", secret)  # type: ignore[arg-type]
+    assert caught.value.argument == "client_secret"
 
 
 @pytest.mark.parametrize(
@@ -338,6 +424,7 @@ class Strange:
 
     def __init__(self, answer: object, **document: object) -> None:
         self.answer = answer
+        self.token_status = 200
         self.document = document
         self.asked: list[str] = []
         self.url = ""
@@ -350,8 +437,8 @@ class Strange:
         if request.path == "/t":
             self.forms.append(dict(await request.post()))
             if isinstance(self.answer, str):
-                return web.Response(text=self.answer)
-            return web.json_response(self.answer)
+                return web.Response(status=self.token_status, text=self.answer)
+            return web.json_response(self.answer, status=self.token_status)
         if self.document.get("status"):
             return web.Response(status=int(str(self.document["status"])), text="<html>")
         if self.document.get("text"):
@@ -380,8 +467,9 @@ class Strange:
 )  # fmt: skip
 async def test_an_answer_without_a_token_is_a_decode_error(answer: object) -> None:
     async with Strange(answer) as server:
-        with pytest.raises(DecodeError, match="the sign-in server's answer"):
+        with pytest.raises(DecodeError) as caught:
             await ClientCredentials("a", "b", issuer=server.url).get_token()
+    assert caught.value.path == "/t"
 
 
 @pytest.mark.parametrize(
@@ -404,28 +492,28 @@ async def test_a_life_that_is_not_said_is_an_hour(
 
 
 @pytest.mark.parametrize(
-    ("document", "error", "words"),
+    ("document", "error"),
     [
-        ({"issuer": "https://other.example"}, ConfigurationError, "calls itself"),
-        ({"issuer": None}, ConfigurationError, "calls itself"),
-        ({"token_endpoint": "http://example.com/t"}, ConfigurationError, "refused the token_end"),
-        ({"token_endpoint": "https://u:p@example.com/t"}, ConfigurationError, "refused the token"),
-        ({"token_endpoint": "/t"}, ConfigurationError, "refused the token_endpoint"),
-        ({"token_endpoint": 5}, DecodeError, "names no token endpoint"),
-        ({"token_endpoint": ""}, DecodeError, "names no token endpoint"),
-        ({"text": "<html>"}, DecodeError, "is not JSON"),
-        ({"status": 404}, ConfigurationError, "is no sign-in server"),
-        ({"status": 302}, ConfigurationError, "is no sign-in server"),
-        ({"status": 401}, ConfigurationError, "is no sign-in server"),
-        ({"status": 500}, ServerError, "answered with 500"),
-        ({"status": 429}, RateLimitError, "answered with 429"),
+        ({"issuer": "https://other.example"}, ConfigurationError),
+        ({"issuer": None}, ConfigurationError),
+        ({"token_endpoint": "http://example.com/t"}, ConfigurationError),
+        ({"token_endpoint": "https://u:p@example.com/t"}, ConfigurationError),
+        ({"token_endpoint": "/t"}, ConfigurationError),
+        ({"token_endpoint": 5}, DecodeError),
+        ({"token_endpoint": ""}, DecodeError),
+        ({"text": "<html>"}, DecodeError),
+        ({"status": 404}, ConfigurationError),
+        ({"status": 302}, ConfigurationError),
+        ({"status": 401}, ConfigurationError),
+        ({"status": 500}, ServerError),
+        ({"status": 429}, RateLimitError),
     ],
 )
 async def test_a_secret_goes_nowhere_that_is_not_safe(
-    policy: RetryPolicy, document: dict[str, object], error: type[Exception], words: str
+    policy: RetryPolicy, document: dict[str, object], error: type[Exception]
 ) -> None:
     async with Strange({"access_token": "a"}, **document) as server:
-        with pytest.raises(error, match=words):
+        with pytest.raises(error):
             await ClientCredentials("a", "b", issuer=server.url, retry=policy).get_token()
         assert "POST /t" not in server.asked
 
@@ -436,5 +524,5 @@ async def test_a_secret_goes_nowhere_that_is_not_safe(
      "ftp://127.0.0.1", "https://x.com/#f", "https://x .com", "https://x.com:99999"],
 )  # fmt: skip
 def test_an_issuer_must_be_safe(issuer: str) -> None:
-    with pytest.raises(ConfigurationError, match="the issuer must be https"):
+    with pytest.raises(ConfigurationError, match="issuer"):
         ClientCredentials("a", "b", issuer=issuer)

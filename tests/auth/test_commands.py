@@ -136,9 +136,14 @@ async def test_login_without_a_browser_prints_where_to_go(
     ("words", "more", "code", "said"),
     [
         (["login", "--wait", "0.1", "--no-browser"], {}, 3, "nobody signed in within 0.1 seconds"),
-        (["login"], {"ITWIN_CLIENT_ID": ""}, 2, "give --client-id"),
-        (["login", "--redirect-uri", "http://example.com/x"], {}, 2, "the redirect address must"),
-        (["login"], {"ITWIN_ISSUER": "http://127.0.0.1:9"}, 6, "no answer from the sign-in server"),
+        (["login"], {"ITWIN_CLIENT_ID": ""}, 2, "--client-id"),
+        (["login", "--redirect-uri", "http://example.com/x"], {}, 2, "redirect_uri must"),
+        (
+            ["login"],
+            {"ITWIN_ISSUER": "http://127.0.0.1:9"},
+            6,
+            "no response from the sign-in server",
+        ),
         (["login"], {"ITWIN_ENVIRONMENT": "moon"}, 2, "ITWIN_ENVIRONMENT must be prod, qa or dev"),
         (["whoami"], {"ITWIN_CLIENT_SECRET": "wrong"}, 3, "invalid_client"),
     ],
@@ -187,7 +192,7 @@ async def test_whoami_of_a_token_and_of_a_service(emulator: Emulator, commands: 
 
 async def test_the_token_of_the_environment_is_mentioned_after_login(commands: Commands) -> None:
     done = await commands("login", ITWIN_ACCESS_TOKEN="x.y.z")
-    assert "ITWIN_ACCESS_TOKEN is set and counts more" in done.err
+    assert "ITWIN_ACCESS_TOKEN is set and overrides" in done.err
 
 
 async def test_only_the_command_line_reads_a_file_of_settings(
@@ -197,6 +202,28 @@ async def test_only_the_command_line_reads_a_file_of_settings(
     del commands.environment["ITWIN_CLIENT_ID"]
     done = await commands("whoami")
     assert "the token in ITWIN_ACCESS_TOKEN" in done.out
+
+
+@pytest.mark.parametrize(
+    ("data", "code"),
+    [
+        (b"\xef\xbb\xbfITWIN_ACCESS_TOKEN=a.b.c", 0),
+        (b"# a comment\r\nexport ITWIN_ACCESS_TOKEN = 'a.b.c' # mine\r\n", 0),
+        (b"A=1\x002\nITWIN_ACCESS_TOKEN=a.b.c", 2),
+        (b"A\x00B=1\nITWIN_ACCESS_TOKEN=a.b.c", 2),
+        (b"'A=B'=1\nITWIN_ACCESS_TOKEN=a.b.c", 2),
+        ("ITWIN_ACCESS_TOKEN=a.b.c".encode("utf-16"), 2),
+        ("ITWIN_ACCESS_TOKEN=a.b.c".encode("utf-16-le"), 2),
+    ],
+)
+async def test_a_file_of_settings_is_read_or_refused_in_one_line(
+    commands: Commands, data: bytes, code: int
+) -> None:
+    (commands.folder / ".env").write_bytes(data)
+    done = await commands("whoami")
+    assert done.code == code, done.err
+    assert done.err.count("\n") == (code != 0)
+    assert ("the token in ITWIN_ACCESS_TOKEN" in done.out) == (code == 0)
 
 
 async def test_two_commands_at_the_same_moment_renew_once(
@@ -237,7 +264,7 @@ async def test_logout_says_if_the_server_did_not_take_it_back(
     await commands("login")
     emulator.fail("POST /connect/revocation", status=400)
     done = await commands("logout")
-    assert done.code == 3
+    assert done.code == 6
     assert "Signed out here, but" in done.err
     assert not sign_ins(settings)
 
@@ -250,5 +277,5 @@ async def test_logout_removes_what_others_could_read(
     file.chmod(0o644)
     done = await commands("logout")
     assert done.code == 0
-    assert "Removed what could not be read" in done.err
+    assert "Deleted a sign-in that could not be read" in done.err
     assert not sign_ins(settings)

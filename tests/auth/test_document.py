@@ -13,7 +13,7 @@ import pytest
 from sign_in_browser import Browser
 
 from itwin_async import Session, imodels, itwins
-from itwin_async.auth import answers
+from itwin_async.auth._oauth_errors import _MESSAGES
 from itwin_async.cli.app import app
 from itwin_async.emulator import Emulator
 
@@ -68,4 +68,4 @@ def test_every_code_of_the_table_exists() -> None:
     assert codes == {
         "invalid_client", "invalid_scope", "unauthorized_client", "invalid_grant", "access_denied",
     }  # fmt: skip
-    assert codes <= set(answers._WORDS)
+    assert codes <= set(_MESSAGES)

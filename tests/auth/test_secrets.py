@@ -29,7 +29,7 @@ from sign_in_browser import answering, free_port
 from itwin_async import ITwinError, RetryPolicy, Session, Timeout
 from itwin_async._http.credentials import Secret, TokenProvider
 from itwin_async.auth import AuthorizationCode, ClientCredentials, FileStore, KeyringStore
-from itwin_async.auth.environment import find_credentials
+from itwin_async.auth._environment import find_credentials
 
 from .test_stores import RECORD
 
@@ -373,7 +373,7 @@ def test_reprs_show_no_secret(clock: FakeClock) -> None:
     record = FileStore().load(issuer)
     provider, signed_in = service(issuer), person(issuer)
     assert isinstance(provider, TokenProvider)
-    values = [record, provider, signed_in, provider._client, provider._server, provider._renewal]
+    values = [record, provider, signed_in, provider._client, provider._server, provider._cache]
     texts = {str(index): f"{value!r} {value}" for index, value in enumerate(values)}
     texts |= {
         f"vars {index}": repr(getattr(value, "__dict__", "")) for index, value in enumerate(values)

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -21,8 +22,8 @@ from hypothesis import strategies as st
 from itwin_async import ConfigurationError, RetryPolicy, TransportError
 from itwin_async._http.credentials import Secret
 from itwin_async.auth import DefaultStore, FileStore, KeyringStore, StoredSignIn
-from itwin_async.auth.files import locked, settings_folder
-from itwin_async.auth.records import read_record, write_record
+from itwin_async.auth._files import locked, settings_folder
+from itwin_async.auth.stores import decode_record, encode_record
 
 ISSUER = "https://ims.bentley.com"
 RECORD = StoredSignIn(
@@ -108,7 +109,7 @@ def test_a_file_that_others_can_open_is_refused_and_replaced(settings: Path, mod
     store.save(RECORD)
     (file,) = settings.iterdir()
     file.chmod(mode)
-    with pytest.raises(ConfigurationError, match="others can read it"):
+    with pytest.raises(ConfigurationError, match=re.escape(str(file))):
         store.load(ISSUER)
     store.save(RECORD)
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
@@ -148,7 +149,7 @@ def test_nothing_is_left_of_a_write_that_failed(
 
 def test_a_folder_that_cannot_be_made_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(ConfigurationError, match="cannot make the folder"):
+    with pytest.raises(ConfigurationError, match="below"):
         FileStore(tmp_path / "file" / "below").save(RECORD)
 
 
@@ -165,8 +166,8 @@ def test_a_damaged_file_is_no_sign_in(settings: Path, text: str) -> None:
 
 
 def test_a_sign_in_of_another_issuer_is_not_taken() -> None:
-    assert read_record(write_record(RECORD), "https://evil.example") is None
-    assert read_record(write_record(RECORD), ISSUER) is not None
+    assert decode_record(encode_record(RECORD), "https://evil.example") is None
+    assert decode_record(encode_record(RECORD), ISSUER) is not None
 
 
 @given(data=st.text() | st.dictionaries(st.text(), st.integers()).map(repr))
@@ -174,7 +175,7 @@ def test_a_sign_in_of_another_issuer_is_not_taken() -> None:
     max_examples=50, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
 )
 def test_no_text_breaks_reading(data: str) -> None:
-    assert read_record(Secret(data), ISSUER) is None
+    assert decode_record(Secret(data), ISSUER) is None
 
 
 def test_the_keyring_is_preferred(settings: Path, memory: Memory) -> None:
@@ -190,7 +191,7 @@ def test_the_keyring_is_preferred(settings: Path, memory: Memory) -> None:
 
 
 def test_a_keyring_for_short_texts_keeps_what_matters(memory: Memory) -> None:
-    memory.limit = len(write_record(RECORD).reveal()) - 10
+    memory.limit = len(encode_record(RECORD).reveal()) - 10
     assert KeyringStore().save(RECORD) == "the system's keyring"
     found = KeyringStore().load(ISSUER)
     assert found is not None
@@ -206,7 +207,7 @@ def test_what_the_keyring_does_not_take_goes_to_the_file(
     memory.locked, memory.limit = fault == "locked", 5 if fault == "short" else 10**6
     where = DefaultStore().save(RECORD)
     assert where.startswith(f"the file {settings}")
-    assert "because the system's keyring is locked or does not take" in where
+    assert "because the system's keyring is locked" in where
     assert plain(DefaultStore().load(ISSUER)) == plain(RECORD)
 
 
@@ -263,6 +264,16 @@ def test_settings_lie_where_the_system_wants_them(monkeypatch: pytest.MonkeyPatc
     assert settings_folder() == Path("/data/itwin-async")
 
 
+def test_a_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_CONFIG_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(ConfigurationError, match="XDG_CONFIG_HOME"):
+        DefaultStore()
+
+
 async def test_one_holds_the_lock_and_the_others_wait(clock: FakeClock) -> None:
     policy, inside, most = RetryPolicy(sleep=clock.sleep), 0, 0
 
@@ -284,9 +295,10 @@ def locks(folder: Path) -> list[Path]:
 
 async def test_a_lock_that_is_never_free_is_an_error(policy: RetryPolicy, settings: Path) -> None:
     async with locked(ISSUER, policy, 1):
-        with pytest.raises(TransportError, match="another process has kept") as caught:
+        with pytest.raises(TransportError, match="lock") as caught:
             async with locked(ISSUER, policy, 1):
                 pass
+    assert caught.value.timeout
     assert not caught.value.sent
     async with locked(ISSUER, policy, 1):
         pass

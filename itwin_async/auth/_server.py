@@ -19,8 +19,9 @@ from itwin_async._http.client import Client
 from itwin_async._http.credentials import Authorization, Credentials, Secret
 from itwin_async._http.executor import perform
 from itwin_async._http.urls import base_url
-from itwin_async.auth.answers import Tokens, explain, lost, read_tokens
-from itwin_async.auth.issuer import Endpoints, discovery_url, issuer_url, read_endpoints
+from itwin_async.auth._discovery import Endpoints, discovery_url, issuer_url, read_endpoints
+from itwin_async.auth._oauth_errors import explain, unreachable
+from itwin_async.auth._tokens import Tokens, read_tokens
 from itwin_async.errors import ApiError, ConfigurationError, TransportError
 from itwin_async.retry import Repeat, RetryPolicy
 from itwin_async.timeout import Timeout
@@ -132,7 +133,7 @@ class SignInServer:
         try:
             response = await self._perform(http, None, request)
         except TransportError as error:
-            failure: Exception = lost(error)
+            failure: Exception = unreachable(error)
         except ApiError as error:
             failure = _undescribed(self.issuer, error)
         else:
@@ -147,7 +148,7 @@ class SignInServer:
         try:
             return await self._perform(http, client.authorization(), request)
         except TransportError as error:
-            failure: Exception = lost(error)
+            failure: Exception = unreachable(error)
         except ApiError as error:
             held = [value for value in form.values() if isinstance(value, Secret)]
             failure = explain(error, [*held, *([client.secret] if client.secret else [])])

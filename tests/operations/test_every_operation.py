@@ -1,0 +1,202 @@
+"""What holds for every operation that is declared, whichever it is."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import traceback
+from typing import Any
+
+import pytest
+from doubles import CannedServer, FakeClock, refusal
+
+from itwin_async import (
+    ArgumentError,
+    AuthenticationError,
+    DecodeError,
+    ITwinError,
+    NotFoundError,
+    Pager,
+    Repeat,
+    RetryPolicy,
+    ServerError,
+    Session,
+    catalog,
+)
+from itwin_async.catalog import Entry
+from itwin_async.operations import EntityOperation, ListOperation
+
+GUID = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
+TOKEN = "a-token-that-nobody-may-see"
+ENTRIES = list(catalog.operations())
+
+every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.operation.name)
+
+
+def arguments(entry: Entry) -> dict[str, str]:
+    """Values for the arguments that an operation needs."""
+    return {
+        name: GUID if name.endswith("_id") else "a name"
+        for name, parameter in inspect.signature(entry.function).parameters.items()
+        if name != "session"
+        and parameter.default is parameter.empty
+        and parameter.kind is not parameter.VAR_KEYWORD
+    }
+
+
+async def call(entry: Entry, session: Session, **changes: Any) -> Any:
+    """Call an operation; of a list, the first page."""
+    result = entry.function(session, **{**arguments(entry), **changes})
+    return await result
+
+
+def answer(entry: Entry) -> Any:
+    operation = entry.operation
+    if isinstance(operation, ListOperation):
+        return {operation.key: [{"id": GUID}]}
+    return {operation.key: {"id": GUID}} if isinstance(operation, EntityOperation) else 204
+
+
+def session_of(canned: CannedServer, clock: FakeClock) -> Session:
+    policy = RetryPolicy(clock=clock, sleep=clock.sleep)
+    return Session(TOKEN, base_url=canned.base_url, retry=policy)
+
+
+def is_safe(entry: Entry) -> bool:
+    operation = entry.operation
+    return operation.repeat is Repeat.SAFE or operation.method not in {"POST", "PATCH"}
+
+
+def test_names_and_titles_are_unique() -> None:
+    assert len(ENTRIES) >= 16
+    for facts in ("name", "title"):
+        assert len({getattr(entry.operation, facts) for entry in ENTRIES}) == len(ENTRIES)
+    routes = {(entry.operation.method, entry.operation.path) for entry in ENTRIES}
+    assert len(routes) == len(ENTRIES)
+
+
+@every
+def test_the_function_takes_what_the_path_needs(entry: Entry) -> None:
+    parameters = list(inspect.signature(entry.function).parameters)
+    assert parameters[0] == "session"
+    assert set(entry.operation.placeholders) <= set(parameters)
+    assert entry.function.__module__.startswith("itwin_async.")
+    assert inspect.getdoc(entry.function)
+
+
+@every
+async def test_it_asks_for_what_is_declared(
+    entry: Entry, canned: CannedServer, clock: FakeClock
+) -> None:
+    canned.script(answer(entry))
+    async with session_of(canned, clock) as session:
+        result = await call(entry, session)
+    (seen,) = canned.seen
+    operation = entry.operation
+    path = operation.path.format(**dict.fromkeys(operation.placeholders, GUID))
+    assert (seen.method, seen.target.partition("?")[0]) == (operation.method, path)
+    assert seen.headers["Accept"] == operation.accept
+    if isinstance(operation, ListOperation):
+        assert [type(item) for item in result.items] == [operation.item]
+    elif isinstance(operation, EntityOperation):
+        assert type(result) is operation.cls
+    else:
+        assert result is None
+
+
+@every
+@pytest.mark.parametrize("bad", ["", "..", "a/b", "a?b", "a b", "a%2Fb", "\n", None, 5])
+async def test_ids_that_cannot_be_one_are_refused(
+    entry: Entry, canned: CannedServer, clock: FakeClock, bad: Any
+) -> None:
+    async with session_of(canned, clock) as session:
+        for name in entry.operation.placeholders:
+            with pytest.raises(ArgumentError) as caught:
+                await call(entry, session, **{name: bad})
+            assert caught.value.argument == name
+    assert canned.seen == []
+
+
+@every
+async def test_a_server_error_is_retried_where_that_is_safe(
+    entry: Entry, canned: CannedServer, clock: FakeClock
+) -> None:
+    canned.script(503, answer(entry))
+    async with session_of(canned, clock) as session:
+        if is_safe(entry):
+            await call(entry, session)
+        else:
+            with pytest.raises(ServerError):
+                await call(entry, session)
+    assert len(canned.seen) == (2 if is_safe(entry) else 1)
+
+
+@every
+async def test_a_rate_limit_is_waited_for(
+    entry: Entry, canned: CannedServer, clock: FakeClock
+) -> None:
+    canned.script(refusal(429, retry_after="30"), answer(entry))
+    start = clock.now
+    async with session_of(canned, clock) as session:
+        await call(entry, session)
+    assert len(canned.seen) == 2
+    assert clock.now - start >= 30
+
+
+@every
+@pytest.mark.parametrize(
+    ("status", "kind"), [(401, AuthenticationError), (404, NotFoundError), (500, ServerError)]
+)
+async def test_errors_say_where_and_show_no_token(
+    entry: Entry, canned: CannedServer, clock: FakeClock, status: int, kind: type[ITwinError]
+) -> None:
+    canned.script(refusal(status))
+    async with session_of(canned, clock) as session:
+        with pytest.raises(kind) as caught:
+            await call(entry, session)
+    error = caught.value
+    assert vars(error)["method"] == entry.operation.method
+    assert vars(error)["request_id"]
+    assert type(pickle.loads(pickle.dumps(error))) is kind
+    shown = "".join(
+        traceback.TracebackException.from_exception(error, capture_locals=True).format()
+    )
+    assert TOKEN not in shown
+
+
+@every
+@pytest.mark.parametrize("body", [{}, {"error": None}])
+async def test_an_answer_that_is_not_as_documented(
+    entry: Entry, canned: CannedServer, clock: FakeClock, body: dict[str, Any]
+) -> None:
+    canned.script(body)
+    async with session_of(canned, clock) as session:
+        if isinstance(entry.operation, EntityOperation | ListOperation):
+            with pytest.raises(DecodeError):
+                await call(entry, session)
+        else:
+            await call(entry, session)
+
+
+@every
+async def test_what_is_no_session_is_refused(entry: Entry) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        await entry.function("a session", **arguments(entry))  # type: ignore[misc]
+    assert caught.value.argument == "session"
+
+
+@every
+def test_lists_take_the_same_options(entry: Entry) -> None:
+    if not isinstance(entry.operation, ListOperation):
+        return
+    session, given = Session("t"), arguments(entry)
+    assert isinstance(entry.function(session, **given, cursor=None), Pager)
+    with pytest.raises(TypeError):
+        entry.function(session, **given, colour="red")
+    if entry.operation.paging == "none":
+        return
+    assert isinstance(entry.function(session, **given, page_size=5, prefetch=0), Pager)
+    for wrong in ({"page_size": 0}, {"page_size": 1001}, {"prefetch": -1}):
+        with pytest.raises(ArgumentError) as caught:
+            entry.function(session, **given, **wrong)
+        assert caught.value.argument in wrong
