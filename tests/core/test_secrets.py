@@ -5,13 +5,14 @@ import copy
 import logging
 import pickle
 import ssl
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 
 import aiohttp
+import leaks as search
 import pytest
 from aiohttp import web
 from doubles import CannedServer, Exchange, Handler, RawServer, Seen, refusal, skip_time, until
+from leaks import spellings
 
 from itwin_async import (
     ConfigurationError,
@@ -39,50 +40,7 @@ def token() -> str:
 
 
 def leaks(error: BaseException) -> list[str]:
-    """Say where a token shows: texts, arguments, members, causes, tracebacks with their locals."""
-    found: list[str] = []
-    chain: list[BaseException] = [error]
-    seen: set[int] = set()
-    while chain:
-        one = chain.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        places = {
-            "str": str(one),
-            "repr": repr(one),
-            "args": repr(one.args),
-            "members": repr(vars(one)),
-            "traceback": "".join(
-                traceback.TracebackException.from_exception(
-                    one, capture_locals=True, max_group_width=99
-                ).format(chain=True)
-            ),
-        }
-        # Locals are cut off by nobody here: repr of every value of every frame.
-        for frame, _ in traceback.walk_tb(one.__traceback__):
-            for name, value in frame.f_locals.items():
-                places[f"{frame.f_code.co_qualname}:{name}"] = repr(value)  # type: ignore[attr-defined]
-        found += [
-            f"{type(one).__name__} {place}" for place, text in places.items() if TOKEN in text
-        ]
-        chain += [linked for linked in (one.__cause__, one.__context__) if linked is not None]
-        if isinstance(one, BaseExceptionGroup):
-            chain += one.exceptions
-    if isinstance(error, ITwinError) and TOKEN.encode() in pickle.dumps(error):
-        found.append("pickle")
-    return found
-
-
-def test_the_search_finds_what_there_is_to_find() -> None:
-    def work(secret: str) -> None:
-        raise ValueError("x")
-
-    try:
-        work(token())
-    except ValueError as error:
-        found = leaks(error)
-    assert len(found) == 2
+    return search.leaks(search.texts_of(error), spellings(TOKEN))
 
 
 async def reply_echo(exchange: Exchange) -> None:
