@@ -45,7 +45,6 @@ def test_harvested_told_exported_drawn(emulator: EmulatorThread, tmp_path: Path)
 
 
 def test_a_map(emulator: EmulatorThread, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     run(emulator, "harvest", "out.db", "--full", cwd=tmp_path)
     done = run(emulator, "map", "out.db", "--png", "out.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

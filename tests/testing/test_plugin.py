@@ -96,7 +96,6 @@ def test_sessions_belong_to_the_loop_of_their_test(run: Run) -> None:
 
 @pytest.mark.parametrize("mode", ["strict", None])
 def test_anyio(run: Run, mode: str | None) -> None:
-    pytest.importorskip("anyio", reason="anyio is not installed")
     backend = """
     @pytest.fixture
     def anyio_backend():
@@ -107,7 +106,6 @@ def test_anyio(run: Run, mode: str | None) -> None:
 
 
 def test_another_backend_of_anyio_is_refused(run: Run) -> None:
-    pytest.importorskip("anyio", reason="anyio is not installed")
     source = """
     import pytest
 
@@ -187,7 +185,6 @@ def test_one_server_that_is_as_new_for_each_test(run: Run) -> None:
 
 
 def test_workers_do_not_collide(run: Run) -> None:
-    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     source = """
     import pytest
     from itwin_async import itwins
