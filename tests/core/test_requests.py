@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 import aiohttp
 import pytest
 from aiohttp import web
-from doubles import CannedServer, Exchange, FakeClock, Handler, RawServer, Seen, refusal
+from doubles import CannedServer, Exchange, FakeClock, Handler, RawServer, Seen, refusal, refused
 from yarl import URL
 
 import itwin_async
@@ -82,7 +82,7 @@ async def test_headers_of_the_caller_replace_ours_in_any_case(canned: CannedServ
 @pytest.mark.parametrize("name", ["Authorization", "authorization"])
 async def test_the_token_comes_from_the_session_alone(canned: CannedServer, name: str) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="with_token"):
+        with refused("headers"):
             await session.request("GET", "/x", headers={name: "Bearer other"})
     assert canned.seen == []
 
@@ -94,17 +94,18 @@ async def test_headers_that_cannot_be_sent_are_refused(
     canned: CannedServer, headers: dict[str, str]
 ) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="headers"):
+        with pytest.raises(ArgumentError) as caught:
             await session.request("GET", "/x", headers=headers)
         with pytest.raises(ITwinError):
             await session.request("GET", "/x", accept="a\r\nEvil: b")
+    assert caught.value.argument.startswith("headers")
     assert canned.seen == []
 
 
 @pytest.mark.parametrize("method", ["", "G T", "GET\r\n", "GÉT", "GET /evil HTTP/1.1\r\nX: "])
 async def test_methods_that_cannot_be_sent_are_refused(canned: CannedServer, method: str) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="method"):
+        with refused("method"):
             await session.request(method, "/x")
     assert canned.seen == []
 
@@ -126,7 +127,7 @@ async def test_a_method_in_small_letters_is_the_same_method(
 )  # fmt: skip
 async def test_paths_that_cannot_be_sent_are_refused(canned: CannedServer, path: str) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="path"):
+        with refused("path"):
             await session.request("GET", path)
     assert canned.seen == []
 
@@ -160,7 +161,7 @@ async def test_queries_that_are_no_texts_are_refused(
     canned: CannedServer, params: dict[str, str]
 ) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="params"):
+        with refused("params"):
             await session.request("GET", "/x", params=params)
     assert canned.seen == []
 
@@ -182,9 +183,9 @@ async def test_bodies(raw_server: Start) -> None:
 
 async def test_a_value_that_json_cannot_say_is_refused(canned: CannedServer) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="json"):
+        with refused("json"):
             await session.request("POST", "/x", json={"a": object()})
-        with pytest.raises(ArgumentError, match="mutually exclusive"):
+        with refused(""):  # it is about both
             await session.request("POST", "/x", json={}, body=b"")
     assert canned.seen == []
 
@@ -195,7 +196,7 @@ async def test_a_timeout_that_is_none_is_refused(
     timeout: float,  # noqa: ASYNC109 - it is the very subject
 ) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="above 0"):
+        with pytest.raises(ArgumentError):
             await session.request("GET", "/x", timeout=timeout)
     with pytest.raises(ArgumentError):
         Session("t", timeout=timeout)
@@ -217,7 +218,7 @@ async def test_an_answer(canned: CannedServer) -> None:
         answer = await session.request("GET", "/x?y=1")
     assert answer.headers["x-thing"] == "1"
     assert (answer.method, answer.path) == ("GET", "/x")
-    with pytest.raises(DecodeError, match="not JSON") as caught:
+    with pytest.raises(DecodeError) as caught:
         answer.json()
     assert caught.value.request_id == answer.request_id
     assert "not json" not in repr(answer)
@@ -351,7 +352,7 @@ async def test_nobody_listens(clock: FakeClock, unused_tcp_port: int) -> None:
     policy = RetryPolicy(clock=clock, sleep=clock.sleep, retries=2)
     base = f"http://127.0.0.1:{unused_tcp_port}"
     async with Session("t", base_url=base, retry=policy) as session:
-        with pytest.raises(TransportError, match="no connection") as caught:
+        with pytest.raises(TransportError) as caught:
             await session.request("POST", "/x")
     assert not caught.value.sent
     assert caught.value.retryable
@@ -424,13 +425,13 @@ def has_ipv6() -> bool:
 @pytest.mark.parametrize("option", ["max_connections", "max_body_size"])
 @pytest.mark.parametrize("value", [0, -1, True, "10", 1.5])
 def test_sizes_that_cannot_work_are_refused(option: str, value: int) -> None:
-    with pytest.raises(ArgumentError, match=option):
+    with refused(option):
         Session("t", **{option: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "é", "\x00"])
 def test_a_user_agent_that_cannot_be_sent_is_refused(value: str) -> None:
-    with pytest.raises(ArgumentError, match="user_agent"):
+    with refused("user_agent"):
         Session("t", user_agent=value)
 
 

@@ -107,7 +107,7 @@ async def test_a_provider_that_hangs_is_bounded_by_the_deadline(canned: CannedSe
         return "never"
 
     async with Session(source, base_url=canned.base_url, timeout=0.02) as session:
-        with pytest.raises(TransportError, match="token provider") as caught:
+        with pytest.raises(TransportError) as caught:
             await session.request("GET", "/x")
     assert caught.value.timeout
     assert not caught.value.sent

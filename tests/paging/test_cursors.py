@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from doubles import CannedServer, Reply, Respond, Seen, refusal
+from doubles import CannedServer, Reply, Respond, Seen, refusal, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from lists import (
@@ -307,7 +307,7 @@ def test_other_texts_are_refused(cursor: Any) -> None:
     ],
 )
 def test_a_later_version_is_named(cursor: str) -> None:
-    with pytest.raises(ArgumentError, match="version 2"):
+    with refused("cursor"):
         pager_of(Session("secret"), token_listing(), cursor=cursor)
 
 
@@ -317,13 +317,13 @@ async def test_a_cursor_of_another_list_is_refused(open_desk: OpenDesk) -> None:
     cursor = (await itwins.list_favorites(session, sub_class="Asset")).cursor
     itwins.list_favorites(session, sub_class=["Asset"], page_size=7).full()
     itwins.list_favorites(session, sub_class=["Asset"], page_size=7, cursor=cursor)
-    with pytest.raises(ArgumentError, match=r"not itwins\.list_recents"):
+    with refused("cursor"):
         itwins.list_recents(session, sub_class="Asset", cursor=cursor)
-    with pytest.raises(ArgumentError, match="other arguments"):
+    with refused("cursor"):
         itwins.list_favorites(session, sub_class="Project", cursor=cursor)
-    with pytest.raises(ArgumentError, match="other arguments"):
+    with refused("cursor"):
         itwins.list_favorites(session, cursor=cursor)
-    with pytest.raises(ArgumentError, match="cursor"):
+    with refused("cursor"):
         imodels.list_favorites(session, GUID, cursor=cursor)
-    with pytest.raises(ArgumentError, match="cursor"):
+    with refused("cursor"):
         saved_views.list_tags(session, cursor=cursor)

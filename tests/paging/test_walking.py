@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from doubles import Reply
+from doubles import Reply, refused
 from lists import (
     OpenDesk,
     SkipList,
@@ -21,7 +21,7 @@ from lists import (
     token_listing,
 )
 
-from itwin_async import ArgumentError, DecodeError, PaginationError, Session
+from itwin_async import DecodeError, PaginationError, Session
 
 LONG = token_listing(query=(), mode="top")
 
@@ -151,7 +151,7 @@ async def test_collect_asks_for_no_more_than_it_needs(
 @pytest.mark.parametrize("limit", [-1, True, 1.0, "3"])
 async def test_collect_refuses_other_limits(open_desk: OpenDesk, limit: Any) -> None:
     desk = await open_desk(token_list(6))
-    with pytest.raises(ArgumentError, match="limit must be"):
+    with refused("limit"):
         await desk.things().collect(limit)
     assert desk.server.seen == []
 
@@ -241,7 +241,7 @@ async def test_a_page_knows_its_own_json(open_desk: OpenDesk) -> None:
 
 @pytest.mark.parametrize("size", [0, -1, 1001, True, "10", 1.0])
 async def test_page_sizes_out_of_range(size: Any) -> None:
-    with pytest.raises(ArgumentError, match="page_size must be a whole number from 1 to 1000"):
+    with refused("page_size"):
         pager_of(Session("x"), token_listing(), page_size=size)
 
 
@@ -256,12 +256,12 @@ async def test_page_sizes_at_the_edge(open_desk: OpenDesk, size: int) -> None:
     "options", [{"prefetch": -1}, {"prefetch": True}, {"concurrency": 0}, {"concurrency": "2"}]
 )
 async def test_other_options_out_of_range(options: dict[str, Any]) -> None:
-    with pytest.raises(ArgumentError, match=next(iter(options))):
+    with refused(next(iter(options))):
         pager_of(Session("x"), skip_listing(), **options)
 
 
 async def test_token_lists_are_walked_one_after_another() -> None:
-    with pytest.raises(ArgumentError, match="concurrency must be 1"):
+    with refused("concurrency"):
         pager_of(Session("x"), token_listing(), concurrency=2)
 
 

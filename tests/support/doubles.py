@@ -6,12 +6,16 @@ import asyncio
 import inspect
 import json
 import socket
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import attrs
+import pytest
 from aiohttp import web
 from multidict import CIMultiDict
+
+from itwin_async import ArgumentError
 
 Handler = Callable[["Exchange"], Awaitable[None]]
 
@@ -58,6 +62,14 @@ class FakeClock:
             await settle()
         self.now = end
         await settle()
+
+
+@contextmanager
+def refused(argument: str) -> Iterator[None]:
+    """Expect an argument to be refused."""
+    with pytest.raises(ArgumentError) as caught:
+        yield
+    assert caught.value.argument == argument
 
 
 def skip_time(seconds: float) -> None:
