@@ -20,7 +20,7 @@ _BUILTIN = {
     for name, value in vars(builtins).items()
     if isinstance(value, type) and issubclass(value, Exception)
 }
-_TEXTS = (ast.Constant, ast.JoinedStr, ast.BinOp, ast.IfExp)
+_TEXTS = (ast.Constant, ast.JoinedStr, ast.BinOp)
 
 
 @attrs.frozen
@@ -107,8 +107,9 @@ def _of_call(call: ast.Call, assigned: dict[str, list[ast.expr]]) -> Iterator[st
     for argument in [*arguments, *named]:
         values = assigned.get(argument.id, []) if isinstance(argument, ast.Name) else [argument]
         for value in values:
-            if isinstance(value, _TEXTS) and " " in (text := _text(value)).strip():
-                yield text
+            for branch in [value.body, value.orelse] if isinstance(value, ast.IfExp) else [value]:
+                if isinstance(branch, _TEXTS) and " " in (text := _text(branch)).strip():
+                    yield text
 
 
 def _text(value: ast.expr) -> str:
