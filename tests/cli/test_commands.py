@@ -244,7 +244,7 @@ def test_a_dotenv_file_is_read(emulator: EmulatorThread, tmp_path: Path) -> None
 def test_help_names_every_command(emulator: EmulatorThread) -> None:
     done = run(emulator, "--help")
     assert done.returncode == 0, done.stderr
-    for name in ("favorites", "recents", "tag", "emulator"):
+    for name in ("favorites", "recents", "tag", "call", "operations", "emulator"):
         assert f"\n  {name} " in done.stdout
 
 

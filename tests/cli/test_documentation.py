@@ -67,5 +67,5 @@ def test_every_command_is_shown() -> None:
     }.items():
         for name in names:
             assert f"$ itwin-async {group} {name} " in shown
-    for name in ("harvest", "export", "emulator"):
+    for name in ("call", "operations", "harvest", "export", "emulator"):
         assert f"itwin-async {name} " in shown

@@ -21,8 +21,8 @@ _NOWHERE = "http://127.0.0.1:9"
         (["favorites", "itwins", "--limit", "0"], 2, "--limit"),
         (["favorites", "itwins", "--quota", "many"], 2, "500/60"),
         (["favorites", "itwins", "--sub-class", "Bridge"], 2, "--sub-class"),
-        (["favorites", "itwins", "--status", "Active", "--include-inactive"], 2, "exclude"),
-        (["favorites", "itwins", "--emulator", "--base-url", _NOWHERE], 2, "exclude each other"),
+        (["favorites", "itwins", "--status", "Active", "--include-inactive"], 2, "exclusive"),
+        (["favorites", "itwins", "--emulator", "--base-url", _NOWHERE], 2, "mutually exclusive"),
         (["favorites", "itwins", "--base-url", "api.bentley.com"], 2, "lacks scheme or host"),
         pytest.param(
             ["favorites", "itwins", "--base-url", _NOWHERE],
@@ -46,11 +46,11 @@ _NOWHERE = "http://127.0.0.1:9"
         (["emulator", "--replay", "/nowhere/c"], 2, "cannot replay /nowhere/c"),
         (["emulator", "--record", "/nowhere/c"], 2, "cannot record to /nowhere/c"),
         (["emulator", "--host", "192.0.2.1"], 2, "cannot serve"),
-        (["emulator", "--record", "a", "--replay", "b"], 2, "exclude each other"),
-        (["emulator", "--target", "https://x.example"], 2, "--target says what --record records"),
+        (["emulator", "--record", "a", "--replay", "b"], 2, "mutually exclusive"),
+        (["emulator", "--target", "https://x.example"], 2, "--target"),
         (["export", "t.db", "--geojson", "-"], 2, "give a file's name"),
         (["map", "t.db", "--png", "-"], 2, "give a file's name"),
-        (["emulator", "--latency", "nan"], 2, "nan is no number of seconds"),
+        (["emulator", "--latency", "nan"], 2, "--latency"),
     ],
 )
 def test_one_line_and_a_code(

@@ -7,9 +7,11 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import termios
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 import pytest
 from commands import COMMAND, environment, run, started, until
@@ -35,6 +37,11 @@ def shell(emulator: EmulatorThread, script: str) -> subprocess.CompletedProcess[
         text=True,
         check=False,
     )
+
+
+def _waiting(pipe: IO[str]) -> int:
+    """How many bytes wait in a pipe."""
+    return int.from_bytes(fcntl.ioctl(pipe, termios.FIONREAD, bytes(4)), sys.byteorder)
 
 
 @pytest.mark.parametrize("form", ["--ndjson", "--json", "--table"])
@@ -83,6 +90,32 @@ def test_a_reader_who_never_reads_can_be_interrupted(long: EmulatorThread) -> No
         until(lambda: long.calls("GET /imodels/favorites"))
         child.send_signal(signal.SIGINT)
         assert child.wait() == 130
+
+
+def test_an_interrupt_leaves_no_half_line(long: EmulatorThread) -> None:
+    long.reset()
+    with started(long, "favorites", "imodels", "--full", "--ndjson") as child:
+        assert child.stdout is not None
+        until(lambda: _waiting(child.stdout) > 50_000)
+        child.send_signal(signal.SIGINT)
+        assert child.wait(30) == 130
+        text = child.stdout.read()
+    assert text.endswith("\n")
+    assert all(json.loads(line)["id"] for line in text.splitlines())
+
+
+def test_a_pipe_that_does_not_block(long: EmulatorThread) -> None:
+    long.reset()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    with subprocess.Popen(
+        [*COMMAND, "favorites", "imodels", "--ndjson"], env=environment(long), stdout=writing
+    ) as child:
+        os.close(writing)
+        with os.fdopen(reading) as output:
+            until(lambda: _waiting(output) > 50_000)
+            assert len(output.read().splitlines()) == 1500
+    assert child.returncode == 0
 
 
 def test_a_command_leaves_the_handlers_of_signals_as_they_were(emulator: EmulatorThread) -> None:

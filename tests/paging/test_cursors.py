@@ -200,7 +200,7 @@ async def test_the_level_of_detail_may_change(open_desk: OpenDesk) -> None:
     desk = await open_desk(token_list(4))
     walk = aiter(desk.things(page_size=2))
     await anext(walk)
-    full = token_listing(prefer="return=representation")
+    full = token_listing(headers={"Prefer": "return=representation"})
     assert ids(await desk.things(full, cursor=walk.cursor).collect()) == [1, 2, 3]
 
 

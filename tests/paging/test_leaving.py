@@ -246,7 +246,7 @@ PROGRAM = """
 
     listing = List(
         operation="tests.things", path="/things", query=(("kind", "odd"),), key="things",
-        item=Thing, accept="application/json", prefer=None, mode="token",
+        item=Thing, accept="application/json", headers={}, mode="token",
     )
 
     async def leave(pager, way, session):

@@ -50,7 +50,7 @@ async def test_headers_go_with_every_page(open_desk: OpenDesk) -> None:
 
 async def test_without_prefer_none_is_sent(open_desk: OpenDesk) -> None:
     desk = await open_desk(token_list(1))
-    await desk.things(token_listing(prefer=None))
+    await desk.things(token_listing(headers={}))
     assert "prefer" not in desk.server.seen[0].headers
 
 

@@ -17,6 +17,7 @@ import termios
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from unittest import mock
 
@@ -37,7 +38,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 _CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
-def environment(emulator: EmulatorThread, **further: str) -> dict[str, str]:
+def environment(emulator: EmulatorThread | CannedPlatform, **further: str) -> dict[str, str]:
     """The environment of a user of the emulator, with nothing of the person who runs the tests."""
     ours = ("ITWIN_", "IMJS_", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TERM")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
@@ -51,6 +52,41 @@ def environment(emulator: EmulatorThread, **further: str) -> dict[str, str]:
     }
 
 
+class CannedPlatform:
+    """A server in a thread with canned answers, by method and path; what is missing is a 404."""
+
+    token = "a-token"
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, dict[str, str], bytes]] = {}
+        platform = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def handle_any(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                route = f"{self.command} {self.path.partition('?')[0]}"
+                status, headers, body = platform.answers.get(route, (404, {}, b""))
+                self.send_response(status)
+                for name, value in {**headers, "Content-Length": str(len(body))}.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(body)
+
+            do_GET = do_PUT = do_POST = do_PATCH = do_DELETE = handle_any  # noqa: N815
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.base_url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def answer(self, route: str, body: bytes, status: int = 200, **headers: str) -> None:
+        """Answer a method and path from now on."""
+        self.answers[route] = (status, headers, body)
+
+
 @attrs.frozen
 class Done:
     """What came of a command."""
@@ -61,10 +97,10 @@ class Done:
 
 
 def run(
-    emulator: EmulatorThread,
+    emulator: EmulatorThread | CannedPlatform,
     *arguments: str,
     cwd: Path | None = None,
-    stdin: str = "",
+    stdin: str | bytes = "",
     **further: str,
 ) -> Done:
     """Run a command to its end, for the sake of speed in this process."""
@@ -77,7 +113,7 @@ def run(
         streams = [
             stack.enter_context(tempfile.TemporaryFile("w+", encoding="utf-8")) for _ in range(3)
         ]
-        streams[0].write(stdin)
+        streams[0].buffer.write(stdin.encode() if isinstance(stdin, str) else stdin)
         streams[0].seek(0)
         for name, stream in zip(("stdin", "stdout", "stderr"), streams, strict=True):
             patch.setattr(sys, name, stream)

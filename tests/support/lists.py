@@ -31,7 +31,7 @@ def token_listing(**changes: Any) -> List[Thing]:
         "key": "things",
         "item": Thing,
         "accept": "application/vnd.tests.v1+json",
-        "prefer": "return=minimal",
+        "headers": {"Prefer": "return=minimal"},
         "mode": "token",
         **changes,
     }
