@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import Terminal, run
+from harvest_truth import expected, found
 
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread, Fault
-from tests.cli.running import Terminal, run
-from tests.harvest.truth import expected, found
 
 SOURCES = ["favorite-imodels", "favorite-itwins", "recent-imodels", "recent-itwins", "tags"]
 
@@ -45,7 +45,6 @@ def test_harvested_told_exported_drawn(emulator: EmulatorThread, tmp_path: Path)
 
 
 def test_a_map(emulator: EmulatorThread, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     run(emulator, "harvest", "out.db", "--full", cwd=tmp_path)
     done = run(emulator, "map", "out.db", "--png", "out.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

@@ -6,10 +6,9 @@ import asyncio
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
-from doubles import Answer, CannedServer, Seen, until
+from doubles import Answer, CannedServer, Seen, refused, skip_time, until
 
 from itwin_async import (
-    ArgumentError,
     ConfigurationError,
     ITwinError,
     RetryPolicy,
@@ -154,7 +153,8 @@ async def test_a_walk_of_the_caller_is_left_open(session: Session) -> None:
 async def test_cancelling_leaves_nothing_and_what_is_done_is_told(canned: CannedServer) -> None:
     async def answer(seen: Seen) -> Answer:
         if seen.target.endswith("/2"):
-            await asyncio.sleep(60)
+            skip_time(11)
+            await asyncio.sleep(1000)
         return {}
 
     canned.respond = answer
@@ -165,7 +165,7 @@ async def test_cancelling_leaves_nothing_and_what_is_done_is_told(canned: Canned
 
     async with Session("t", base_url=canned.base_url) as session:
         with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.2):
+            async with asyncio.timeout(10):
                 await bulk.each(work, session, ["0", "1", "2"], concurrency=1, report=report)
     assert report.done == 2
     assert report.failures == []
@@ -173,7 +173,7 @@ async def test_cancelling_leaves_nothing_and_what_is_done_is_told(canned: Canned
 
 @pytest.mark.parametrize("concurrency", [0, -1, True, "4"])
 async def test_strange_concurrency(session: Session, concurrency: int) -> None:
-    with pytest.raises(ArgumentError, match="concurrency"):
+    with refused("concurrency"):
         await bulk.each(wait_a_turn, session, [1], concurrency=concurrency)
 
 

@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
 import importlib
-import inspect
 import re
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import ROOT, blocks, execute, text
 
 import itwin_async
 from itwin_async.emulator import EmulatorThread
 
-ROOT = Path(__file__).parents[2]
-CHAPTER = (ROOT / "docs" / "web-backends.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", CHAPTER, re.DOTALL)
+CHAPTER = text("docs/web-backends.md")
+SNIPPETS = blocks("docs/web-backends.md", "python")
 
 
 @pytest.fixture
@@ -30,7 +27,6 @@ def platform() -> Iterator[EmulatorThread]:
 async def test_every_snippet_runs(
     platform: EmulatorThread, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    pytest.importorskip("opentelemetry.instrumentation.aiohttp_client")
     assert len(SNIPPETS) >= 6
     sent: list[str] = []
     renewed: list[str] = []
@@ -53,10 +49,7 @@ async def test_every_snippet_runs(
     async with itwin_async.Session(platform.token, base_url=platform.base_url) as session:
         for snippet in SNIPPETS:
             names["session"] = session
-            code = compile(snippet, "web-backends.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            result = eval(code, names)
-            if inspect.isawaitable(result):
-                await result
+            await execute("docs/web-backends.md", snippet, names)
     assert renewed == ["refresh-token-of-ann"]
     assert names["first"].id == names["itwin_id"]
     printed = capsys.readouterr().out.splitlines()
@@ -72,8 +65,6 @@ def test_the_table_of_errors_is_what_the_examples_do() -> None:
     known = {name for name in itwin_async.__all__ if name.endswith("Error")} - roots
     assert set(told) == known
     for example in ("aiohttp_app", "fastapi_app"):
-        if example == "fastapi_app":
-            pytest.importorskip("fastapi")
         status_of = importlib.import_module(f"examples.{example}").status_of
         for name, answer in told.items():
             error = made(getattr(itwin_async, name))

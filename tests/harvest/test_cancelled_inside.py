@@ -9,11 +9,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from harvest_truth import expected, found
+from made_lists import MadePager, Thing, made
 
 from itwin_async import ITwinError, RetryPolicy, Session, harvest
 from itwin_async.emulator import Emulator
-from tests.harvest.lists import MadePager, Thing, made
-from tests.harvest.truth import expected, found
 
 KEYS = [f"{number}" for number in range(6)]
 

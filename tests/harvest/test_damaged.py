@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import run as run_command
+from harvest_truth import NEEDS, TARGETS, expected
+from made_lists import Thing, made
 
 from itwin_async import Session, harvest, imodels
 from itwin_async.emulator import Emulator
 from itwin_async.harvest.target import target_files
-from tests.cli.running import run as run_command
-from tests.harvest.lists import Thing, made
-from tests.harvest.truth import NEEDS, TARGETS, expected
 
 FULL = harvest.favorite_imodels().full()
 

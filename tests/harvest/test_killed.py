@@ -17,11 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from harvest_truth import NEEDS, TARGETS, expected, found, lines
 
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread, Fault, RateLimit
-from tests.harvest.truth import NEEDS, TARGETS, expected, found, lines
 
+pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "8"))
 
 
@@ -124,7 +125,7 @@ def test_a_signal_ends_the_command_cleanly(
     """
     pytest.importorskip("click")
     target, report = tmp_path / name, tmp_path / "report.json"
-    command = [sys.executable, "-X", "dev", "-m", "itwin_async.cli", "harvest", str(target)]
+    command = [sys.executable, "-W", "default", "-m", "itwin_async.cli", "harvest", str(target)]
     environment = {
         **os.environ,
         "ITWIN_ACCESS_TOKEN": emulator.token,

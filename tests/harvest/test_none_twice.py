@@ -6,12 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harvest_truth import NEEDS, TARGETS, expected, found, lines
+from made_lists import Thing, made
+from memory_sink import Memory
 
 from itwin_async import NotFoundError, Session, harvest
 from itwin_async.emulator import Emulator
-from tests.harvest.lists import Thing, made
-from tests.harvest.test_run import Memory
-from tests.harvest.truth import NEEDS, TARGETS, expected, found, lines
 
 SOURCE = harvest.favorite_imodels()
 

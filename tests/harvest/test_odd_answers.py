@@ -6,10 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harvest_truth import NEEDS, TARGETS, expected, found
 
 from itwin_async import Session, harvest
 from itwin_async.emulator import Emulator
-from tests.harvest.truth import NEEDS, TARGETS, expected, found
 
 SOURCE = harvest.favorite_imodels()
 

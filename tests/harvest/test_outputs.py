@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from commands import environment, run
+from harvest_truth import NEEDS, found
 
 from itwin_async import Session, harvest
 from itwin_async.emulator import EmulatorThread
-from tests.cli.running import environment, run
-from tests.harvest.truth import NEEDS, found
 
 FULL = harvest.favorite_imodels().full()
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and FIFOs of POSIX")

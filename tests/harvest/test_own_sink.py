@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from made_lists import Thing, made
+from memory_sink import Memory
 
 from itwin_async import ITwinError, Session, harvest
 from itwin_async.harvest.target import target_files
-from tests.harvest.lists import Thing, made
-from tests.harvest.test_run import Memory
 
 SOURCE = made({key: [[Thing("a")], [Thing("b")]] for key in ("one", "two", "three")})
 METHODS = ["open", "write", "commit", "close", "waiting"]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from harvest_truth import NEEDS, expected
+from made_lists import Thing, made
 
 from itwin_async import Session, harvest, imodels, itwins
 from itwin_async.emulator import Emulator
-from tests.harvest.lists import Thing, made
-from tests.harvest.truth import NEEDS, expected
 
 ROOT = Path(__file__).parents[2]
 

@@ -6,11 +6,11 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from harvest_truth import NEEDS, TARGETS, expected, found, lines
 
 from itwin_async import AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator, Fault
 from itwin_async.harvest.target import target_files
-from tests.harvest.truth import NEEDS, TARGETS, expected, found, lines
 
 FULL = harvest.favorite_imodels().full()
 

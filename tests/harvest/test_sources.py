@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from harvest_truth import NEEDS, expected, found, lines
 
 from itwin_async import (
     ArgumentError,
@@ -24,7 +25,6 @@ from itwin_async import (
 )
 from itwin_async.emulator import Emulator
 from itwin_async.paging import Pager
-from tests.harvest.truth import NEEDS, expected, found, lines
 
 
 def models(

@@ -7,11 +7,11 @@ from typing import Any
 
 import attrs
 import pytest
+from harvest_truth import NEEDS, TARGETS
+from made_lists import MadePager, Thing, made
 
 from itwin_async import ArgumentError, ITwinError, Session, harvest
 from itwin_async.harvest.checkpoint import Checkpoint
-from tests.harvest.lists import MadePager, Thing, made
-from tests.harvest.truth import NEEDS, TARGETS
 
 HUGE = 10**30
 

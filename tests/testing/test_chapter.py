@@ -4,19 +4,18 @@ from __future__ import annotations
 
 import ast
 import re
-from pathlib import Path
 
 import pytest
+from documents import blocks, text
+from inner_pytest import Run
 
 import _itwin_async_pytest as plugin
 import itwin_async.emulator
 import itwin_async.testing
 from itwin_async.emulator import Emulator
 
-from .conftest import Run
-
-CHAPTER = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", CHAPTER, re.DOTALL)
+CHAPTER = text("docs/testing.md")
+BLOCKS = blocks("docs/testing.md", "python")
 WORLD = '{"itwins": [{"displayName": "Harbour", "imodels": [{"displayName": "Pier"}]}]}'
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +12,8 @@ ROOT = Path(__file__).parents[2]
 CONSUMERS = sorted(map(str, Path(__file__).parent.glob("*consumer.py")))
 
 
-@pytest.mark.skipif(importlib.util.find_spec("mypy") is None, reason="mypy is not installed")
+@pytest.mark.slow
 def test_mypy_agrees_with_the_consumers() -> None:
     command = [sys.executable, "-m", "mypy", "--strict", "--warn-unused-ignores", *CONSUMERS]
-    done = subprocess.run(
-        command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=110
-    )
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout

@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import json
-from collections.abc import Awaitable, Callable, Iterable
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, Self
 
 import attrs
+import pytest
 from aiohttp import web
+from multidict import CIMultiDict
+
+from itwin_async import ArgumentError
 
 Handler = Callable[["Exchange"], Awaitable[None]]
 
@@ -57,15 +64,30 @@ class FakeClock:
         await settle()
 
 
+@contextmanager
+def refused(argument: str) -> Iterator[None]:
+    """Expect an argument to be refused."""
+    with pytest.raises(ArgumentError) as caught:
+        yield
+    assert caught.value.argument == argument
+
+
+def skip_time(seconds: float) -> None:
+    """Let so much time pass for the running loop: what is due by then is due at once."""
+    loop = asyncio.get_running_loop()
+    plain = loop.time
+    loop.time = lambda: plain() + seconds  # type: ignore[method-assign]
+
+
 async def settle(rounds: int = 20) -> None:
     """Let every task that can run do so, without any I/O of note."""
     for _ in range(rounds):
         await asyncio.sleep(0)
 
 
-async def until(condition: Callable[[], object], seconds: float = 5.0) -> None:
-    """Wait for something that other tasks bring about."""
-    async with asyncio.timeout(seconds):
+async def until(condition: Callable[[], object]) -> None:
+    """Wait for something that other tasks or processes bring about."""
+    async with asyncio.timeout(120):
         while not condition():  # noqa: ASYNC110 - what it waits for sets no event
             await asyncio.sleep(0.001)
 
@@ -80,21 +102,29 @@ class Exchange:
     number: int
 
     @property
-    def line(self) -> bytes:
-        return self.head.split(b"\r\n", 1)[0]
+    def method(self) -> str:
+        return self._line[0]
 
     @property
-    def target(self) -> bytes:
-        return self.line.split(b" ")[1]
+    def target(self) -> str:
+        return self._line[1]
+
+    @property
+    def _line(self) -> list[str]:
+        return self.head.split(b"\r\n", 1)[0].decode("utf-8", "surrogateescape").split(" ")
 
     def header(self, name: str) -> str | None:
         values = self.headers(name)
         return values[0] if values else None
 
     def headers(self, name: str) -> list[str]:
-        lines = self.head.decode("latin-1").split("\r\n")[1:]
+        return self.all_headers.getall(name, [])
+
+    @property
+    def all_headers(self) -> CIMultiDict[str]:
+        lines = self.head.decode("utf-8", "surrogateescape").split("\r\n")[1:]
         pairs = [line.partition(":") for line in lines if line]
-        return [value.strip() for key, _, value in pairs if key.lower() == name.lower()]
+        return CIMultiDict((key, value.strip()) for key, _, value in pairs)
 
     async def send(self, data: bytes) -> None:
         self.writer.write(data)
@@ -113,15 +143,17 @@ class Exchange:
 class RawServer:
     """A server that hands out requests byte by byte, and answers what the test's handler writes."""
 
-    def __init__(self, handler: Handler) -> None:
+    def __init__(self, handler: Handler, host: str = "127.0.0.1") -> None:
         self.handler = handler
+        self.host = host
         self.requests: list[Exchange] = []
         self.connections = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._server: asyncio.Server | None = None
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._serve, "127.0.0.1", 0)
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        self._server = await asyncio.start_server(self._serve, self.host, 0, family=family)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -138,7 +170,8 @@ class RawServer:
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}"
 
     @property
     def open_connections(self) -> int:
@@ -147,6 +180,7 @@ class RawServer:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
+        task.set_name(_SERVER)
         self._tasks.add(task)
         self.connections += 1
         try:
@@ -164,92 +198,93 @@ class RawServer:
             self._tasks.discard(task)
 
 
-@attrs.define
+_SERVER = "server"
+
+
+def strays() -> list[asyncio.Task[Any]]:
+    """List the tasks that neither the test nor a server runs."""
+    mine = asyncio.current_task()
+    return [t for t in asyncio.all_tasks() if t is not mine and t.get_name() != _SERVER]
+
+
+@attrs.frozen
 class Seen:
     """A request as the canned server saw it."""
 
     method: str
     target: str
-    headers: Any
+    headers: CIMultiDict[str]
     body: bytes
 
     @property
     def token(self) -> str:
-        return str(self.headers.get("Authorization", "")).removeprefix("Bearer ")
+        return self.headers.get("Authorization", "").removeprefix("Bearer ")
+
+    def query(self, name: str) -> str | None:
+        """Give a parameter as it was written."""
+        pairs = (part.partition("=") for part in self.target.partition("?")[2].split("&"))
+        return next((value for key, _, value in pairs if key == name), None)
 
 
-Answer = web.Response | int | dict[str, Any]
+@attrs.frozen
+class Reply:
+    body: bytes = b""
+    status: int = 200
 
 
-class CannedServer:
+Answer = Reply | web.Response | int | dict[str, Any]
+Respond = Callable[[Seen], Awaitable[Answer | None] | Answer | None]
+
+
+class CannedServer(RawServer):
     """
     An HTTP server that gives its answers in order, the last one for ever, and notes requests.
 
-    An answer is a status, a JSON object, or a ``web.Response``; ``respond`` may compute them.
+    An answer is a status, a JSON object, a ``Reply`` or a ``web.Response``; ``respond`` may compute
+    them, and says ``None`` where the next in order will do.
     """
 
-    def __init__(self, host: str = "127.0.0.1") -> None:
-        self.host = host
+    def __init__(self, respond: Respond | None = None, host: str = "127.0.0.1") -> None:
+        super().__init__(self._handle, host)
         self.seen: list[Seen] = []
         self.answers: list[Answer] = [{}]
-        self.respond: Callable[[Seen], Awaitable[Answer | None]] | None = None
+        self.respond = respond
         self.active = self.most_active = 0
-        self._runner: web.AppRunner | None = None
-        self._port = 0
-        self._work: set[asyncio.Task[Answer | None]] = set()
 
     def script(self, *answers: Answer) -> None:
         self.answers = list(answers)
 
     @property
-    def base_url(self) -> str:
-        return f"http://{self.host}:{self._port}"
+    def targets(self) -> list[str]:
+        return [seen.target for seen in self.seen]
 
-    async def __aenter__(self) -> Self:
-        app = web.Application(client_max_size=2**30)
-        app.router.add_route("*", "/{rest:.*}", self._handle)
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0)
-        await self._runner.setup()
-        site = web.TCPSite(self._runner, self.host, 0)
-        await site.start()
-        self._port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        assert self._runner is not None
-        for work in list(self._work):
-            work.cancel()
-        await self._runner.cleanup()
-
-    async def _handle(self, request: web.Request) -> web.StreamResponse:
-        seen = Seen(request.method, request.raw_path, request.headers, await request.read())
+    async def _handle(self, exchange: Exchange) -> None:
+        seen = Seen(exchange.method, exchange.target, exchange.all_headers, exchange.body)
         self.seen.append(seen)
         self.active += 1
         self.most_active = max(self.most_active, self.active)
         try:
-            answer = await self._answer(seen) if self.respond else None
-        except asyncio.CancelledError:
-            answer = 500
+            answer = self.respond(seen) if self.respond else None
+            if inspect.isawaitable(answer):
+                answer = await answer
         finally:
             self.active -= 1
         if answer is None:
             answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
-        return as_response(answer)
-
-    async def _answer(self, seen: Seen) -> Answer | None:
-        assert self.respond is not None
-        work = asyncio.ensure_future(self.respond(seen))
-        self._work.add(work)
-        work.add_done_callback(self._work.discard)
-        return await work
+        status, body, headers = _parts(answer)
+        await exchange.reply(body, status, headers)
 
 
-def as_response(answer: Answer) -> web.Response:
+def _parts(answer: Answer) -> tuple[int, bytes, list[str]]:
     if isinstance(answer, int):
-        return web.Response(status=answer)
+        return answer, b"", []
     if isinstance(answer, dict):
-        return web.Response(body=json.dumps(answer).encode(), content_type="application/json")
-    return web.Response(status=answer.status, body=answer.body, headers=answer.headers)
+        return 200, json.dumps(answer).encode(), ["Content-Type: application/json"]
+    if isinstance(answer, Reply):
+        return answer.status, answer.body, ["Content-Type: application/json"]
+    assert answer.body is None or isinstance(answer.body, bytes)
+    headers = [f"{name}: {value}" for name, value in answer.headers.items()]
+    return answer.status, answer.body or b"", headers
 
 
 def refusal(status: int, code: str = "Code", **headers: str) -> web.Response:

@@ -156,7 +156,7 @@ def started(
 
 def until(condition: Callable[[], object]) -> None:
     """Wait for another process."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not condition():
         assert time.monotonic() < deadline, "it did not come"
         time.sleep(0.01)
@@ -192,7 +192,7 @@ class Terminal:
 
     def read_until(self, text: str) -> None:
         """Read until a text was shown."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         while text not in self.raw:
             assert time.monotonic() < deadline, self.raw
             if not self._read():
@@ -203,7 +203,7 @@ class Terminal:
         while self._read():
             pass
         os.close(self._ours)
-        return self.child.wait(30)
+        return self.child.wait()
 
     @property
     def lines(self) -> list[str]:
@@ -212,7 +212,7 @@ class Terminal:
         return [line for line in found if line.strip()]
 
     def _read(self) -> bool:
-        ready, _, _ = select.select([self._ours], [], [], 30)
+        ready, _, _ = select.select([self._ours], [], [], 120)
         assert ready, self.raw
         data = b""
         with suppress(OSError):  # Linux says so when the other end is closed

@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 import attrs
-import pytest
 from aiohttp import web
 
 from itwin_async import RetryPolicy, Session, Timeout, TokenProvider
@@ -65,9 +64,6 @@ async def running(
     grace: float = 0.2,
 ) -> AsyncIterator[Backend]:
     """Run an example backend on a free port."""
-    if framework == "fastapi":
-        pytest.importorskip("fastapi")
-        pytest.importorskip("uvicorn")
     connector = aiohttp.TCPConnector()
     sessions: list[Session] = []
 
