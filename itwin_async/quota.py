@@ -16,7 +16,10 @@ def _fitting(quota: Quota, attribute: attrs.Attribute[float], value: object) -> 
 
 
 def _few(requests: object) -> float:
-    return max(1.0, requests * 0.04) if isinstance(requests, int | float) else 1.0
+    try:
+        return max(1.0, requests * 0.04) if isinstance(requests, int | float) else 1.0
+    except OverflowError:
+        return 1.0  # the number itself is refused
 
 
 @attrs.frozen

@@ -9,8 +9,11 @@ from contextlib import AsyncExitStack
 import aiohttp
 import pytest
 from doubles import CannedServer, FakeClock, Handler, RawServer
+from hypothesis import settings
 
 pytest_plugins = ["pytester"]
+
+settings.register_profile("long", max_examples=5_000, deadline=None)
 
 
 @pytest.fixture

@@ -33,6 +33,7 @@ _TLS = (
     aiohttp.ClientConnectorSSLError,
     aiohttp.ServerFingerprintMismatch,
 )
+_NO_CONTENT = 204
 # The texts of these may quote what was sent or received, headers included.
 _LOST: dict[type[Exception], str] = {
     TimeoutError: "no complete answer in time",
@@ -192,7 +193,7 @@ async def _success(
     authorization: Authorization | None,
 ) -> Response:
     body, links = b"", None
-    if answer.status != 204 and request.method != "HEAD":  # noqa: PLR2004 - No Content
+    if answer.status != _NO_CONTENT and request.method != "HEAD":
         body = await _read(answer, client, connection)
         if "json" in answer.headers.get("Content-Type", "json"):
             links = closing_links(body)

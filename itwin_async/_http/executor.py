@@ -69,7 +69,10 @@ class _Call:
         client = self.client
         slots, limiter = client.slots, client.limiter
         self.number += 1
-        await self._authorize()
+        if self.credentials.is_fixed:
+            self.authorization = self.credentials.fixed
+        else:
+            await self._authorize()
         if not limiter.open or not slots.take_now():
             await self._wait_for_turn()
             await self._authorize_again()
@@ -109,9 +112,7 @@ class _Call:
 
     async def _authorize(self) -> None:
         credentials = self.credentials
-        if credentials.is_fixed:
-            self.authorization = credentials.fixed
-        elif self.renewed is not None:
+        if self.renewed is not None:
             self.authorization = self.renewed
         else:
             self.client.ready()

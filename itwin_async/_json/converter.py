@@ -92,19 +92,32 @@ def _accepts(check: Callable[[Any], bool], part: Any) -> bool:
 
 
 def to_dict(model: attrs.AttrsInstance) -> dict[str, object]:
-    """Write a model with the platform's names and plain values, ready for JSON."""
+    """
+    Write a model with the platform's names and plain values, ready for JSON.
+
+    Members that are ``None`` are left out: the platform may never have sent them.
+    """
     return cast("dict[str, object]", converter.unstructure(model))
 
 
 def from_dict(cls: type[T], value: Mapping[str, object]) -> T:
     """
-    Read a model from a mapping with the platform's names.
+    Read a model from a mapping with the platform's names; members it does not know are ignored.
 
     Raises:
-        DecodeError: a member has a wrong type.
+        DecodeError: a member has a wrong type, or is spelled as the attribute instead.
 
     """
+    if attrs.has(cls) and isinstance(cast("object", value), Mapping):
+        _check_spelling(cls, value)
     return structure(converter, value, cls, "$")
+
+
+def _check_spelling(cls: Any, value: Mapping[str, object]) -> None:
+    known = _wire_names(cls)
+    for name, wire in known.items():
+        if name in value and name not in known.values():
+            raise DecodeError(f"{name} is the attribute's name; the platform's is {wire}")
 
 
 def structure(target: Converter, value: object, cls: type[T], path: str) -> T:
@@ -197,7 +210,10 @@ def _register(target: Converter) -> None:
     target.register_structure_hook_factory(_is_list, lambda cls: _list_hook(cls, target))
     target.register_structure_hook_factory(attrs.has, lambda cls: _model_hook(cls, target))
     target.register_unstructure_hook_factory(
-        attrs.has, lambda cls: make_dict_unstructure_fn(cls, target, **_renames(cls))
+        attrs.has,
+        lambda cls: make_dict_unstructure_fn(
+            cls, target, _cattrs_omit_if_default=True, **_renames(cls)
+        ),
     )
 
 
@@ -233,9 +249,13 @@ def _model_hook(cls: Any, target: Converter) -> Callable[[Any, Any], Any]:
 
 
 def _renames(cls: Any, *, lower: bool = False) -> dict[str, Any]:
-    spelling = SPELLINGS.get(cls, {})
-    names = {f.name: spelling.get(f.name, wire_name(f.name)) for f in attrs.fields(cls)}
+    names = _wire_names(cls)
     return {name: override(rename=wire.lower() if lower else wire) for name, wire in names.items()}
+
+
+def _wire_names(cls: Any) -> dict[str, str]:
+    spelling = SPELLINGS.get(cls, {})
+    return {f.name: spelling.get(f.name, wire_name(f.name)) for f in attrs.fields(cls)}
 
 
 converter = Converter()

@@ -15,7 +15,7 @@ from itwin_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from itwin_async.emulator.hosting import HostedInLoop
-    from itwin_async.emulator.limits import RateLimit
+    from itwin_async.emulator.rate_limits import RateLimit
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 _PLATFORM = "https://api.bentley.com"
@@ -33,7 +33,7 @@ class _RateLimitType(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> RateLimit:
-        from itwin_async.emulator.serve import rate_limit
+        from itwin_async.emulator.command import rate_limit
 
         try:
             return rate_limit(str(value))
@@ -96,7 +96,7 @@ def emulator(*, openapi: bool, **wishes: object) -> None:
     and what it was asked.
     """
     if openapi:
-        from itwin_async.emulator.openapi import openapi as document
+        from itwin_async.emulator.platform.openapi import openapi as document
 
         click.echo(msgspec.json.format(msgspec.json.encode(document()), indent=2))
         return
@@ -107,7 +107,7 @@ def emulator(*, openapi: bool, **wishes: object) -> None:
         raise click.UsageError("--target says what --record records")
 
     async def main() -> None:
-        from itwin_async.emulator.serve import serve
+        from itwin_async.emulator.command import serve
 
         hosted = _hosted(_Wishes(**wishes))  # type: ignore[arg-type]
         try:

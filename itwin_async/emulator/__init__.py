@@ -1,23 +1,26 @@
-"""A local iTwin Platform for tests and trials; it knows nothing of the client."""
+"""A local iTwin Platform for tests and trials, independent of the client."""
 
-from itwin_async.emulator.cassette import Cassette, CassetteError
 from itwin_async.emulator.clock import EmulatorClock
-from itwin_async.emulator.evidence import RecordedRequest
-from itwin_async.emulator.faults import Fault, FaultError
-from itwin_async.emulator.limits import RateLimit
-from itwin_async.emulator.oauth import OAuthClient, TokenRequest
-from itwin_async.emulator.record import Recorder, Replay, ReplayThread
-from itwin_async.emulator.records import (
+from itwin_async.emulator.faults.plan import Fault, FaultError
+from itwin_async.emulator.platform.routes import ServedOperation
+from itwin_async.emulator.platform.served import SERVED
+from itwin_async.emulator.rate_limits import RateLimit
+from itwin_async.emulator.recording.cassette import Cassette, CassetteError
+from itwin_async.emulator.recording.recorder import Recorder
+from itwin_async.emulator.recording.replay import Replay, ReplayThread
+from itwin_async.emulator.request_log import RecordedRequest
+from itwin_async.emulator.server import Emulator, EmulatorThread
+from itwin_async.emulator.signin.oauth import OAuthClient, TokenRequest
+from itwin_async.emulator.world.records import (
     Extent,
     IModelRecord,
     ITwinRecord,
     TagRecord,
     UserRecord,
 )
-from itwin_async.emulator.server import Emulator, EmulatorThread
-from itwin_async.emulator.state import World
+from itwin_async.emulator.world.state import World
 
-__all__ = [
+__all__ = [  # noqa: RUF022 - sorted as sorted() does
     "Cassette",
     "CassetteError",
     "Emulator",
@@ -34,6 +37,8 @@ __all__ = [
     "Recorder",
     "Replay",
     "ReplayThread",
+    "SERVED",
+    "ServedOperation",
     "TagRecord",
     "TokenRequest",
     "UserRecord",

@@ -4,6 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from itwin_async.emulator.serve import main
+from itwin_async.emulator.command import main
 
 sys.exit(main())

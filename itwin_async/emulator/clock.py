@@ -1,4 +1,4 @@
-"""The emulator's own time, which a test may move."""
+"""The emulator's time, which a test may move."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ class EmulatorClock:
     A clock that starts at real time and runs, unless it is frozen.
 
     Args:
-        start: seconds since the epoch at which it starts; the real time when absent.
-        frozen: whether it stands still between calls of `advance` and `set`.
+        start: seconds since the epoch at which it starts; the real time when None.
+        frozen: whether only `advance` and `set` move it.
 
     """
 
@@ -21,9 +21,7 @@ class EmulatorClock:
         self.reset()
 
     def reset(self) -> None:
-        """
-        Go back to the time of the beginning, or to the real time, running or frozen as it was.
-        """
+        """Return to the time and the state of the beginning."""
         start, self._frozen = self._start
         self._base = time.time() if start is None else start
         self._origin = time.monotonic()
@@ -35,37 +33,13 @@ class EmulatorClock:
         return self._base + time.monotonic() - self._origin
 
     def advance(self, seconds: float) -> float:
-        """
-        Move the clock.
-
-        Args:
-            seconds: how far ahead; a negative number moves it back.
-
-        Returns:
-            The new time in seconds since the epoch.
-
-        Raises:
-            ValueError: no calendar has that moment.
-
-        """
+        """Move the clock forward, or back if negative, and return the new time."""
         _check(self.now() + seconds)
         self._base += seconds
         return self.now()
 
     def set(self, moment: float | datetime) -> float:
-        """
-        Put the clock to a moment.
-
-        Args:
-            moment: seconds since the epoch, or an aware datetime.
-
-        Returns:
-            The new time in seconds since the epoch.
-
-        Raises:
-            ValueError: no calendar has that moment.
-
-        """
+        """Set the clock to seconds since the epoch or an aware datetime; return the new time."""
         seconds = moment.timestamp() if isinstance(moment, datetime) else float(moment)
         _check(seconds)
         self._base = seconds
@@ -73,7 +47,7 @@ class EmulatorClock:
         return self.now()
 
     def freeze(self) -> None:
-        """Stop the clock where it is."""
+        """Stop the clock."""
         self._base = self.now()
         self._frozen = True
 
@@ -82,13 +56,7 @@ class EmulatorClock:
         return datetime.fromtimestamp(self.now(), UTC)
 
     def stamp(self, digits: int = 7) -> str:
-        """
-        Return the time as the platform writes it.
-
-        Args:
-            digits: fraction digits, 3 or 7.
-
-        """
+        """Return the time as the platform writes it, with 3 or 7 fraction digits."""
         return stamp(self.utcnow(), digits)
 
 
@@ -96,17 +64,10 @@ def _check(seconds: float) -> None:
     try:
         datetime.fromtimestamp(seconds, UTC)
     except (ValueError, OverflowError, OSError):
-        raise ValueError(f"{seconds} seconds since 1970 are beyond any calendar") from None
+        raise ValueError(f"{seconds} seconds since the epoch are out of range") from None
 
 
 def stamp(moment: datetime, digits: int = 7) -> str:
-    """
-    Write a moment in UTC with a given number of fraction digits.
-
-    Args:
-        moment: an aware datetime.
-        digits: 3 or 7; the seventh digit is always zero.
-
-    """
+    """Write a moment in UTC with 3 or 7 fraction digits; the seventh is always zero."""
     text = moment.astimezone(UTC).isoformat(timespec="microseconds")
     return f"{text[:26]}0"[: 20 + digits] + "Z"

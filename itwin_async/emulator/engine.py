@@ -1,80 +1,53 @@
-"""The platform itself: one request in, one answer out, without a network."""
+"""The platform without a network: one request in, one response out."""
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING
 
 import attrs
 
-from itwin_async.emulator import errors
-from itwin_async.emulator.access import Access, Caller
-from itwin_async.emulator.evidence import RecordedRequest, scrub
-from itwin_async.emulator.exchange import Answer, Call, Query
-from itwin_async.emulator.faults import FaultBook, SetFault
-from itwin_async.emulator.limits import Limiter, RateLimit
-from itwin_async.emulator.paging import LinkStyle
-from itwin_async.emulator.routes import accepts, find_route
-from itwin_async.emulator.signin import SignIn, is_sign_in
-from itwin_async.emulator.tampering import refuse_token, tamper
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from itwin_async.emulator.clock import EmulatorClock
-    from itwin_async.emulator.state import World
-
-
-@attrs.frozen(kw_only=True)
-class Request:
-    """
-    A request as it came in.
-
-    Args:
-        method: the HTTP method.
-        target: path and query as they were sent.
-        headers: names in any case.
-        body: the bytes that came with it.
-        origin: scheme and host that it was sent to.
-        epoch: how often the emulator had been reset when it came; it is of no time when absent.
-
-    """
-
-    method: str
-    target: str
-    headers: Mapping[str, str]
-    body: bytes = b""
-    origin: str = ""
-    epoch: int | None = None
-
-    @property
-    def path(self) -> str:
-        """The path as it was sent."""
-        return self.target.partition("?")[0]
-
-    @property
-    def query(self) -> str:
-        """The query as it was sent."""
-        return self.target.partition("?")[2]
+from itwin_async.emulator.clock import EmulatorClock
+from itwin_async.emulator.faults.effects import Effects
+from itwin_async.emulator.faults.plan import FaultPlan, SetFault
+from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.platform.links import LinkStyle
+from itwin_async.emulator.platform.served import ROUTER
+from itwin_async.emulator.rate_limits import RateLimit, RateLimiter
+from itwin_async.emulator.request_log import RecordedRequest, RequestLog
+from itwin_async.emulator.requests import Query, Request
+from itwin_async.emulator.responses import Response
+from itwin_async.emulator.signin.server import SignIn, is_sign_in
+from itwin_async.emulator.signin.tokens import Caller, Tokens
+from itwin_async.emulator.world.state import World
 
 
 class OutdatedError(Exception):
-    """The emulator was reset while a request waited; what it wanted is of a world that is gone."""
+    """The emulator was reset while a request waited."""
+
+
+@attrs.define
+class RunningRequest:
+    """A request with its entry in the log, its caller (or the 401 that they get) and fault."""
+
+    request: Request
+    record: RecordedRequest
+    caller: Caller | Response
+    fault: SetFault | None
 
 
 class Engine:
     """
-    World, tokens, limits, faults and evidence of one emulator. Its methods may be called from any
-    thread.
+    World, tokens, limits, faults and request log of one emulator, for any thread.
 
     Args:
         world: what it starts with.
         clock: its time.
         rate_limit: how many calls are allowed.
         style: how links are written.
-        strict: whether requests that the platform would refuse are collected.
+        strict: whether violations are collected.
         keep: how many requests are remembered at least.
-        any_token: whether a token that nobody made is good, for a user of its own.
+        any_token: whether an unknown token is valid, for a user of its own.
 
     """
 
@@ -93,26 +66,22 @@ class Engine:
         self.world = world
         self.clock = clock
         self.style = style or LinkStyle()
-        self.strict = strict
-        self.access = Access(clock, any_token=any_token)
-        self.sign_in = SignIn(self.access, clock)
-        self.limiter = Limiter(rate_limit, clock)
-        self.faults = FaultBook()
-        self.requests: list[RecordedRequest] = []
-        self.request_count = 0
-        self.counts: dict[str, int] = {}
-        self.violations: list[str] = []
+        self.tokens = Tokens(clock, any_token=any_token)
+        self.sign_in = SignIn(self.tokens, clock)
+        self.limiter = RateLimiter(rate_limit, clock)
+        self.faults = FaultPlan()
+        self.log = RequestLog(keep)
         self.epoch = 0
         self._start = world.copy()
         self._limit = rate_limit
-        self._keep = keep
+        self._strict = strict
 
     def reset(self, world: World | None = None) -> None:
         """
         Go back to the beginning.
 
         Args:
-            world: what it shall begin with from now on; what it began with when absent.
+            world: what it begins with from now on; what it began with when None.
 
         """
         with self.lock:
@@ -121,121 +90,75 @@ class Engine:
                 self._start = world.copy()
             self.world = self._start.copy()
             self.clock.reset()
-            self.access.reset()
-            self.limiter.limit = self._limit
+            self.tokens.reset()
             self.sign_in.reset()
-            self.limiter.reset()
-            self.faults.clear()
-            self.requests.clear()
-            self.request_count = 0
-            self.counts.clear()
-            self.violations.clear()
+            self.limiter.reset(self._limit)
+            self.faults.entries.clear()
+            self.log.clear()
+            self.log.violations.clear()
 
-    def begin(self, request: Request) -> tuple[RecordedRequest, SetFault | None, Caller | Answer]:
-        """
-        Write a request down, find out who calls and which fault applies.
-
-        Raises:
-            OutdatedError: the emulator was reset since the request came.
-
-        """
+    def begin(self, request: Request) -> RunningRequest:
+        """Log a request and find its caller and fault; OutdatedError if a reset came between."""
         with self.lock:
             self._check(request)
-            caller = self.access.check(request.headers.get("Authorization"), self.world)
+            caller = self.tokens.check(request.headers.get("Authorization"), self.world)
             user = caller.user.name if isinstance(caller, Caller) else None
-            record = RecordedRequest(
-                method=request.method,
-                path=request.path,
-                query=request.query,
-                headers=scrub(request.headers),
-                time=self.clock.now(),
-                user=user,
-                body=request.body,
-            )
+            record = RecordedRequest.of(request, time=self.clock.now(), user=user)
             signing_in = is_sign_in(request.path)
             if not signing_in:
-                self._remember(record)
+                self.log.add(record)
             fault = self.faults.pick(request.method, request.path, user, signing_in=signing_in)
             if fault is not None:
                 record.fault = fault.fault.describe()
-            return record, fault, caller
+            return RunningRequest(request, record, caller, fault)
 
-    def work(self, request: Request, caller: Caller | Answer, entry: SetFault | None) -> Answer:
-        """
-        Return what the platform answers, and what a fault makes of it.
-
-        Raises:
-            OutdatedError: the emulator was reset since the request came.
-
-        """
+    def work(self, running: RunningRequest) -> Response:
+        """Return the response after a fault's effects; OutdatedError if a reset came between."""
         with self.lock:
-            self._check(request)
-            fault = None if entry is None else entry.fault
-            user = caller.user.name if isinstance(caller, Caller) else None
-            if fault is not None and fault.status is not None:
-                answer = errors.for_status(fault.status, request.path, {})
-                return tamper(answer, fault, self, request, user)
-            if fault is not None and fault.expire_continuation:
-                refusal = refuse_token(request)
-                if refusal is not None:
-                    return tamper(refusal, fault, self, request, user)
-            if is_sign_in(request.path):
-                answer = self.sign_in.answer(request, self.world)
-            else:
-                answer = self._answer(request, caller)
-            if answer.refused and self.strict:
-                query = f"?{request.query}" if request.query else ""
-                line = f"{request.method} {request.path}{query}: {answer.refused}"
-                self.violations.append(line)
-            if fault is not None:
-                answer = tamper(answer, fault, self, request, user)
-            return answer
+            self._check(running.request)
+            if running.fault is None:
+                return self._respond(running)
+            effects = Effects(running.fault.fault, running.request, running.record.user)
+            response = effects.instead() or self._respond(running)
+            response = effects.apply(response, self.style)
+            effects.churn(self.world, self.clock)
+            return response
 
     def _check(self, request: Request) -> None:
         if request.epoch not in {None, self.epoch}:
             raise OutdatedError
 
-    def _remember(self, record: RecordedRequest) -> None:
-        if len(self.requests) >= 2 * self._keep:
-            del self.requests[: self._keep]
-        self.requests.append(record)
-        self.request_count += 1
+    def _respond(self, running: RunningRequest) -> Response:
+        request = running.request
+        if is_sign_in(request.path):
+            response = self.sign_in.respond(request, self.world)
+        else:
+            response = self._platform(request, running.caller)
+        if response.violation and self._strict:
+            self.log.violations.append(f"{request}: {response.violation}")
+        return response
 
-    def _answer(self, request: Request, caller: Caller | Answer) -> Answer:
-        found = find_route(request.method, request.path)
-        if found is None:
-            return errors.resource_not_found()
+    def _platform(self, request: Request, caller: Caller | Response) -> Response:
+        found = ROUTER.find(request.method, request.path)
+        if isinstance(found, Response):
+            return found
         route, params = found
-        operation = f"{route.method} {route.pattern}"
-        self.counts[operation] = self.counts.get(operation, 0) + 1
-        if not accepts(request.headers.get("Accept"), route):
-            return errors.resource_not_found()
-        if isinstance(caller, Answer):
+        self.log.count_operation(str(route))
+        if not route.accepts(request.headers.get("Accept")):
+            return errors.RESOURCE_NOT_FOUND
+        if isinstance(caller, Response):
             return caller
-        wait, remaining = self.limiter.take(caller.client, route.api)
+        wait, remaining = self.limiter.take(caller.client, route.api.name)
         limits = self.limiter.headers(wait, remaining)
         if wait:
-            return errors.too_many_requests(request.path, limits)
+            return route.api.too_many_requests(limits)
         call = Call(
-            method=request.method,
-            path=request.path,
+            request=request,
             params=params,
             query=Query(request.query),
-            headers=request.headers,
-            full=_prefers_full(request.headers),
-            body=request.body,
             user=caller.user,
-            origin=request.origin,
             world=self.world,
             style=self.style,
             clock=self.clock,
         )
-        answer = route.handler(call)
-        if limits:
-            answer = attrs.evolve(answer, headers={**answer.headers, **limits})
-        return answer
-
-
-def _prefers_full(headers: Mapping[str, str]) -> bool:
-    wishes = headers.get("Prefer", "").lower().replace(" ", "").split(",")
-    return "return=representation" in wishes
+        return route.respond(call).with_headers(limits)

@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import Self
 
 from aiohttp import web
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from aiohttp.web_request import BaseRequest
+from aiohttp.web_request import BaseRequest
 
 _LONGEST_LINE = 1 << 16
 
 
 class Hosted:
-    """Something that answers requests on a port."""
+    """A server of requests on a port."""
 
     _host: str = "127.0.0.1"
     _port: int = 0
@@ -26,15 +22,9 @@ class Hosted:
 
     @property
     def base_url(self) -> str:
-        """
-        Where it listens, without a slash at the end.
-
-        Raises:
-            RuntimeError: it does not run.
-
-        """
+        """The URL that it listens on, without a slash at the end; RuntimeError if not running."""
         if not self._bound:
-            raise RuntimeError("the emulator does not run: enter it with `with` or `async with`")
+            raise RuntimeError("the emulator is not running: enter it with `with` or `async with`")
         host = f"[{self._host}]" if ":" in self._host else self._host
         return f"http://{host}:{self._bound}"
 
@@ -43,7 +33,7 @@ class Hosted:
 
     async def _open(self) -> None:
         if self._runner is not None:
-            raise RuntimeError("the emulator runs already")
+            raise RuntimeError("the emulator is already running")
         server = web.Server(
             self._handle,
             access_log=None,
@@ -70,17 +60,12 @@ class HostedInLoop(Hosted):
     """Listens while an `async with` block runs."""
 
     async def __aenter__(self) -> Self:
-        """Start to listen."""
+        """Start."""
         await self._open()
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop, and drop what is open."""
+    async def __aexit__(self, *_: object) -> None:
+        """Stop, and close all connections."""
         await self._close()
 
 
@@ -92,9 +77,9 @@ class HostedInThread(Hosted):
     _ending: asyncio.Event
 
     def start(self) -> Self:
-        """Start the thread and wait until it listens."""
+        """Start the thread, and wait until it listens."""
         if self._thread is not None:
-            raise RuntimeError("the emulator runs already")
+            raise RuntimeError("the emulator is already running")
         ready = threading.Event()
         failure: list[BaseException] = []
         self._thread = threading.Thread(
@@ -109,7 +94,7 @@ class HostedInThread(Hosted):
         return self
 
     def stop(self) -> None:
-        """Stop the thread and wait for its end."""
+        """Stop the thread, and wait for its end."""
         if self._thread is None or self._loop is None:
             return
         self._loop.call_soon_threadsafe(self._ending.set)
@@ -120,12 +105,7 @@ class HostedInThread(Hosted):
         """Start."""
         return self.start()
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Stop."""
         self.stop()
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from aiohttp import web
+from aiohttp.web_request import BaseRequest
 
 from itwin_async.emulator.clock import EmulatorClock
-from itwin_async.emulator.controls import EmulatorControls
+from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.engine import Engine
-from itwin_async.emulator.gate import Gate
+from itwin_async.emulator.handler import Handler
 from itwin_async.emulator.hosting import Hosted, HostedInLoop, HostedInThread
-from itwin_async.emulator.paging import LinkStyle
-from itwin_async.emulator.state import World
-
-if TYPE_CHECKING:
-    from aiohttp import web
-    from aiohttp.web_request import BaseRequest
-
-    from itwin_async.emulator.limits import RateLimit
+from itwin_async.emulator.platform.links import LinkStyle
+from itwin_async.emulator.rate_limits import RateLimit
+from itwin_async.emulator.world.state import World
 
 
 class _Configured(EmulatorControls, Hosted):
@@ -58,12 +54,12 @@ class _Configured(EmulatorControls, Hosted):
             keep=keep_requests,
             any_token=any_token,
         )
-        self._gate = Gate(self, self._engine, latency=latency, compress=compress)
+        self._handler = Handler(self, self._engine, latency=latency, compress=compress)
         self._host = host
         self._port = port
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
-        return await self._gate.handle(incoming)
+        return await self._handler.handle(incoming)
 
 
 class Emulator(_Configured, HostedInLoop):
@@ -79,16 +75,16 @@ class Emulator(_Configured, HostedInLoop):
         host: the address to listen on.
         port: the port; 0 picks one.
         rate_limit: how many calls are allowed.
-        latency: seconds that every answer takes.
-        strict: whether `violations` collects what the platform would have refused.
+        latency: seconds before each response.
+        strict: whether `violations` collects requests that the platform would refuse.
         clock: the emulator's time.
-        links_origin: scheme and host of all links; those that the request named when absent.
+        links_origin: scheme and host of all links; those of the request when None.
         next_on_last_page: whether lists send a `next` although nothing follows.
-        null_links: whether missing links are sent as null; each API's own habit when absent.
-        escape_ampersand: whether bodies carry `\u0026` in place of `&`.
-        hostile_tokens: whether continuation tokens break when not sent back as they are.
+        null_links: whether missing links are sent as null; as each API does when None.
+        escape_ampersand: whether bodies have `\u0026` instead of `&`.
+        hostile_tokens: whether continuation tokens break when they are not sent unchanged.
         compress: whether bodies are compressed for clients that accept gzip.
-        any_token: whether a token that nobody made is good, for a user of its own.
+        any_token: whether an unknown token is valid, for a user of its own.
         keep_requests: how many requests are remembered at least.
 
     """
@@ -98,6 +94,6 @@ class EmulatorThread(_Configured, HostedInThread):
     """
     A local iTwin Platform in a thread with an event loop of its own.
 
-    It serves tests without a loop, tests with any loop, and other processes alike. All its methods
-    may be called from any thread. It takes what `Emulator` takes.
+    It serves tests with and without a loop, and other processes. Its methods may be called from any
+    thread. It takes what `Emulator` takes.
     """

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
-from itwin_async.emulator.evidence import times_in_words
+from itwin_async.emulator.request_log import times_in_words
 
 if TYPE_CHECKING:
     from itwin_async.emulator import Emulator, EmulatorThread, RecordedRequest

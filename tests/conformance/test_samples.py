@@ -67,7 +67,10 @@ def _faithful(sample: object, ours: object, place: str = "$") -> Iterator[str]:
     """Name what a model lost or changed."""
     if isinstance(sample, dict) and isinstance(ours, dict):
         for key, value in sample.items():
-            if key not in ours:
+            if value is None:
+                if ours.get(key) is not None:
+                    yield f"{place}.{key} is {ours[key]}, not null"
+            elif key not in ours:
                 yield f"{place}.{key} is lost"
             else:
                 yield from _faithful(value, ours[key], f"{place}.{key}")

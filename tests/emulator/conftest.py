@@ -48,7 +48,7 @@ class Caller:
     def as_user(self, token: str | None) -> Caller:
         return Caller(self.session, self.base_url, token)
 
-    async def walk(self, target: str, key: str, **options: Any) -> list[list[dict[str, Any]]]:
+    async def all_pages(self, target: str, key: str, **options: Any) -> list[list[dict[str, Any]]]:
         pages: list[list[dict[str, Any]]] = []
         following: str | None = target
         while following is not None:

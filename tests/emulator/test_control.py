@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from itwin_async.emulator import Emulator
-from itwin_async.emulator.serve import main, rate_limit
+from itwin_async.emulator.command import main, rate_limit
 
 from .conftest import Caller
 
@@ -78,7 +78,8 @@ async def test_state_and_world(call: Caller, control: Caller, emulator: Emulator
     made = await control("POST", "/_emulator/world", json=world)
     assert (made.status, made.json) == (201, {"itwins": 13, "imodels": 301})
     wrong = await control("POST", "/_emulator/world", json={"odd": 1})
-    assert (wrong.status, wrong.json["error"]["message"]) == (400, "the world has no member 'odd'")
+    assert wrong.status == 400
+    assert "odd" in wrong.json["error"]["message"]
     kept = (await control("POST", "/_emulator/snapshots", json={})).json
     await control("POST", "/_emulator/reset")
     assert len(emulator.state.itwins) == 12

@@ -158,9 +158,9 @@ async def test_next_on_the_last_page(session: aiohttp.ClientSession, by_token: b
         call = Caller(session, emulator.base_url, emulator.token)
         itwin_id = next(iter(emulator.state.itwins))
         more = "&$continuationToken=" if by_token else ""
-        pages = await call.walk(f"/imodels/favorites?iTwinId={itwin_id}{more}", "iModels")
+        pages = await call.all_pages(f"/imodels/favorites?iTwinId={itwin_id}{more}", "iModels")
         assert [len(page) for page in pages] == [25, 0]
-        pages = await call.walk(LIST, "iTwins")
+        pages = await call.all_pages(LIST, "iTwins")
         assert [len(page) for page in pages] == [10, 0]
         reply = await call("GET", LIST)
         assert reply.json["_links"]["prev"] == reply.json["_links"]["self"]
@@ -190,7 +190,7 @@ async def test_hostile_tokens(session: aiohttp.ClientSession) -> None:
         call = Caller(session, emulator.base_url, emulator.token)
         itwin_id = next(iter(emulator.state.itwins))
         target = f"/imodels/favorites?iTwinId={itwin_id}&$top=10&$continuationToken="
-        pages = await call.walk(target, "iModels")
+        pages = await call.all_pages(target, "iModels")
         assert [len(page) for page in pages] == [10, 10, 5]
         link = (await call("GET", target)).json["_links"]["next"]["href"]
         assert "%2B" in link
@@ -221,7 +221,7 @@ async def test_links_name_the_host_that_was_asked(call: Caller, emulator: Emulat
 
 async def test_it_does_not_run() -> None:
     emulator = Emulator()
-    with pytest.raises(RuntimeError, match="does not run"):
+    with pytest.raises(RuntimeError, match="not running"):
         _ = emulator.base_url
 
 

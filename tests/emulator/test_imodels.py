@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 
+import aiohttp
 import pytest
 
 from itwin_async.emulator import Emulator, Extent
@@ -48,9 +49,9 @@ async def test_full_page(call: Caller, itwin_id: str) -> None:
 async def test_both_modes_give_the_same_list(
     call: Caller, itwin_id: str, emulator: Emulator, start: str, top: int
 ) -> None:
-    pages = await call.walk(favorites(itwin_id, f"&$top={top}{start}"), "iModels")
+    pages = await call.all_pages(favorites(itwin_id, f"&$top={top}{start}"), "iModels")
     ids = [row["id"] for page in pages for row in page]
-    assert ids == [record.id for record in emulator.state.shelves[itwin_id]]
+    assert ids == [record.id for record in emulator.state.imodels_of(itwin_id)]
     assert [len(page) for page in pages] == [min(top, 25 - begin) for begin in range(0, 25, top)]
 
 
@@ -150,7 +151,7 @@ async def test_unknown_imodel(call: Caller, method: str, list_name: str, imodel_
 
 
 async def test_favorites_come_and_go(call: Caller, emulator: Emulator, itwin_id: str) -> None:
-    ids = [record.id for record in emulator.state.shelves[itwin_id]]
+    ids = [record.id for record in emulator.state.imodels_of(itwin_id)]
     removed = await call("DELETE", f"/imodels/favorites/{ids[3]}")
     assert (removed.status, removed.text) == (204, "")
     assert (await call("DELETE", f"/imodels/favorites/{ids[3].upper()}")).status == 204
@@ -167,7 +168,7 @@ async def test_users_have_lists_of_their_own(
     call: Caller, emulator: Emulator, itwin_id: str
 ) -> None:
     ana, stranger = call.as_user(emulator.token_for("ana")), call.as_user("any token at all")
-    target = emulator.state.shelves[itwin_id].at(4).id
+    target = emulator.state.imodels_of(itwin_id)[4].id
     assert (await ana("GET", favorites(itwin_id))).json["iModels"] == []
     await ana("PUT", f"/imodels/favorites/{target}")
     rows = (await ana("GET", favorites(itwin_id))).json["iModels"]
@@ -194,7 +195,7 @@ async def test_recents_newest_first_and_at_most_25(
     assert (await ana("DELETE", f"/imodels/recents/{newest[0]}")).status == 204
     assert len((await ana("GET", recents)).json["iModels"]) == 24
     assert (await ana("GET", f"/imodels/recents?iTwinId={itwin_id}")).json["iModels"] == []
-    pages = await ana.walk(recents + "&$top=5", "iModels")
+    pages = await ana.all_pages(recents + "&$top=5", "iModels")
     assert [len(page) for page in pages] == [5, 5, 5, 5, 4]
 
 
@@ -223,20 +224,47 @@ async def test_wrong_accept_is_a_404_of_the_gateway(
 @pytest.mark.parametrize(
     ("method", "path"),
     [
-        ("GET", "/imodels/favorites/x"),
         ("PUT", "/imodels/favorites/"),
+        ("DELETE", "/imodels/favorites/"),
+        ("DELETE", "/imodels/"),
+        ("PUT", "/imodels/favorites//"),
         ("PUT", "/imodels/favorites/a/b"),
-        ("POST", "/imodels/favorites/" + UNKNOWN),
-        ("PATCH", "/imodels/recents/x"),
+        ("GET", "/itwins//account"),
+        ("GET", "/itwins/exports/account"),
+        ("GET", "/itwins/exports"),
+        ("PATCH", "/itwins/exports/"),
         ("GET", "/unknown"),
-        ("HEAD", "/itwins/favorites"),
     ],
 )
-async def test_unknown_operations(call: Caller, method: str, path: str) -> None:
-    reply = await call(method, path)
-    assert reply.status == 404
-    if method != "HEAD":
-        assert error_of(reply)["code"] == "ResourceNotFound"
+async def test_unknown_paths(session: aiohttp.ClientSession, method: str, path: str) -> None:
+    async with Emulator(strict=True) as emulator:
+        reply = await Caller(session, emulator.base_url, emulator.token)(method, path)
+        assert (reply.status, error_of(reply)["code"]) == (404, "ResourceNotFound")
+        assert [line.split(":")[0] for line in emulator.violations] == [f"{method} {path}"]
+        assert emulator.counts == {}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("GET", "/imodels/favorites/x", "DELETE, PUT"),
+        ("POST", "/imodels/favorites/" + UNKNOWN, "DELETE, PUT"),
+        ("PATCH", "/imodels/recents/x", "DELETE, POST"),
+        ("DELETE", "/imodels", "GET, POST"),
+        ("DELETE", "/imodels/favorites", "GET"),
+        ("PUT", "/itwins/myprimaryaccount", "GET"),
+        ("DELETE", f"/itwins/recents/{UNKNOWN}", "POST"),
+        ("GET", "/itwins/favorites/account", "DELETE, POST"),
+        ("HEAD", "/itwins/favorites", "GET"),
+    ],
+)
+async def test_methods_that_are_not_allowed(
+    session: aiohttp.ClientSession, method: str, path: str, allowed: str
+) -> None:
+    async with Emulator(strict=True) as emulator:
+        reply = await Caller(session, emulator.base_url, emulator.token)(method, path)
+        assert (reply.status, reply.headers["Allow"]) == (405, allowed)
+        assert len(emulator.violations) == 1
 
 
 async def test_paths_in_any_case_and_with_a_slash(call: Caller, itwin_id: str) -> None:
@@ -291,13 +319,13 @@ async def test_create_refuses_with_all_details(call: Caller) -> None:
 
 
 async def test_list_filters_and_order(call: Caller, emulator: Emulator, itwin_id: str) -> None:
-    shelf = list(emulator.state.shelves[itwin_id])
+    shelf = list(emulator.state.imodels_of(itwin_id))
     found = await call("GET", f"/imodels?iTwinId={itwin_id}&$search=TERRAIN")
     assert [row["id"] for row in found.json["iModels"]] == [
         record.id for record in shelf if "terrain" in f"{record.name} {record.description}".lower()
     ]
     ordered = f"/imodels?iTwinId={itwin_id}&$orderBy=name%20desc&$top=4&$continuationToken="
-    pages = await call.walk(ordered, "iModels")
+    pages = await call.all_pages(ordered, "iModels")
     names = [row["displayName"] for page in pages for row in page]
     assert names == sorted((record.name for record in shelf), reverse=True)
     wrong = await call("GET", f"/imodels?iTwinId={itwin_id}&$orderBy=colour&state=odd")
@@ -324,7 +352,7 @@ async def test_list_filters_and_order(call: Caller, emulator: Emulator, itwin_id
 async def test_update_refuses(
     call: Caller, emulator: Emulator, itwin_id: str, body: dict[str, object], targets: list[str]
 ) -> None:
-    record = emulator.state.shelves[itwin_id].at(0)
+    record = emulator.state.imodels_of(itwin_id)[0]
     reply = await call("PATCH", f"/imodels/{record.id}", json=body)
     assert (reply.status, error_of(reply)["message"]) == (422, "Cannot update iModel.")
     assert [item["target"] for item in error_of(reply)["details"]] == targets
@@ -332,7 +360,7 @@ async def test_update_refuses(
 
 
 async def test_update(call: Caller, emulator: Emulator, itwin_id: str) -> None:
-    first, second = (emulator.state.shelves[itwin_id].at(row) for row in (0, 1))
+    first, second = (emulator.state.imodels_of(itwin_id)[row] for row in (0, 1))
     path = f"/imodels/{first.id}"
     taken = await call("PATCH", path, json={"name": second.name})
     assert (taken.status, error_of(taken)["code"]) == (409, "iModelExists")
@@ -370,7 +398,7 @@ async def test_create_checks_each_member(
 
 
 async def test_hidden_imodel(call: Caller, emulator: Emulator, itwin_id: str) -> None:
-    record = emulator.state.shelves[itwin_id].at(2)
+    record = emulator.state.imodels_of(itwin_id)[2]
     emulator.deny("demo", record)
     assert (await call("GET", f"/imodels/{record.id}")).status == 404
     assert (await call("PUT", f"/imodels/favorites/{record.id}")).status == 404

@@ -54,8 +54,8 @@ async def test_links(call: Caller) -> None:
 
 
 @pytest.mark.parametrize("top", [1, 3, 10, 1000])
-async def test_walk(call: Caller, emulator: Emulator, top: int) -> None:
-    pages = await call.walk(f"/itwins/favorites?$top={top}&includeInactive=true", "iTwins")
+async def test_all_pages(call: Caller, emulator: Emulator, top: int) -> None:
+    pages = await call.all_pages(f"/itwins/favorites?$top={top}&includeInactive=true", "iTwins")
     assert [row["id"] for page in pages for row in page] == list(emulator.state.itwins)
 
 
@@ -166,11 +166,6 @@ async def test_recents(call: Caller, emulator: Emulator) -> None:
     assert hidden.id not in [row["id"] for row in rows]
 
 
-async def test_recents_have_no_removal(call: Caller, itwin_id: str) -> None:
-    reply = await call("DELETE", f"/itwins/recents/{itwin_id}")
-    assert error_of(reply)["code"] == "ResourceNotFound"
-
-
 async def test_entities(call: Caller, emulator: Emulator) -> None:
     body = {"class": "Thing", "subClass": "Asset", "displayName": "Lock", "number": "L-1"}
     made = await call("POST", "/itwins/", json={**body, "latitude": 51.5, "type": None})
@@ -204,6 +199,26 @@ async def test_create_refuses(call: Caller) -> None:
         ("InvalidValue", "status"),
         ("InvalidValue", "latitude"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "targets"),
+    [
+        ({"class": "Thing", "subClass": "Project"}, ["subClass"]),
+        ({"class": "Endeavor", "subClass": "Asset"}, ["subClass"]),
+        ({"class": "Nothing", "subClass": "Asset"}, ["class"]),
+        ({"class": None, "subClass": "Odd"}, ["class", "subClass"]),
+        ({"class": "Account", "subClass": "Account"}, []),
+    ],
+)
+async def test_class_and_subclass_belong_together(
+    call: Caller, kind: dict[str, object], targets: list[str]
+) -> None:
+    reply = await call("POST", "/itwins", json={"displayName": "x", **kind})
+    if not targets:
+        assert reply.status == 201
+        return
+    assert [item["target"] for item in error_of(reply)["details"]] == targets
 
 
 async def test_my_itwins(call: Caller, emulator: Emulator) -> None:

@@ -11,7 +11,7 @@ from .conftest import V2, Caller, error_of
 
 
 async def test_life_of_a_tag(call: Caller, emulator: Emulator, itwin_id: str) -> None:
-    imodel_id = emulator.state.shelves[itwin_id].at(0).id
+    imodel_id = emulator.state.imodels_of(itwin_id)[0].id
     body = {"displayName": "Night shift", "iTwinId": itwin_id, "iModelId": imodel_id}
     made = await call("POST", "/savedviews/tags", json=body)
     assert made.status == 201

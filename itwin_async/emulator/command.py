@@ -1,0 +1,117 @@
+"""The command `python -m itwin_async.emulator`."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import signal
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from itwin_async.emulator.hosting import HostedInLoop
+from itwin_async.emulator.platform.openapi import openapi
+from itwin_async.emulator.rate_limits import RateLimit
+from itwin_async.emulator.recording.recorder import PLATFORM, Recorder
+from itwin_async.emulator.recording.replay import Replay
+from itwin_async.emulator.server import Emulator
+
+
+async def serve(emulator: HostedInLoop, *, output: TextIO | None = None) -> None:
+    """
+    Run an emulator, recorder or replay until the process is interrupted.
+
+    The first line of the output is its base URL, the second a token of the demo user (of an
+    emulator only).
+
+    Args:
+        emulator: what to run; not entered yet.
+        output: where to print; the standard output when None.
+
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError):
+            loop.add_signal_handler(number, stop.set)
+    async with emulator:
+        print(emulator.base_url, file=output, flush=True)
+        if isinstance(emulator, Emulator):
+            print(emulator.token, file=output, flush=True)
+        await stop.wait()
+
+
+def rate_limit(text: str) -> RateLimit:
+    """Return the limit of a text such as `100/60` (calls per seconds); ValueError if it is none."""
+    requests, slash, seconds = text.partition("/")
+    limit = RateLimit(int(requests), float(seconds if slash else 1))
+    if limit.requests < 1 or not limit.per_seconds > 0:
+        raise ValueError(text)
+    return limit
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    found = argparse.ArgumentParser(
+        prog="python -m itwin_async.emulator",
+        description="A local iTwin Platform. Prints its base URL and a token, serves until "
+        "interrupted.",
+    )
+    add = found.add_argument
+    add("--host", default="127.0.0.1", help="address to listen on (%(default)s)")
+    add("--port", type=int, default=0, help="port; 0 picks one (%(default)s)")
+    add("--seed", type=int, default=0, help="equal seeds give equal worlds (%(default)s)")
+    add("--itwins", type=int, default=12, help="iTwins to generate (%(default)s)")
+    add("--imodels", type=int, default=25, help="iModels in each (%(default)s)")
+    add("--rate-limit", type=rate_limit, metavar="N/SECONDS", help="calls allowed per caller")
+    add("--latency", type=float, default=0.0, metavar="S", help="seconds before each response")
+    add("--world", type=Path, metavar="FILE", help="a world to add, as JSON")
+    add("--token-file", type=Path, metavar="FILE", help="where to write the token too")
+    add("--strict", action="store_true", help="collect requests that would be refused")
+    add("--record", type=Path, metavar="FILE", help="be a proxy and write a cassette instead")
+    add("--target", default=PLATFORM, metavar="URL", help="what to record (%(default)s)")
+    add("--replay", type=Path, metavar="FILE", help="play a cassette instead")
+    add("--openapi", action="store_true", help="print the OpenAPI document and end")
+    return found
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line, by default that of the process, and return the exit code."""
+    options = parser().parse_args(arguments)
+    if options.openapi:
+        json.dump(openapi(), sys.stdout, indent=2)
+        print()  # noqa: T201 - its output is its purpose
+        return 0
+    try:
+        asyncio.run(serve(_hosted(options)))
+    except KeyboardInterrupt:
+        return 0
+    except (OSError, ValueError) as error:
+        print(f"{parser().prog}: {error}", file=sys.stderr)  # noqa: T201 - its output is its purpose
+        return 2
+    return 0
+
+
+def _hosted(options: argparse.Namespace) -> HostedInLoop:
+    address = {"host": options.host, "port": options.port}
+    if options.record is not None:
+        return Recorder(options.record, options.target, **address)
+    if options.replay is not None:
+        return Replay(options.replay, **address)
+    emulator = Emulator(
+        seed=options.seed,
+        itwins=options.itwins,
+        imodels=options.imodels,
+        rate_limit=options.rate_limit,
+        latency=options.latency,
+        strict=options.strict,
+        **address,
+    )
+    if options.world is not None:
+        emulator.load(options.world)
+    if options.token_file is not None:
+        options.token_file.write_text(emulator.token, encoding="utf-8")
+    return emulator

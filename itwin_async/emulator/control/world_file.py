@@ -1,0 +1,131 @@
+"""A world as JSON, as `load` reads and `export` writes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any, TypeVar, cast
+
+import attrs
+import msgspec
+
+from itwin_async.emulator.clock import EmulatorClock
+from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.platform.schemas import SCHEMAS, TEXT, arrays, objects, problems
+from itwin_async.emulator.world.factories import new_imodel, new_itwin
+from itwin_async.emulator.world.records import CLASS_OF, Extent, IModelRecord, ITwinRecord, members
+from itwin_async.emulator.world.state import World
+
+R = TypeVar("R", bound="attrs.AttrsInstance")
+
+_LISTS: JsonObject = {"type": "object", "additionalProperties": arrays(TEXT)}
+
+
+def _properties(name: str) -> JsonObject:
+    return cast("Mapping[str, JsonObject]", SCHEMAS)[name]["properties"]  # type: ignore[return-value]
+
+
+def load_world(world: World, clock: EmulatorClock, content: object) -> None:
+    """
+    Add to a world the content of a mapping.
+
+    The mapping has `itwins`, a list of iTwins as on the wire, each with its `imodels`; and
+    `favorites` and `recents`, by user name lists of ids or display names, the newest first.
+
+    Raises:
+        ValueError: a value is wrong; the message says where.
+
+    """
+    top: Any = dict(content) if isinstance(content, Mapping) else content
+    top = msgspec.to_builtins(top)
+    imodels = arrays(objects(_properties("iModel")))
+    itwin_properties = {**_properties("iTwin"), "imodels": imodels, "iModels": imodels}
+    itwins = arrays(objects(itwin_properties))
+    users: JsonObject = {"users": arrays(TEXT), "favorites": _LISTS, "recents": _LISTS}
+    for problem in problems(top, objects({**users, "itwins": itwins, "iTwins": itwins})):
+        raise ValueError(str(problem))
+    ids: dict[str, list[str]] = {}
+    for index, row in enumerate(top.get("itwins", top.get("iTwins", []))):
+        for name, entity_id in _add_itwin(world, clock, row, f"itwins[{index}]"):
+            ids.setdefault(name, []).append(entity_id)
+    for user in [*top.get("users", []), *top.get("favorites", []), *top.get("recents", [])]:
+        world.user(user)
+    for user, names in top.get("favorites", {}).items():
+        for name in names:
+            world.favorite(user, _id_of(world, name, ids, f"favorites.{user}"))
+    for user, names in top.get("recents", {}).items():
+        for name in reversed(names):
+            world.recent(user, _id_of(world, name, ids, f"recents.{user}"))
+
+
+def export_world(world: World) -> JsonObject:
+    """Return a world as JSON that `load_world` takes."""
+    itwins: list[Json] = []
+    for itwin in world.itwins.values():
+        imodels: list[Json] = []
+        for record in world.imodels_of(itwin.id):
+            row = record.full("")
+            del row["_links"]
+            imodels.append(row)
+        itwins.append({**itwin.full(), "imodels": imodels})
+    favorites: JsonObject = {}
+    recents: JsonObject = {}
+    for user in world.users:
+        marked, used = world.favorites[user], world.recents[user]
+        favorites[user] = [*marked.itwins, *marked.imodels]
+        recents[user] = [*used.itwins, *used.imodels]
+    users: list[Json] = list(world.users)
+    return {"users": users, "itwins": itwins, "favorites": favorites, "recents": recents}
+
+
+def _add_itwin(
+    world: World, clock: EmulatorClock, row: dict[str, Any], where: str
+) -> Iterator[tuple[str, str]]:
+    """Add an iTwin and its iModels, and yield their names and ids."""
+    imodels = row.pop("imodels", row.pop("iModels", []))
+    if "subClass" in row:
+        row["class"] = CLASS_OF[row["subClass"]]
+    with _at(where):
+        itwin = _with(new_itwin(world, clock, itwin_id=row.pop("id", None)), row)
+    world.put_itwin(itwin)
+    yield itwin.display_name, itwin.id
+    for number, content in enumerate(imodels):
+        with _at(f"{where}.imodels[{number}]"):
+            imodel = _imodel(world, clock, itwin, content)
+        world.put_imodel(imodel)
+        yield imodel.name, imodel.id
+
+
+def _imodel(
+    world: World, clock: EmulatorClock, itwin: ITwinRecord, row: dict[str, Any]
+) -> IModelRecord:
+    name = row.pop("name", None) or row.pop("displayName", None)
+    imodel = new_imodel(world, clock, itwin.id, name, row.pop("id", None))
+    if row.get("extent") is not None:
+        row["extent"] = Extent.from_json(row["extent"])
+    return _with(
+        imodel, {**row, "iTwinId": itwin.id, "dataCenterLocation": itwin.data_center_location}
+    )
+
+
+@contextmanager
+def _at(where: str) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{where}: {error}") from None
+
+
+def _with(record: R, row: Mapping[str, Any]) -> R:
+    attributes = members(type(record))
+    changes = {attributes[name]: value for name, value in row.items() if name in attributes}
+    return attrs.evolve(record, **changes)  # type: ignore[misc] # records are attrs classes
+
+
+def _id_of(world: World, name: str, ids: Mapping[str, list[str]], where: str) -> str:
+    found = ids.get(name, [name])
+    if len(found) > 1:
+        raise ValueError(f"{where}: {name!r} is the name of {len(found)} entities; give an id")
+    if found[0] not in world.itwins and world.locate(found[0]) is None:
+        raise ValueError(f"{where}: {name!r} is unknown")
+    return found[0]

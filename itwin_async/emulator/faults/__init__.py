@@ -1,0 +1,1 @@
+"""What goes wrong on purpose: the plan, and its effects on responses."""

@@ -1,0 +1,223 @@
+"""The iModels API: iModels, favorites and recents."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from operator import attrgetter
+from typing import cast
+
+import attrs
+
+from itwin_async.emulator.json_types import JsonObject
+from itwin_async.emulator.platform import api, errors, personal
+from itwin_async.emulator.platform import schemas as s
+from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.platform.collection import Collection
+from itwin_async.emulator.platform.paging import Paging
+from itwin_async.emulator.platform.routes import Parameter
+from itwin_async.emulator.world.factories import new_imodel
+from itwin_async.emulator.world.records import Extent, IModelRecord
+from itwin_async.emulator.world.tables import Rows
+
+_STATE = s.define("iModelState", s.texts("initialized", "notInitialized"))
+_POINT = s.define(
+    "Point",
+    s.objects(
+        {
+            "latitude": s.between(-90, 90, kind="number", format="double"),
+            "longitude": s.between(-180, 180, kind="number", format="double"),
+        },
+        "latitude",
+        "longitude",
+    ),
+)
+_EXTENT = s.define(
+    "Extent",
+    s.objects({"southWest": _POINT, "northEast": _POINT}, "southWest", "northEast", nullable=True),
+)
+_LINKS = s.each(s.LINK, "creator changesets namedVersions upload complete")
+_SUMMARY_MEMBERS = s.each(s.TEXT, "id displayName dataCenterLocation")
+_SUMMARY = s.define("iModelSummary", s.objects(_SUMMARY_MEMBERS))
+_IMODEL = s.define(
+    "iModel",
+    s.objects(
+        {
+            **_SUMMARY_MEMBERS,
+            **s.each(s.TEXT, "name iTwinId"),
+            "description": s.TEXT_OR_NULL,
+            "state": _STATE,
+            "createdDateTime": s.MOMENT,
+            "lastChangesetPushDateTime": s.MOMENT_OR_NULL,
+            "isSecured": s.FLAG,
+            "extent": _EXTENT,
+            "containersEnabled": {"type": "integer"},
+            "_links": s.define("iModelLinks", s.objects(_LINKS)),
+        }
+    ),
+)
+_CHANGE: JsonObject = {
+    "name": s.NAME,
+    "description": s.SHORT_TEXT_OR_NULL,
+    "extent": _EXTENT,
+    "containersEnabled": s.between(0, 7),
+}
+_CREATE = s.define(
+    "iModelCreate",
+    s.objects(
+        {
+            "iTwinId": s.GUID,
+            **_CHANGE,
+            "creationMode": s.texts("empty", "fromiModelVersion", "fromBaseline"),
+        },
+        "iTwinId",
+        "name",
+        additionalProperties=True,
+    ),
+)
+_UPDATE = s.define(
+    "iModelUpdate",
+    s.objects(_CHANGE, additionalProperties=True, anyOf=[{"required": [name]} for name in _CHANGE]),
+)
+_ORDER = "(name|createdDateTime)( (asc|ASC|desc|DESC))?"
+_ITWIN_ID = Parameter("iTwinId", s.GUID, required=True)
+
+
+def _find(call: Call, imodel_id: str) -> IModelRecord | None:
+    record = call.world.imodel(imodel_id.lower())
+    return record if record and call.may_see(record.id, record.itwin_id) else None
+
+
+def _name_taken(call: Call, imodel: IModelRecord) -> bool:
+    others = call.world.imodels_of(imodel.itwin_id)
+    return any(other.name == imodel.name and other.id != imodel.id for other in others)
+
+
+def _create(call: Call, content: JsonObject) -> IModelRecord:
+    itwin_id = _visible_itwin(call, str(content["iTwinId"]))
+    new = attrs.evolve(new_imodel(call.world, call.clock, itwin_id), creator_id=call.user.id)
+    return IMODELS.changed(new, content)
+
+
+def _with_upload_links(shown: JsonObject) -> JsonObject:
+    links = cast("JsonObject", shown["_links"])
+    return {**shown, "_links": {**links, "upload": None, "complete": None}}
+
+
+def _visible_itwin(call: Call, itwin_id: str) -> str:
+    """Return the id of an iTwin in lower case, or fail with 404."""
+    itwin_id = itwin_id.lower()
+    if itwin_id not in call.world.itwins or not call.may_see(itwin_id):
+        raise errors.OperationError(errors.not_found("iTwin"))
+    return itwin_id
+
+
+def _visible(call: Call, rows: Rows[IModelRecord]) -> Rows[IModelRecord]:
+    denied = call.world.lists_of(call.user.name).denied
+    return rows.where(lambda row: row.id not in denied) if denied else rows
+
+
+def _favorites(call: Call) -> Rows[IModelRecord]:
+    itwin_id = _visible_itwin(call, call.query["iTwinId"])
+    return _visible(call, call.world.favorites_of(call.user.name, itwin_id))
+
+
+def _recents(call: Call) -> Rows[IModelRecord]:
+    itwin_id = _visible_itwin(call, call.query["iTwinId"])
+    ids = call.world.lists_of(call.user.name).recent_imodels
+    located = [found for found in map(call.world.locate, ids) if found and found[0] == itwin_id]
+    positions = [position for _, position in located]
+    rows = Rows(call.world.tables[itwin_id], positions, ascending=False)
+    return _visible(call, rows)
+
+
+def _imodels(call: Call) -> Rows[IModelRecord]:
+    rows = _visible(call, call.world.imodels_of(_visible_itwin(call, call.query["iTwinId"])))
+    name, state = call.text("name"), call.text("state")
+    search = (call.text("$search") or "").lower()
+    if name is not None or search or state is not None:
+
+        def matches(row: IModelRecord) -> bool:
+            found = search in row.name.lower() or search in (row.description or "").lower()
+            return found and name in {None, row.name} and state in {None, row.state}
+
+        rows = rows.where(matches)
+    for part in reversed((call.text("$orderBy") or "").split(",")):
+        member, _, direction = part.strip().partition(" ")
+        if member:
+            attribute = {"name": "name", "createdDateTime": "created"}[member]
+            rows = rows.sorted(attrgetter(attribute), reverse=direction.lower() == "desc")
+    return rows
+
+
+def _after(call: Call, rows: Sequence[object], last: str) -> int | None:
+    located = call.world.locate(last, gone=True)
+    if located is None or located[0] != call.query["iTwinId"].lower():
+        return None
+    assert isinstance(rows, Rows)  # noqa: S101 - so are all lists of iModels
+    return rows.after(located[1])
+
+
+IMODELS = Collection[IModelRecord](
+    api=api.IMODELS,
+    name="iModel",
+    key="iModel",
+    keys="iModels",
+    schema=_IMODEL,
+    show=IModelRecord.full,
+    summary_schema=_SUMMARY,
+    summarize=IModelRecord.minimal,
+    find=_find,
+    put=lambda call, imodel: call.world.put_imodel(imodel),
+    drop=lambda call, imodel: call.world.drop_imodel(imodel.id),
+    converters={"iTwinId": str.lower, "extent": Extent.from_json},
+    list_failure="Cannot get iModels.",
+    unique="name",
+    taken=_name_taken,
+    paging=Paging(after=_after, filters_first=True),
+)
+
+ROUTES = (
+    IMODELS.list(
+        "GET /imodels/favorites",
+        "Get My Favorite iModels",
+        _favorites,
+        parameters=(_ITWIN_ID,),
+        link_path="/imodels/favorites?iTwinId={iTwinId}",
+    ),
+    IMODELS.act("PUT /imodels/favorites/{id}", "Add iModel to My Favorites", personal.add_favorite),
+    IMODELS.act(
+        "DELETE /imodels/favorites/{id}",
+        "Remove iModel from My Favorites",
+        personal.remove_favorite,
+    ),
+    IMODELS.list(
+        "GET /imodels/recents",
+        "Get My Recently Used iModels",
+        _recents,
+        parameters=(_ITWIN_ID,),
+        link_path="/imodels/recents?iTwinId={iTwinId}",
+    ),
+    IMODELS.act("POST /imodels/recents/{id}", "Add iModel to My Recents", personal.add_recent),
+    IMODELS.act(
+        "DELETE /imodels/recents/{id}", "Remove iModel from My Recents", personal.remove_recent
+    ),
+    IMODELS.list(
+        "GET /imodels",
+        "Get iTwin iModels",
+        _imodels,
+        parameters=(
+            _ITWIN_ID,
+            Parameter("$search", s.TEXT),
+            Parameter("name", s.TEXT),
+            Parameter("state", _STATE),
+            Parameter("$orderBy", {"type": "string", "pattern": f"^{_ORDER}(, ?{_ORDER})*$"}),
+        ),
+        link_path="/imodels?itwinId={iTwinId}",
+    ),
+    IMODELS.create(
+        "POST /imodels", "Create iModel", _create, body=_CREATE, finish=_with_upload_links
+    ),
+    IMODELS.get("GET /imodels/{id}", "Get iModel"),
+    IMODELS.update("PATCH /imodels/{id}", "Update iModel", body=_UPDATE),
+    IMODELS.delete("DELETE /imodels/{id}", "Delete iModel"),
+)

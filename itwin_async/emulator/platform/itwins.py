@@ -1,0 +1,247 @@
+"""The iTwins API: iTwins, their account, favorites and recents."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+
+import attrs
+
+from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.platform import api, errors, personal
+from itwin_async.emulator.platform import schemas as s
+from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.platform.collection import Collection
+from itwin_async.emulator.platform.errors import Detail
+from itwin_async.emulator.platform.paging import Paging
+from itwin_async.emulator.platform.routes import Parameter
+from itwin_async.emulator.responses import Response
+from itwin_async.emulator.world.factories import new_itwin
+from itwin_async.emulator.world.generate import ACCOUNT
+from itwin_async.emulator.world.records import CLASS_OF, STATUSES, ITwinRecord, members
+
+DEFAULT_REACH, MAX_REACH = 1000, 10_000
+_REACH = "X-Max-Return"
+_STATUS = s.texts(*STATUSES)
+_CLASSES = sorted(set(CLASS_OF.values()))
+_KIND: JsonObject = {"class": s.texts(*_CLASSES), "subClass": s.texts(*CLASS_OF)}
+_LATITUDE = s.between(-90, 90, kind="number", format="double", nullable=True)
+_LONGITUDE = s.between(-180, 180, kind="number", format="double", nullable=True)
+_SUMMARY_MEMBERS: JsonObject = {
+    **s.each(s.TEXT, "id number displayName"),
+    **_KIND,
+    "type": s.TEXT_OR_NULL,
+    "status": _STATUS,
+}
+_SUMMARY = s.define("iTwinSummary", s.objects(_SUMMARY_MEMBERS))
+_ITWIN = s.define(
+    "iTwin",
+    s.objects(
+        {
+            **_SUMMARY_MEMBERS,
+            "latitude": _LATITUDE,
+            "longitude": _LONGITUDE,
+            "createdDateTime": s.MOMENT,
+            "lastModifiedDateTime": s.MOMENT_OR_NULL,
+            **s.each(s.TEXT, "dataCenterLocation iTwinAccountId createdBy"),
+            **s.each(s.TEXT_OR_NULL, "geographicLocation ianaTimeZone parentId"),
+            **s.each(s.TEXT_OR_NULL, "imageName image lastModifiedBy"),
+        }
+    ),
+)
+_CHANGE: JsonObject = {
+    "displayName": s.NAME,
+    "status": _STATUS,
+    **s.each(s.SHORT_TEXT, "number dataCenterLocation"),
+    **s.each(s.SHORT_TEXT_OR_NULL, "type geographicLocation ianaTimeZone parentId"),
+    "latitude": _LATITUDE,
+    "longitude": _LONGITUDE,
+}
+
+
+def _kind_of(class_: str) -> JsonObject:
+    fitting: list[Json] = [name for name, of in CLASS_OF.items() if of == class_]
+    return {"properties": {"class": {"enum": [class_]}, "subClass": {"enum": fitting}}}
+
+
+_CREATE = s.define(
+    "iTwinCreate",
+    s.objects(
+        {**_KIND, **_CHANGE},
+        "class",
+        "subClass",
+        "displayName",
+        additionalProperties=True,
+        anyOf=[_kind_of(class_) for class_ in _CLASSES],
+    ),
+)
+_UPDATE = s.define("iTwinUpdate", s.objects(_CHANGE, additionalProperties=True))
+_EXACT = ("type", "number", "displayName", "parentId", "iTwinAccountId")
+_SUB_CLASSES: JsonObject = {
+    "type": "string",
+    "description": "One or several subclasses, separated by commas.",
+    "pattern": f"^({'|'.join(CLASS_OF)})(, ?({'|'.join(CLASS_OF)}))*$",
+}
+_FILTERS = (
+    Parameter(
+        "subClass",
+        _SUB_CLASSES,
+        message="A valid iTwin SubClass was not specified in the query.",
+    ),
+    Parameter(
+        "status",
+        _STATUS,
+        message="Status value is incorrect. Valid values are Active, Inactive and Trial.",
+    ),
+    Parameter(
+        "includeInactive",
+        {**s.FLAG, "default": False},
+        message="The includeInactive parameter must be true or false.",
+    ),
+    *(Parameter(name, s.TEXT) for name in (*_EXACT, "$search")),
+)
+
+
+def _check_status(call: Call) -> list[Detail]:
+    if "includeInactive" not in call.query or "status" not in call.query:
+        return []
+    message = (
+        "The includeInactive parameter should not be used at the same time as the status parameter."
+    )
+    return [errors.Detail("InvalidParameter", message, "includeInactive")]
+
+
+def _find(call: Call, itwin_id: str) -> ITwinRecord | None:
+    record = call.world.itwins.get(itwin_id.lower())
+    return record if record and call.may_see(record.id) else None
+
+
+def _number_taken(call: Call, itwin: ITwinRecord) -> bool:
+    others = call.world.itwins.values()
+    return any(other.number == itwin.number and other.id != itwin.id for other in others)
+
+
+def _create(call: Call, content: JsonObject) -> ITwinRecord:
+    new = attrs.evolve(new_itwin(call.world, call.clock), created_by=call.user.id)
+    return _modified(call, ITWINS.changed(new, content))
+
+
+def _modified(call: Call, itwin: ITwinRecord) -> ITwinRecord:
+    return attrs.evolve(itwin, modified=call.clock.stamp(3), modified_by=call.user.id)
+
+
+def _matches(call: Call) -> Callable[[ITwinRecord], bool]:
+    text = call.text("subClass")
+    sub_classes = {part.strip() for part in text.split(",")} if text else set(CLASS_OF)
+    status, everything = call.text("status"), call.values["includeInactive"]
+    search = (call.text("$search") or "").lower()
+    exact = [(members(ITwinRecord)[name], call.text(name)) for name in _EXACT]
+    wanted = [(attribute, text.lower()) for attribute, text in exact if text is not None]
+    denied = call.world.lists_of(call.user.name).denied
+
+    def matches(row: ITwinRecord) -> bool:
+        if row.id in denied or row.sub_class not in sub_classes:
+            return False
+        if row.status != status if status else row.status == "Inactive" and not everything:
+            return False
+        if any((getattr(row, attribute) or "").lower() != text for attribute, text in wanted):
+            return False
+        return search in row.number.lower() or search in row.display_name.lower()
+
+    return matches
+
+
+def _listed(call: Call, itwins: Iterable[ITwinRecord]) -> list[ITwinRecord]:
+    return list(filter(_matches(call), itwins))
+
+
+def _favorites(call: Call) -> list[ITwinRecord]:
+    favorites = call.world.lists_of(call.user.name).favorite_itwins
+    return _listed(call, (row for row in call.world.itwins.values() if row.id in favorites))
+
+
+def _recents(call: Call) -> list[ITwinRecord]:
+    ids = call.world.lists_of(call.user.name).recent_itwins
+    return _listed(call, (call.world.itwins[key] for key in ids if key in call.world.itwins))
+
+
+def _itwins(call: Call) -> list[ITwinRecord]:
+    return _listed(call, call.world.itwins.values())[: call.number(_REACH)]
+
+
+def _account(call: Call) -> Response:
+    account: JsonObject = {
+        "id": call.world.guids.guid(ACCOUNT, 0),
+        "class": "Account",
+        "subClass": "Account",
+        "type": None,
+        "number": "Example Corp.",
+        "displayName": "Example Corp.",
+    }
+    return call.respond(200, {"iTwin": account})
+
+
+def _account_of(call: Call) -> Response:
+    ITWINS.one(call)
+    return _account(call)
+
+
+ITWINS = Collection[ITwinRecord](
+    api=api.ITWINS,
+    name="iTwin",
+    key="iTwin",
+    keys="iTwins",
+    schema=_ITWIN,
+    show=lambda itwin, _: itwin.full(),
+    summary_schema=_SUMMARY,
+    summarize=ITwinRecord.minimal,
+    find=_find,
+    put=lambda call, itwin: call.world.put_itwin(itwin),
+    drop=lambda call, itwin: call.world.drop_itwin(itwin.id),
+    list_failure="Cannot query iTwins.",
+    unique="number",
+    taken=_number_taken,
+    paging=Paging(
+        top_message="The $top query option must be a positive integer that does not exceed 1000.",
+        skip_message="The $skip query option must be a non-negative integer.",
+    ),
+)
+
+ROUTES = (
+    ITWINS.list(
+        "GET /itwins/favorites",
+        "Get My Favorite iTwins",
+        _favorites,
+        parameters=_FILTERS,
+        checks=(_check_status,),
+        link_path="/iTwins/favorites",
+    ),
+    ITWINS.act("POST /itwins/favorites/{id}", "Add iTwin to My Favorites", personal.add_favorite),
+    ITWINS.act(
+        "DELETE /itwins/favorites/{id}", "Remove iTwin from My Favorites", personal.remove_favorite
+    ),
+    ITWINS.list(
+        "GET /itwins/recents",
+        "Get My Recently Used iTwins",
+        _recents,
+        parameters=_FILTERS,
+        checks=(_check_status,),
+    ),
+    ITWINS.act("POST /itwins/recents/{id}", "Add iTwin to My Recents", personal.add_recent),
+    ITWINS.list(
+        "GET /itwins",
+        "Get My iTwins",
+        _itwins,
+        parameters=(
+            Parameter(_REACH, s.between(1, MAX_REACH, default=DEFAULT_REACH), where="header"),
+            *_FILTERS,
+        ),
+        checks=(_check_status,),
+        headers=lambda call: {_REACH: str(call.number(_REACH))},
+    ),
+    ITWINS.create("POST /itwins", "Create iTwin", _create, body=_CREATE),
+    ITWINS.answer("GET /itwins/myprimaryaccount", "Get My Primary Account", _account, _SUMMARY),
+    ITWINS.get("GET /itwins/{id}", "Get iTwin", prefers=True),
+    ITWINS.update("PATCH /itwins/{id}", "Update iTwin", body=_UPDATE, stamp=_modified),
+    ITWINS.delete("DELETE /itwins/{id}", "Delete iTwin"),
+    ITWINS.answer("GET /itwins/{id}/account", "Get iTwin Account", _account_of, _SUMMARY),
+)

@@ -1,0 +1,1 @@
+"""Recording a platform, and replaying the recording."""

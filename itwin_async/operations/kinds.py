@@ -1,0 +1,177 @@
+"""Operations that answer with nothing, with one member, or with bytes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Mapping
+from typing import ClassVar, Generic, TypeVar
+
+import attrs
+
+from itwin_async._arguments import instance
+from itwin_async._http.attempt import Response
+from itwin_async._http.urls import segment
+from itwin_async.errors import DecodeError
+from itwin_async.models import UNSET, Content
+from itwin_async.retry import Repeat
+from itwin_async.session import Session, internals_of
+
+T = TypeVar("T")
+
+
+Query = Mapping[str, str]
+
+
+_PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class Operation:
+    """
+    An operation of the platform.
+
+    Attributes:
+        name: its function, for instance ``"imodels.list_favorites"``; part of every cursor.
+        title: the platform's own name of it.
+        method: HTTP method.
+        path: path with placeholders, for instance ``"/savedviews/tags/{tag_id}"``.
+        accept: the ``Accept`` header.
+        repeat: whether it may be sent twice; ``None`` for what its method implies.
+
+    """
+
+    kind: ClassVar[str]
+
+    name: str
+    title: str
+    method: str
+    path: str
+    accept: str = attrs.field(repr=False)
+    repeat: Repeat | None = attrs.field(default=None, repr=False)
+    _parts: tuple[str, ...] = attrs.field(
+        default=attrs.Factory(lambda self: tuple(_PLACEHOLDER.split(self.path)), takes_self=True),
+        init=False,
+        repr=False,
+    )
+
+    @property
+    def placeholders(self) -> tuple[str, ...]:
+        """Names of the ids in the path."""
+        return self._parts[1::2]
+
+    @property
+    def result(self) -> str:
+        """What its function returns, for people; empty for nothing."""
+        return ""
+
+    def quoted_path(self, ids: Mapping[str, str]) -> str:
+        """
+        Put ids into the path.
+
+        Raises:
+            ArgumentError: a value cannot be an id.
+
+        """
+        parts = self._parts
+        if len(parts) == 1:
+            return parts[0]
+        if len(ids) != len(parts) // 2:
+            raise TypeError(f"{self.name} takes the ids {', '.join(self.placeholders)}")
+        path = parts[0]
+        for name, literal in zip(parts[1::2], parts[2::2], strict=True):
+            path += segment(name, ids[name]) + literal
+        return path
+
+    def send(
+        self,
+        session: Session,
+        ids: Mapping[str, str],
+        query: Query | None = None,
+        json: object = None,
+    ) -> Awaitable[Response]:
+        """Send the request; members of ``json`` that are ``UNSET`` are left out."""
+        instance("session", session, Session, "a Session")
+        if json is not None and isinstance(json, Mapping):
+            json = {name: value for name, value in json.items() if value is not UNSET}
+        return session.request(
+            self.method,
+            self.quoted_path(ids),
+            params=query or (),
+            json=json,
+            accept=self.accept,
+            repeat=self.repeat,
+        )
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class NothingOperation(Operation):
+    """An operation that answers with nothing."""
+
+    kind = "nothing"
+
+    async def __call__(
+        self, session: Session, *, query: Query | None = None, json: object = None, **ids: str
+    ) -> None:
+        """Call the operation."""
+        await self.send(session, ids, query, json)
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class EntityOperation(Operation, Generic[T]):
+    """
+    An operation that answers with one member: an entity in its envelope, or a plain value.
+
+    Attributes:
+        cls: class of the entity, or type of the plain value.
+        key: name of the member.
+
+    """
+
+    kind = "entity"
+
+    cls: type[T]
+    key: str
+
+    @property
+    def result(self) -> str:
+        """What its function returns, for people."""
+        return _type_name(self.cls)
+
+    async def __call__(
+        self, session: Session, *, query: Query | None = None, json: object = None, **ids: str
+    ) -> T:
+        """
+        Call the operation.
+
+        Raises:
+            DecodeError: the answer is not as documented.
+
+        """
+        response = await self.send(session, ids, query, json)
+        try:
+            return internals_of(session).codec.member(response.body, self.cls, self.key)
+        except DecodeError as error:
+            raise response.blame(error) from None
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class ContentOperation(Operation):
+    """An operation that answers with bytes."""
+
+    kind = "content"
+
+    @property
+    def result(self) -> str:
+        """What its function returns, for people."""
+        return "Content"
+
+    async def __call__(
+        self, session: Session, *, query: Query | None = None, **ids: str
+    ) -> Content:
+        """Call the operation."""
+        response = await self.send(session, ids, query)
+        return Content(response.body, response.headers.get("Content-Type", ""))
+
+
+def _type_name(cls: type) -> str:
+    return cls.__name__ if type(cls) is type else str(cls)

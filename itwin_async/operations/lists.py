@@ -1,0 +1,89 @@
+"""Operations that list entities over pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Generic, TypeVar
+
+import attrs
+
+from itwin_async.operations.kinds import Operation, Query
+from itwin_async.paging import DetailPager, List, NumberedPaging, Pager, Paging, PagingMode
+from itwin_async.session import Session
+
+T = TypeVar("T")
+
+
+F = TypeVar("F")
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class ListOperation(Operation, Generic[T]):
+    """
+    An operation that lists entities over pages.
+
+    Attributes:
+        item: class of the entities.
+        key: member of the answer that holds them.
+        paging: ``"token"`` for continuation tokens, ``"skip"`` for pages numbered by ``$skip``,
+            ``"top"`` where only the page size can be chosen, ``"none"`` for one page.
+
+    """
+
+    kind = "list"
+
+    item: type[T]
+    key: str
+    paging: PagingMode
+
+    @property
+    def result(self) -> str:
+        """What its function returns, for people."""
+        return f"Pager[{self.item.__name__}]"
+
+    def __call__(
+        self, session: Session, query: Query, paging: Paging | NumberedPaging, **ids: str
+    ) -> Pager[T]:
+        """Make a pager; nothing is requested yet."""
+        return Pager(session, self._list(self.item, None, query, ids), self._checked(paging))
+
+    def _list(
+        self, item: type[F], prefer: str | None, query: Query, ids: Mapping[str, str]
+    ) -> List[F]:
+        path, names = self.quoted_path(ids), tuple(query.items())
+        return List(self.name, path, names, self.key, item, self.accept, prefer, self.paging)
+
+    def _checked(self, paging: Paging | NumberedPaging) -> NumberedPaging:
+        unknown = paging.keys() - NumberedPaging.__annotations__.keys()
+        if unknown:
+            raise TypeError(f"{self.name}() got an unexpected keyword argument {min(unknown)!r}")
+        return paging  # type: ignore[return-value]
+
+
+@attrs.frozen(eq=False, kw_only=True)
+class DetailListOperation(ListOperation[T], Generic[T, F]):
+    """
+    An operation that lists summaries, or whole entities.
+
+    Attributes:
+        full: class of the whole entities.
+
+    """
+
+    full: type[F]
+
+    @property
+    def result(self) -> str:
+        """What its function returns, for people."""
+        return f"DetailPager[{self.item.__name__}, {self.full.__name__}]"
+
+    def __call__(
+        self, session: Session, query: Query, paging: Paging | NumberedPaging, **ids: str
+    ) -> DetailPager[T, F]:
+        """Make a pager; nothing is requested yet."""
+        return DetailPager(
+            session,
+            self._list(self.item, "return=minimal", query, ids),
+            self._list(self.full, "return=representation", query, ids),
+            self._checked(paging),
+        )
