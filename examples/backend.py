@@ -36,7 +36,7 @@ class SignInUnavailableError(TransportError):
     """The backend's own store of sign-ins failed; nobody has to sign in again for that."""
 
 
-class SignIn:
+class CheckedProvider:
     """A user's token provider, whose outages are not mistaken for the platform's."""
 
     def __init__(self, provider: TokenProvider) -> None:
@@ -79,7 +79,7 @@ def token_in(headers: Mapping[str, str]) -> str:
 def view(session: Session, token: str | TokenProvider) -> Session:
     """View the shared session as a user; this costs a microsecond and needs no closing."""
     try:
-        return session.with_token(token if isinstance(token, str) else SignIn(token))
+        return session.with_token(token if isinstance(token, str) else CheckedProvider(token))
     except ConfigurationError as error:  # what the browser sent cannot be a token
         raise AuthenticationError(str(error), status=401) from None
 
