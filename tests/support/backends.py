@@ -17,6 +17,7 @@ from itwin_async import RetryPolicy, Session, Timeout, TokenProvider
 from itwin_async.emulator import EmulatorThread
 
 FRAMEWORKS = ("fastapi", "aiohttp")
+LIST = "GET /imodels/favorites"
 SMALL = 4096  # bytes of a socket's buffers, so that a browser that does not read is felt soon
 
 
@@ -43,6 +44,11 @@ class Backend:
             assert response.status == 200
             assert response.content_type == "application/x-ndjson"
             return [json.loads(line) async for line in response.content]
+
+
+def path_of(emulator: EmulatorThread) -> str:
+    """Where a backend lists the favorite iModels of the emulator's first iTwin."""
+    return f"/itwins/{next(iter(emulator.state.itwins))}/favorites"
 
 
 def connections(emulator: EmulatorThread) -> int:
