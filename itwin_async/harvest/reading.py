@@ -53,8 +53,12 @@ def read(
     files = target_files(target)
     with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         cls = class_of(files, checkpoint, item)
+        count, written = 0, checkpoint.totals().items
         for key, value in rows_of(files, checkpoint):
+            count += 1
             yield key, build(cls, value, files.form)
+        if count != written:
+            raise damaged(files.path, f"it has {count} rows where {written} were written")
 
 
 def class_of(
