@@ -88,17 +88,28 @@ class Operation:
         ids: Mapping[str, str],
         query: Query | None = None,
         json: object = None,
+        *,
+        content: Content | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Awaitable[Response]:
-        """Send the request; members of ``json`` that are ``UNSET`` are left out."""
+        """
+        Send the request.
+
+        Members of ``json`` that are ``UNSET`` are left out; ``content`` is sent instead of JSON.
+        """
         instance("session", session, Session, "a Session")
         if json is not None and isinstance(json, Mapping):
             json = {name: value for name, value in json.items() if value is not UNSET}
+        if content is not None:
+            headers = {"Content-Type": content.content_type, **(headers or {})}
         return session.request(
             self.method,
             self.quoted_path(ids),
             params=query or (),
             json=json,
+            body=None if content is None else content.body,
             accept=self.accept,
+            headers=headers,
             repeat=self.repeat,
         )
 
@@ -110,10 +121,16 @@ class NothingOperation(Operation):
     kind = "nothing"
 
     async def __call__(
-        self, session: Session, *, query: Query | None = None, json: object = None, **ids: str
+        self,
+        session: Session,
+        *,
+        query: Query | None = None,
+        json: object = None,
+        content: Content | None = None,
+        **ids: str,
     ) -> None:
         """Call the operation."""
-        await self.send(session, ids, query, json)
+        await self.send(session, ids, query, json, content=content)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -124,6 +141,7 @@ class EntityOperation(Operation, Generic[T]):
     Attributes:
         cls: class of the entity, or type of the plain value.
         key: name of the member.
+        full: whether the platform has summaries of it too, and must be asked for the whole.
 
     """
 
@@ -131,6 +149,7 @@ class EntityOperation(Operation, Generic[T]):
 
     cls: type[T]
     key: str
+    full: bool = False
 
     @property
     def result(self) -> str:
@@ -138,7 +157,13 @@ class EntityOperation(Operation, Generic[T]):
         return _type_name(self.cls)
 
     async def __call__(
-        self, session: Session, *, query: Query | None = None, json: object = None, **ids: str
+        self,
+        session: Session,
+        *,
+        query: Query | None = None,
+        json: object = None,
+        content: Content | None = None,
+        **ids: str,
     ) -> T:
         """
         Call the operation.
@@ -147,7 +172,8 @@ class EntityOperation(Operation, Generic[T]):
             DecodeError: the answer is not as documented.
 
         """
-        response = await self.send(session, ids, query, json)
+        headers = {"Prefer": "return=representation"} if self.full else None
+        response = await self.send(session, ids, query, json, content=content, headers=headers)
         try:
             return internals_of(session).codec.member(response.body, self.cls, self.key)
         except DecodeError as error:

@@ -7,15 +7,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import chromium
 import pytest
 from backends import FRAMEWORKS, LIST, path_of, running
-from testing import browser
 
 from itwin_async import AuthenticationError, RetryPolicy, TransportError
 from itwin_async.emulator import EmulatorThread, Fault
 
 ONCE = RetryPolicy(retries=0, rate_limit_retries=0)
-CHROMIUM = browser.find()
+CHROMIUM = chromium.find()
 
 both = pytest.mark.parametrize("framework", FRAMEWORKS)
 
@@ -174,7 +174,7 @@ async def test_the_page_is_served(framework: str, platform: EmulatorThread) -> N
 
 
 @both
-@pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
+@pytest.mark.skipif(CHROMIUM is None, reason=f"none of {', '.join(chromium.NAMES)} is installed")
 async def test_the_page_works_in_a_browser(
     framework: str, platform: EmulatorThread, tmp_path: Path
 ) -> None:
@@ -184,7 +184,7 @@ async def test_the_page_works_in_a_browser(
 
     async with (
         running(framework, platform.base_url, retry=ONCE) as backend,
-        browser.tab(str(CHROMIUM), tmp_path) as tab,
+        chromium.tab(str(CHROMIUM), tmp_path) as tab,
     ):
 
         async def sign_in(token: str) -> None:

@@ -15,17 +15,17 @@ from shutil import which
 from textwrap import indent
 
 import pytest
+from documents import ROOT, blocks, text
 
 import itwin_async
 from itwin_async.emulator import EmulatorThread
 
-ROOT = Path(__file__).parents[2]
-CHAPTER = (ROOT / "docs" / "web-backends.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", CHAPTER, re.DOTALL)
+CHAPTER = text("docs/web-backends.md")
+SNIPPETS = blocks("docs/web-backends.md", "python")
 
 
 def test_every_snippet_runs_after_the_one_before(tmp_path: Path) -> None:
-    shown = [text for text in SNIPPETS if "opentelemetry" not in text or find_spec("opentelemetry")]
+    shown = [code for code in SNIPPETS if "opentelemetry" not in code or find_spec("opentelemetry")]
     program = "\n".join(
         ["async def main():", indent("\n".join(shown), "    "), "asyncio.run(main())"]
     )
@@ -47,7 +47,7 @@ def test_every_snippet_runs_after_the_one_before(tmp_path: Path) -> None:
 def test_the_shell_snippets_run_as_they_are(tmp_path: Path) -> None:
     pytest.importorskip("fastapi")
     pytest.importorskip("uvicorn")
-    script = "\n".join([*re.findall(r"```sh\n(.*?)```", CHAPTER, re.DOTALL), "kill %1 %2", "wait"])
+    script = "\n".join([*blocks("docs/web-backends.md", "sh"), "kill %1 %2", "wait"])
     for port in ("4242", "8000"):
         assert port in script
         with socket.create_server(("127.0.0.1", 0)) as probe:

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from .conftest import Run
+from inner_pytest import Run
 
 CALL = """
 import urllib.error

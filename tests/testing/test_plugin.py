@@ -5,8 +5,7 @@ import sys
 from importlib.metadata import entry_points
 
 import pytest
-
-from .conftest import Run
+from inner_pytest import Run
 
 ASYNC = """
 import pytest
@@ -97,7 +96,6 @@ def test_sessions_belong_to_the_loop_of_their_test(run: Run) -> None:
 
 @pytest.mark.parametrize("mode", ["strict", None])
 def test_anyio(run: Run, mode: str | None) -> None:
-    pytest.importorskip("anyio", reason="anyio is not installed")
     backend = """
     @pytest.fixture
     def anyio_backend():
@@ -141,7 +139,6 @@ def test_a_test_that_both_plugins_claim_is_refused_at_set_up(
 
 
 def test_another_backend_of_anyio_is_refused(run: Run) -> None:
-    pytest.importorskip("anyio", reason="anyio is not installed")
     source = """
     import pytest
 
@@ -236,7 +233,6 @@ def test_a_server_that_a_test_stopped_is_there_for_the_next(run: Run) -> None:
 
 
 def test_workers_do_not_collide(run: Run) -> None:
-    pytest.importorskip("xdist", reason="pytest-xdist is not installed")
     source = """
     import pytest
     from itwin_async import itwins
@@ -284,7 +280,7 @@ def test_waiting_takes_no_time(run: Run) -> None:
     async def test_retry_after(itwin_session, itwin_time):
         begun = time.monotonic()
         assert len(await itwins.list_favorites(itwin_session).collect()) == 10
-        assert time.monotonic() - begun < 10
+        assert time.monotonic() - begun < 90
         assert [round(seconds) for seconds in itwin_time.slept] == [90, 90]
 
     async def test_rate_window(itwin_session, itwin_emulator, itwin_time):
