@@ -24,20 +24,20 @@ WORLD = '{"itwins": [{"displayName": "Harbour", "imodels": [{"displayName": "Pie
 MODULE = re.compile(r"^(async )?def test_|^@pytest.fixture", re.MULTILINE)
 
 
-def blocks(text: str, language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+def snippets(part: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", part, re.DOTALL)
 
 
 def test_every_section_with_snippets_is_run() -> None:
-    found = sum(len(blocks(text, "python")) for text in SECTIONS.values())
-    assert found == len(blocks(CHAPTER, "python"))
+    found = [block for section in SECTIONS.values() for block in snippets(section)]
+    assert found == blocks("docs/testing.md", "python")
 
 
 @pytest.mark.parametrize("title", [title for title in SECTIONS if "```python" in SECTIONS[title]])
 def test_the_snippets_of_a_section_work(title: str, run: Run, pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("world.json").write_text(WORLD)
     modules, lines = [], list[str]()
-    for block in blocks(SECTIONS[title], "python"):
+    for block in snippets(SECTIONS[title]):
         if MODULE.search(block):
             modules.append(block)
         elif block.startswith("@"):
@@ -76,7 +76,7 @@ def marked_tests(marks: str) -> str:
 
 
 def test_what_is_to_be_installed() -> None:
-    install, _ = blocks(CHAPTER, "sh")
+    install, _ = blocks("docs/testing.md", "sh")
     command, verb, *wanted = shlex.split(install)
     assert (command, verb) == ("pip", "install")
     names = "itwin-async[testing]", "pytest-asyncio"
@@ -85,7 +85,7 @@ def test_what_is_to_be_installed() -> None:
 
 @pytest.mark.parametrize("which", [0, 2], ids=["command", "module"])
 def test_the_emulator_is_served_and_controlled(which: int, tmp_path: Path) -> None:
-    _, serve = blocks(CHAPTER, "sh")
+    _, serve = blocks("docs/testing.md", "sh")
     line = re.split(r"( # or: )", serve.strip())[which]
     with socket.create_server(("127.0.0.1", 0)) as probe:
         url = f"http://127.0.0.1:{probe.getsockname()[1]}"
