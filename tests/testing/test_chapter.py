@@ -12,7 +12,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from documents import text
+from documents import blocks, text
 from inner_pytest import Run
 
 import _itwin_async_pytest as plugin
