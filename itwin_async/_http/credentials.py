@@ -86,23 +86,13 @@ class Credentials:
     )
 
     def __init__(self, source: TokenSource) -> None:
-        self.fixed: Authorization | None = None
-        self._provider: TokenProvider | None = None
-        self._source: Callable[[], Awaitable[str]] | None = None
-        self._lock: asyncio.Lock | None = None
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._generation = 0
-        self._latest: Authorization | None = None
-        self._replaced: Authorization | None = None
-        self._failure: ITwinError | None = None
         try:
             if isinstance(source, str):
-                self.fixed = bearer(source)
+                self._begin(bearer(source), None)
             elif isinstance(source, TokenProvider):
-                self._provider = source
-                self._source = source.get_token
+                self._begin(None, source.get_token, source)
             elif callable(source):
-                self._source = source
+                self._begin(None, source)
             else:
                 raise ConfigurationError(
                     "token must be a str, an async callable or an object with get_token() and "
@@ -110,14 +100,30 @@ class Credentials:
                 )
         finally:
             del source  # a traceback may show what this frame holds
-        self.is_fixed = self._source is None
 
     @classmethod
     def of(cls, authorization: Authorization | None) -> Self:
         """Send the same authorization with every request, or none."""
-        credentials = cls("none")
-        credentials.fixed = authorization
+        credentials = cls.__new__(cls)
+        credentials._begin(authorization, None)  # noqa: SLF001 - same class
         return credentials
+
+    def _begin(
+        self,
+        fixed: Authorization | None,
+        source: Callable[[], Awaitable[str]] | None,
+        provider: TokenProvider | None = None,
+    ) -> None:
+        self.fixed = fixed
+        self.is_fixed = source is None
+        self._source = source
+        self._provider = provider
+        self._lock: asyncio.Lock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._generation = 0
+        self._latest: Authorization | None = None
+        self._replaced: Authorization | None = None
+        self._failure: ITwinError | None = None
 
     @property
     def generation(self) -> int:

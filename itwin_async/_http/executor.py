@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TypeAlias, TypeVar
 
 from itwin_async._http.attempt import Request, Response, send
@@ -181,8 +182,7 @@ class _Call:
             raise outcome
         self._tell_waiting(decision.seconds, outcome)
         if not isinstance(outcome, RateLimitError):
-            client.ready()
-            await self._within(policy.sleep(decision.seconds))
+            await self._within(partial(policy.sleep, decision.seconds))
 
     async def _wait_for_turn(self) -> None:
         """
@@ -190,25 +190,24 @@ class _Call:
 
         In this order, for a call that had its turn must not wait again: too many would go at once.
         """
-        self.client.ready()
         slots, limiter = self.client.slots, self.client.limiter
-        if not await self._within(slots.take()):
+        if not await self._within(slots.take):
             raise self._held() or self._too_late("a free connection")
         try:
-            if limiter.open or await self._within(limiter.enter(self._left())):
+            if limiter.open or await self._within(partial(limiter.enter, self._left())):
                 return
             raise self._held() or self._too_late("the quota")
         except BaseException:
             slots.give_back()
             raise
 
-    async def _within(self, work: Awaitable[T]) -> T | None:
-        """Wait for something until the deadline, ``None`` then, or until the session closes."""
+    async def _within(self, begin: Callable[[], Awaitable[T]]) -> T | None:
+        """Begin a wait that ends at the deadline, with ``None``, or when the session closes."""
         client = self.client
         deadlines = client.ready().deadlines
         task = deadlines.start(self._left())
         try:
-            return await work
+            return await begin()
         except asyncio.CancelledError:
             if not deadlines.is_late(task):
                 raise

@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from itwin_async._arguments import invalid, whole
 from itwin_async._http import urls
-from itwin_async._tasks import cancellations, ungrouped
+from itwin_async._tasks import Owner, cancellations, ungrouped
 from itwin_async.errors import (
     ApiError,
     ArgumentError,
@@ -119,7 +119,7 @@ class _Run:
         self._started = time.monotonic()
         self._items_before = 0
         self._outages = self._patience = 0
-        self._task, self._before = asyncio.current_task(), 0
+        self._owner = Owner()
 
     async def run(self, concurrency: int) -> Report:
         """Read all lists and report."""
@@ -138,7 +138,7 @@ class _Run:
             return Report(store.name, identity, finished, resumed, progress, failures)
 
     async def _work_all(self, concurrency: int) -> None:
-        self._before = cancellations()
+        self._owner = Owner()
         async with asyncio.TaskGroup() as group:
             watchers = [group.create_task(self._writer.broken()), group.create_task(self._tick())]
             tasks = [group.create_task(self._guarded(self._work())) for _ in range(concurrency)]
@@ -188,15 +188,12 @@ class _Run:
         A task group takes a cancelled task for one that has ended well, so that its lists would be
         missing in silence.
         """
-        task = asyncio.current_task()
         before = cancellations()
         try:
             await work
         except asyncio.CancelledError:
-            if self._task is None or self._task.cancelling() > self._before:
+            if not self._owner.takes_back(before):
                 raise
-            while task is not None and task.cancelling() > before:
-                task.uncancel()
         else:
             return
         raise TransportError("it was cancelled by something that it waited for", sent=True)

@@ -1,10 +1,14 @@
-"""A platform that speaks HTTP byte by byte, for the programs beside it."""
+"""A platform that speaks HTTP byte by byte, and commands against it, for the programs beside it."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
+import subprocess
 import sys
+import tempfile
+import threading
 import urllib.parse
 
 
@@ -66,3 +70,28 @@ def query(target):
 def wrong(text):
     print(text)
     sys.exit(1)
+
+
+def in_thread(answer):
+    """Run a Server in a thread and give it."""
+    box, ready = {}, threading.Event()
+
+    async def main():
+        async with Server(answer) as server:
+            box["server"] = server
+            ready.set()
+            await asyncio.sleep(60)
+
+    threading.Thread(target=lambda: asyncio.run(main()), daemon=True).start()
+    ready.wait()
+    return box["server"]
+
+
+def cli(url, *arguments, folder=None, stdin=None, **more):
+    names = {"PATH": os.environ["PATH"], "NO_COLOR": "1", "HOME": folder or tempfile.mkdtemp()}
+    if url:
+        names |= {"ITWIN_ACCESS_TOKEN": "a-token-of-a-test", "ITWIN_BASE_URL": url}
+    command = [sys.executable, "-m", "itwin_async.cli", *arguments]
+    return subprocess.run(
+        command, env=names | more, cwd=folder, input=stdin, capture_output=True, timeout=60
+    )
