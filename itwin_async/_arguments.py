@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -13,6 +13,8 @@ from itwin_async.errors import ArgumentError
 T = TypeVar("T")
 
 _SHOWN = 80
+# Of the two meanings of MB the larger, so that nothing is refused that the platform may take.
+_PICTURE = 5 * 1024 * 1024
 
 
 def invalid(name: str, value: object, allowed: str) -> ArgumentError:
@@ -59,6 +61,31 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
         bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
         raise invalid(name, value, f"a whole number {bounds}")
     return value  # type: ignore[return-value]
+
+
+def between(name: str, value: object, low: float, high: float) -> float:
+    """Check a number; both bounds are allowed."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise invalid(name, value, f"a number from {low:g} to {high:g}")
+    return value
+
+
+def several(name: str, value: object) -> list[object]:
+    """Check for one text or several; ``None`` and an empty list are neither."""
+    if isinstance(value, str):
+        return [value]
+    found: list[object] = list(value) if isinstance(value, Iterable) else []
+    if not found:
+        raise invalid(name, value, "one string or several")
+    return found
+
+
+def picture(name: str, value: object, content_type: object) -> bytes:
+    """Check a picture that the platform takes as bytes."""
+    one_of("content_type", content_type, ("image/png", "image/jpeg"))
+    if not isinstance(value, bytes) or not 0 < len(value) <= _PICTURE:
+        raise invalid(name, value, "bytes, 1 to 5 MB of them")
+    return value
 
 
 def instance(name: str, value: object, kind: type[T], allowed: str) -> T:

@@ -35,6 +35,7 @@ from itwin_async.operations import (
     ListOperation,
     StartOperation,
 )
+from itwin_async.saved_views import SavedViewData
 
 GUID = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
 TOKEN = "a-token-that-nobody-may-see"
@@ -44,18 +45,36 @@ every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.operat
 
 
 # Values for arguments that are neither an id nor a text.
-EXAMPLES: dict[str, Any] = {}
+EXAMPLES: dict[str, Any] = {
+    "class_": "Thing",
+    "content_type": "image/png",
+    "extension_name": GUID,
+    "image": b"\x89PNG",
+    "output_format": "Csv",
+    "saved_view_data": SavedViewData(itwin3d_view={}),
+    "sub_class": "Asset",
+}
+
+# Arguments of operations that need one of several.
+ONE_OF: dict[str, dict[str, Any]] = {
+    "itwins.update_itwin": {"number": "1"},
+    "itwins.update_repository": {"uri": "https://example.com"},
+    "saved_views.list_saved_views": {"itwin_id": GUID},
+    "saved_views.update_group": {"shared": True},
+    "saved_views.update_saved_view": {"shared": True},
+}
 
 
 def arguments(entry: Entry) -> dict[str, Any]:
     """Values for the arguments that an operation needs."""
-    return {
+    needed = {
         name: EXAMPLES.get(name, GUID if name.endswith("_id") else "a name")
         for name, parameter in inspect.signature(entry.function).parameters.items()
         if name != "session"
         and parameter.default is parameter.empty
         and parameter.kind is not parameter.VAR_KEYWORD
     }
+    return needed | ONE_OF.get(entry.operation.name, {})
 
 
 async def call(entry: Entry, session: Session, **changes: Any) -> Any:
