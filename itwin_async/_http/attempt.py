@@ -147,6 +147,15 @@ async def send(
             data=request.body,
             **client.options,
         )
+        if answer.status == _NO_CONTENT:
+            return Response(
+                answer.status,
+                answer.headers,
+                b"",
+                request.request_id,
+                request.method,
+                request.path,
+            )
         if 200 <= answer.status < 300:  # noqa: PLR2004 - any 2xx is a success
             return await _success(answer, client, connection, request, authorization)
         status, retry_after = answer.status, _retry_after(answer, client.retry.now())
@@ -193,7 +202,7 @@ async def _success(
     authorization: Authorization | None,
 ) -> Response:
     body, links = b"", None
-    if answer.status != _NO_CONTENT and request.method != "HEAD":
+    if request.method != "HEAD":
         body = await _read(answer, client, connection)
         if "json" in answer.headers.get("Content-Type", "json"):
             links = closing_links(body)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import gzip
 
+import attrs
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
 from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.control.http import Control
+from itwin_async.emulator.cors import headers_of, is_preflight, preflight
 from itwin_async.emulator.engine import Engine, OutdatedError
 from itwin_async.emulator.faults.plan import Fault, check_seconds
 from itwin_async.emulator.platform import errors
@@ -59,7 +61,10 @@ class Handler:
             epoch=epoch,
         )
         if self._control.handles(request):
-            return _plain(self._control.respond(request))
+            found = self._control.respond(request)
+            return web.Response(status=found.status, body=found.body or None, headers=found.headers)
+        if is_preflight(request):
+            return _plain(preflight(request))
         try:
             return await self._platform(incoming, request)
         except OutdatedError:
@@ -85,13 +90,13 @@ class Handler:
         if self._compress and len(response.body) >= _COMPRESS_FROM and "gzip" in accepted:
             body = gzip.compress(response.body, compresslevel=1)
             headers = {**response.headers, "Content-Encoding": "gzip"}
-            return web.Response(status=response.status, body=body, headers=headers)
+            return _plain(attrs.evolve(response, body=body, headers=headers))
         return _plain(response)
 
 
 def _plain(response: Response) -> web.Response:
     return web.Response(
-        status=response.status, body=response.body or None, headers=response.headers
+        status=response.status, body=response.body or None, headers=headers_of(response)
     )
 
 
@@ -102,7 +107,7 @@ def _hang_up(incoming: BaseRequest) -> web.Response:
 
 
 async def _send_slowly(incoming: BaseRequest, whole: Response, fault: Fault) -> web.StreamResponse:
-    response = web.StreamResponse(status=whole.status, headers=whole.headers)
+    response = web.StreamResponse(status=whole.status, headers=headers_of(whole))
     response.content_length = len(whole.body)
     body = whole.body
     if fault.drop == "middle":

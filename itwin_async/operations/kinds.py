@@ -75,6 +75,8 @@ class Operation:
         parts = self._parts
         if len(parts) == 1:
             return parts[0]
+        if len(parts) == 3 and len(ids) == 1:  # noqa: PLR2004 - most have one id
+            return f"{parts[0]}{segment(parts[1], ids[parts[1]])}{parts[2]}"
         if len(ids) != len(parts) // 2:
             raise TypeError(f"{self.name} takes the ids {', '.join(self.placeholders)}")
         path = parts[0]
@@ -120,7 +122,7 @@ class NothingOperation(Operation):
 
     kind = "nothing"
 
-    async def __call__(
+    def __call__(
         self,
         session: Session,
         *,
@@ -128,9 +130,9 @@ class NothingOperation(Operation):
         json: object = None,
         content: Content | None = None,
         **ids: str,
-    ) -> None:
-        """Call the operation."""
-        await self.send(session, ids, query, json, content=content)
+    ) -> Awaitable[Response]:
+        """Call the operation; the answer says no more than that it succeeded."""
+        return self.send(session, ids, query, json, content=content)
 
 
 @attrs.frozen(eq=False, kw_only=True)

@@ -4,8 +4,8 @@ import threading
 from collections.abc import Iterator
 
 import pytest
+from commands import CannedPlatform
 
-from cli.running import CannedPlatform
 from itwin_async.emulator import EmulatorThread
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, NotRequired, Required, TypedDict, Unpack
 
 import attrs
 import pytest
+from commands import COMMAND, CannedPlatform, environment, run
 
-from cli.running import COMMAND, CannedPlatform, environment, run
 from itwin_async import UNSET, Content, LongRunning, Session, Unset, catalog
 from itwin_async.catalog import Entry
 from itwin_async.cli.operations import markdown

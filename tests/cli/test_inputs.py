@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 
 import pytest
+from commands import CannedPlatform, rows, run
 
-from cli.running import CannedPlatform, rows, run
 from itwin_async.emulator import EmulatorThread
 
 DIGITS = "9" * 400

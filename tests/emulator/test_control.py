@@ -10,11 +10,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from caller import Caller
 
 from itwin_async.emulator import Emulator
 from itwin_async.emulator.command import main, rate_limit
-
-from .conftest import Caller
 
 LIST = "/itwins/favorites"
 
@@ -157,7 +156,7 @@ async def test_page(call: Caller, control: Caller, emulator: Emulator, itwin_id:
 async def start(*arguments: str, lines: int = 2) -> tuple[asyncio.subprocess.Process, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-X", "dev", "-W", "error", "-m", "itwin_async.emulator"),
+        *("-W", "error", "-m", "itwin_async.emulator"),
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -5,10 +5,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from caller import Caller, error_of
 
 from itwin_async.emulator import Emulator, Fault, FaultError
-
-from .conftest import Caller, error_of
 
 LIST = "/itwins/favorites"
 

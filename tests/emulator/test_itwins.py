@@ -3,10 +3,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from caller import V2, Caller, error_of
 
 from itwin_async.emulator import Emulator
-
-from .conftest import V2, Caller, error_of
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 MINIMAL = {"id", "class", "subClass", "type", "number", "displayName"}
