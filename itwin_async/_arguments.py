@@ -13,8 +13,6 @@ from itwin_async.errors import ArgumentError
 T = TypeVar("T")
 
 _SHOWN = 80
-# Of the two meanings of MB the larger, so that nothing is refused that the platform may take.
-_PICTURE = 5 * 1024 * 1024
 
 
 def invalid(name: str, value: object, allowed: str) -> ArgumentError:
@@ -78,14 +76,6 @@ def several(name: str, value: object) -> list[object]:
     if not found:
         raise invalid(name, value, "one string or several")
     return found
-
-
-def picture(name: str, value: object, content_type: object) -> bytes:
-    """Check a picture that the platform takes as bytes."""
-    one_of("content_type", content_type, ("image/png", "image/jpeg"))
-    if not isinstance(value, bytes) or not 0 < len(value) <= _PICTURE:
-        raise invalid(name, value, "bytes, 1 to 5 MB of them")
-    return value
 
 
 def instance(name: str, value: object, kind: type[T], allowed: str) -> T:

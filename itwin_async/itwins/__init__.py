@@ -17,7 +17,7 @@ from itwin_async.itwins.exports import (
 )
 from itwin_async.itwins.favorites import add_favorite, list_favorites, remove_favorite
 from itwin_async.itwins.filters import ITwinFilters, ListOptions, Status, SubClass
-from itwin_async.itwins.images import ImageType, ITwinImage, delete_image, get_image, upload_image
+from itwin_async.itwins.images import ITwinImage, delete_image, get_image, upload_image
 from itwin_async.itwins.itwins import (
     DataCenterLocation,
     ITwinClass,
@@ -77,7 +77,6 @@ __all__ = [
     "ITwinFilters",
     "ITwinImage",
     "ITwinSummary",
-    "ImageType",
     "ListOptions",
     "OutputFormat",
     "QueryScope",

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 import attrs
 
-from itwin_async._arguments import picture
 from itwin_async.itwins.api import api
 from itwin_async.models import Content
+from itwin_async.operations import picture
 from itwin_async.session import Session
-
-ImageType: TypeAlias = Literal["image/png", "image/jpeg"]
 
 
 @attrs.frozen
@@ -42,12 +38,14 @@ GET = api.entity("get_image", f"GET {_PATH}", "Get iTwin Image", ITwinImage, key
 DELETE = api.nothing("delete_image", f"DELETE {_PATH}", "Delete iTwin Image")
 
 
-async def upload_image(
-    session: Session, itwin_id: str, image: bytes, *, content_type: ImageType
-) -> ITwinImage:
-    """Set the picture of an iTwin: at most 5 MB, and no side more than five times the other."""
-    content = Content(picture("image", image, content_type), content_type)
-    return await UPLOAD(session, itwin_id=itwin_id, content=content)
+async def upload_image(session: Session, itwin_id: str, image: bytes | Content) -> ITwinImage:
+    """
+    Set the picture of an iTwin.
+
+    It is PNG or JPEG, of the type that it says if it says one, and has at most 5 MB. The platform
+    refuses one with a side of more than five times the other.
+    """
+    return await UPLOAD(session, itwin_id=itwin_id, content=picture("image", image))
 
 
 async def get_image(session: Session, itwin_id: str) -> ITwinImage:

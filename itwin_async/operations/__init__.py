@@ -12,6 +12,7 @@ from itwin_async.operations.kinds import (
 from itwin_async.operations.lists import DetailListOperation, ListOperation
 from itwin_async.operations.long_running import LongRunning, StartOperation, wait_for_end
 from itwin_async.operations.members import Check, changes, choice, new, nullable
+from itwin_async.operations.pictures import picture
 
 __all__ = [
     "Api",
@@ -28,5 +29,6 @@ __all__ = [
     "choice",
     "new",
     "nullable",
+    "picture",
     "wait_for_end",
 ]

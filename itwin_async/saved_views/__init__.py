@@ -18,7 +18,6 @@ from itwin_async.saved_views.groups import (
 )
 from itwin_async.saved_views.images import (
     ImageSize,
-    ImageType,
     get_image,
     image_bytes,
     update_image,
@@ -50,7 +49,6 @@ __all__ = [
     "Group",
     "GroupLinks",
     "ImageSize",
-    "ImageType",
     "SavedView",
     "SavedViewData",
     "SavedViewLinks",

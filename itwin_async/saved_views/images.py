@@ -7,14 +7,14 @@ import binascii
 from typing import Literal, TypeAlias, get_args
 from urllib.parse import unquote_to_bytes
 
-from itwin_async._arguments import instance, invalid, one_of, picture
+from itwin_async._arguments import instance, invalid, one_of
 from itwin_async.errors import ArgumentError
 from itwin_async.models import Content
+from itwin_async.operations import picture
 from itwin_async.saved_views.api import api
 from itwin_async.session import Session
 
 ImageSize: TypeAlias = Literal["thumbnail", "full"]
-ImageType: TypeAlias = Literal["image/png", "image/jpeg"]
 
 GET = api.entity("get_image", "GET /{saved_view_id}/image", "Get Image", str, key="href")
 UPDATE = api.nothing("update_image", "PUT /{saved_view_id}/image", "Update Image")
@@ -30,12 +30,11 @@ async def get_image(session: Session, saved_view_id: str, *, size: ImageSize = "
     return await GET(session, saved_view_id=saved_view_id, query=query)
 
 
-async def update_image(
-    session: Session, saved_view_id: str, image: bytes, *, content_type: ImageType
-) -> None:
-    """Set the picture of a saved view; it is sent as a ``data:`` URL."""
-    encoded = base64.b64encode(picture("image", image, content_type)).decode()
-    body = {"image": f"data:{content_type};base64,{encoded}"}
+async def update_image(session: Session, saved_view_id: str, image: bytes | Content) -> None:
+    """Set the picture of a saved view: PNG or JPEG, which is sent as a ``data:`` URL."""
+    checked = picture("image", image)
+    encoded = base64.b64encode(checked.body).decode()
+    body = {"image": f"data:{checked.content_type};base64,{encoded}"}
     await UPDATE(session, saved_view_id=saved_view_id, json=body)
 
 
