@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias, Unpack, get_args
 
-from itwin_async._arguments import between, one_of, several, text, whole
+from itwin_async._arguments import between, invalid, one_of, several, text, whole
 from itwin_async._http.urls import guid
 from itwin_async.errors import ArgumentError
 from itwin_async.itwins.api import api
@@ -150,7 +150,9 @@ async def create_itwin(
         status=status,
         parent_id=parent_id,
     )
-    one_of(f"sub_class of {class_}", sub_class, _SUB_CLASSES[class_])
+    if sub_class not in _SUB_CLASSES[class_]:
+        allowed = ", ".join(_SUB_CLASSES[class_])
+        raise invalid("sub_class", sub_class, f"one that a {class_} has: {allowed}")
     return await CREATE(session, json=body)
 
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import pytest
 from doubles import CannedServer, FakeClock
+from sent import GUID, session_of
 
 from itwin_async import ArgumentError, OperationFailedError, Session, TransportError, itwins
-
-from .sent import GUID, session_of
 
 # As the documents of the platform show it.
 EXPORT = {

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 from doubles import CannedServer
+from sent import GUID, query_of, session_of
 
 from itwin_async import ArgumentError, Session, itwins
 from itwin_async.emulator import Emulator
-
-from .sent import GUID, query_of, session_of
 
 CLOSED = Session("secret")
 EMPTY: dict[str, Any] = {"iTwins": []}

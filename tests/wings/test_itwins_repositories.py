@@ -8,10 +8,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from doubles import CannedServer
+from sent import GUID, query_of, session_of
 
 from itwin_async import ApiError, ArgumentError, PaginationError, Session, itwins, to_dict
-
-from .sent import GUID, query_of, session_of
 
 CLOSED = Session("secret")
 RESOURCES = f"/itwins/{GUID}/repositories/r1/resources"
