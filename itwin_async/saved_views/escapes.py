@@ -2,7 +2,8 @@
 Characters that the Saved Views API refuses in the strings of a payload.
 
 In names they cannot be written at all. In saved view data the platform's own clients write escapes
-for them; so does this package, and reads them.
+for them; so does this package, and reads them. A string that held an escape from the start, such as
+``++dot++``, is therefore read as what the escape stands for.
 """
 
 from __future__ import annotations

@@ -132,6 +132,7 @@ class Extension:
     links: ExtensionLinks | None = None
 
 
+@spelled(itwin_sheet_view="itwinSheetView", itwin_drawing_view="itwinDrawingView")
 @attrs.frozen
 class SavedViewData:
     """

@@ -9,7 +9,7 @@ import attrs
 
 from itwin_async._arguments import flag, instance, invalid, text
 from itwin_async._http.urls import guid
-from itwin_async._json.naming import wire_name
+from itwin_async._json.converter import to_dict
 from itwin_async.errors import ArgumentError
 from itwin_async.models import UNSET, Unset
 from itwin_async.operations import Check, changes, new, nullable
@@ -49,15 +49,13 @@ UPDATE = api.entity(
 DELETE = api.nothing("delete_saved_view", "DELETE /{saved_view_id}", "Delete Saved View")
 
 _GET_MINIMAL = attrs.evolve(GET, full=False)
-_KINDS = ("itwin3d_view", "itwin_sheet_view", "itwin_drawing_view")
 
 
 def _view(name: str, value: object) -> dict[str, object]:
     data = instance(name, value, SavedViewData, "a SavedViewData")
-    views = {kind: getattr(data, kind) for kind in _KINDS}
-    given = {wire_name(kind): view for kind, view in views.items() if view is not None}
+    given = to_dict(data)
     if len(given) != 1 or data.legacy_view is not None:
-        raise invalid(name, data, f"one of {', '.join(_KINDS)} and nothing else")
+        raise invalid(name, data, "one of a 3D, a sheet and a drawing view, and nothing else")
     return escaped(given)
 
 
