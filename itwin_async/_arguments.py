@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Any, TypeVar
 
 import attrs
@@ -59,6 +59,23 @@ def whole(name: str, value: object, low: int, high: int | None = None) -> int:
         bounds = f"of at least {low}" if high is None else f"from {low} to {high}"
         raise invalid(name, value, f"a whole number {bounds}")
     return value  # type: ignore[return-value]
+
+
+def between(name: str, value: object, low: float, high: float) -> float:
+    """Check a number; both bounds are allowed."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise invalid(name, value, f"a number from {low:g} to {high:g}")
+    return value
+
+
+def several(name: str, value: object) -> list[object]:
+    """Check for one text or several; ``None`` and an empty list are neither."""
+    if isinstance(value, str):
+        return [value]
+    found: list[object] = list(value) if isinstance(value, Iterable) else []
+    if not found:
+        raise invalid(name, value, "one string or several")
+    return found
 
 
 def instance(name: str, value: object, kind: type[T], allowed: str) -> T:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Iterable, Mapping
 from functools import partial
 from typing import Generic, Literal, TypeAlias, TypedDict, TypeVar
 
@@ -217,8 +217,13 @@ def _page_source(session: Session, listed: List[T_co]) -> PageSource[T_co]:
         listed.item,
         listed.key,
         listed.mode == "skip",
-        CursorCodec(listed.operation, listed.path, listed.query),
+        CursorCodec(listed.operation, listed.path, (*listed.query, *_deciding(listed.headers))),
     )
+
+
+def _deciding(headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
+    """Headers that decide what is in a list; ``Prefer`` only says how much is told of it."""
+    return (header for header in headers.items() if header[0] != "Prefer")
 
 
 def _first_target(listed: List[object], page_size: int | None) -> str:

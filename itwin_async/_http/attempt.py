@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -33,6 +34,7 @@ _TLS = (
     aiohttp.ClientConnectorSSLError,
     aiohttp.ServerFingerprintMismatch,
 )
+_LARGE = 2**20
 _NO_CONTENT = 204
 # The texts of these may quote what was sent or received, headers included.
 _LOST: dict[type[Exception], str] = {
@@ -144,7 +146,7 @@ async def send(
             headers=request.headers
             if authorization is None
             else {**request.headers, "Authorization": authorization.header},
-            data=request.body,
+            data=_payload(request.body),
             **client.options,
         )
         if answer.status == _NO_CONTENT:
@@ -192,6 +194,11 @@ def _cancelled(request: Request, *, closed: bool, late: bool) -> TransportError:
         return request.failed("no complete answer in time", timeout=True)
     # An aiohttp session that its owner closes cancels what a task waits for, not the task.
     return request.failed("something that the request waited for was cancelled", retryable=False)
+
+
+def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
+    # Large bytes aiohttp writes at one go, and warns of it; a file it writes piece by piece.
+    return body if body is None or len(body) <= _LARGE else io.BytesIO(body)
 
 
 async def _success(

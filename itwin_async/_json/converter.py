@@ -195,6 +195,12 @@ def _iso_8601(text: str) -> datetime:
         raise TypeError(f"expected an ISO 8601 date-time, got {text[:40]!r}") from None
 
 
+def _json_object(value: object, _: object) -> Mapping[str, object]:
+    if not isinstance(value, Mapping):
+        raise TypeError(f"expected an object, got {kind_of(value)}")
+    return cast("Mapping[str, object]", value)
+
+
 def _iso(moment: datetime) -> str:
     text = moment.isoformat()
     return f"{text[:-6]}Z" if text.endswith("+00:00") else text
@@ -207,6 +213,9 @@ def _register(target: Converter) -> None:
     target.register_structure_hook(float, _float)
     target.register_structure_hook(datetime, _datetime)
     target.register_unstructure_hook(datetime, _iso)
+    # JSON that no model describes stays as it is.
+    target.register_structure_hook_func(lambda hint: hint is object, lambda value, _: value)
+    target.register_structure_hook_func(lambda hint: hint == Mapping[str, object], _json_object)
     target.register_structure_hook_factory(_is_list, lambda cls: _list_hook(cls, target))
     target.register_structure_hook_factory(attrs.has, lambda cls: _model_hook(cls, target))
     target.register_unstructure_hook_factory(

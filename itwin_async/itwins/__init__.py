@@ -1,24 +1,125 @@
-"""The iTwins API: favorites and recently used iTwins of the calling user."""
+"""
+The iTwins API: iTwins, favorites, recents, exports, pictures, and repositories with resources.
+"""
 
 from __future__ import annotations
 
 from itwin_async.itwins.api import api
+from itwin_async.itwins.exports import (
+    Export,
+    ExportRequest,
+    ExportScope,
+    OutputFormat,
+    create_export,
+    get_export,
+    list_exports,
+    wait_for_export,
+)
 from itwin_async.itwins.favorites import add_favorite, list_favorites, remove_favorite
 from itwin_async.itwins.filters import ITwinFilters, ListOptions, Status, SubClass
+from itwin_async.itwins.images import ITwinImage, delete_image, get_image, upload_image
+from itwin_async.itwins.itwins import (
+    DataCenterLocation,
+    ITwinClass,
+    QueryScope,
+    create_itwin,
+    delete_itwin,
+    get_account,
+    get_itwin,
+    get_primary_account,
+    list_itwins,
+    update_itwin,
+)
 from itwin_async.itwins.models import ITwin, ITwinSummary
 from itwin_async.itwins.recents import add_recent, list_recents
+from itwin_async.itwins.repositories import (
+    Authentication,
+    Capabilities,
+    Capability,
+    Repository,
+    create_repository,
+    delete_repository,
+    get_global_repository,
+    get_repository,
+    list_global_repositories,
+    list_repositories,
+    update_repository,
+)
+from itwin_async.itwins.resources import (
+    Graphics,
+    GraphicsProvider,
+    Resource,
+    ResourceSummary,
+    create_resource,
+    delete_resource,
+    get_global_resource,
+    get_resource,
+    list_global_graphics,
+    list_global_resources,
+    list_graphics,
+    list_graphics_at,
+    list_resources,
+    list_resources_at,
+)
 
 __all__ = [
+    "Authentication",
+    "Capabilities",
+    "Capability",
+    "DataCenterLocation",
+    "Export",
+    "ExportRequest",
+    "ExportScope",
+    "Graphics",
+    "GraphicsProvider",
     "ITwin",
+    "ITwinClass",
     "ITwinFilters",
+    "ITwinImage",
     "ITwinSummary",
     "ListOptions",
+    "OutputFormat",
+    "QueryScope",
+    "Repository",
+    "Resource",
+    "ResourceSummary",
     "Status",
     "SubClass",
     "add_favorite",
     "add_recent",
     "api",
+    "create_export",
+    "create_itwin",
+    "create_repository",
+    "create_resource",
+    "delete_image",
+    "delete_itwin",
+    "delete_repository",
+    "delete_resource",
+    "get_account",
+    "get_export",
+    "get_global_repository",
+    "get_global_resource",
+    "get_image",
+    "get_itwin",
+    "get_primary_account",
+    "get_repository",
+    "get_resource",
+    "list_exports",
     "list_favorites",
+    "list_global_graphics",
+    "list_global_repositories",
+    "list_global_resources",
+    "list_graphics",
+    "list_graphics_at",
+    "list_itwins",
     "list_recents",
+    "list_repositories",
+    "list_resources",
+    "list_resources_at",
     "remove_favorite",
+    "update_itwin",
+    "update_repository",
+    "upload_image",
+    "wait_for_export",
 ]

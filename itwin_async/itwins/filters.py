@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Literal, TypeAlias, TypedDict, get_args
 
-from itwin_async._arguments import flag, invalid, one_of, text
+from itwin_async._arguments import flag, one_of, several, text
+from itwin_async._http.urls import guid
 from itwin_async.errors import ArgumentError
 from itwin_async.paging import NumberedPaging
 
@@ -22,13 +23,25 @@ class ITwinFilters(TypedDict, total=False):
         status: only iTwins of this status; not together with ``include_inactive``.
         type: only iTwins of this type.
         include_inactive: whether inactive iTwins are listed too; by default they are not.
+        display_name: only iTwins with exactly this name.
+        number: only the iTwin with exactly this number.
+        parent_id: only iTwins with this parent.
+        itwin_account_id: only iTwins of this account.
+        search: only iTwins with this text in their number or name.
 
+    Of favorites and recents only the first four are documented; the platform's own client sends the
+    others too.
     """
 
     sub_class: SubClass | Iterable[SubClass] | None
     status: Status | None
     type: str | None
     include_inactive: bool | None
+    display_name: str | None
+    number: str | None
+    parent_id: str | None
+    itwin_account_id: str | None
+    search: str | None
 
 
 class ListOptions(ITwinFilters, NumberedPaging, total=False):
@@ -47,34 +60,36 @@ def split(options: ListOptions) -> tuple[dict[str, str], NumberedPaging]:
     return _query(options), paging  # type: ignore[return-value]
 
 
-_FILTERS = ITwinFilters.__annotations__.keys()
+def sub_classes(name: str, value: object) -> str:
+    """Check one sub-class or several, and write them with commas."""
+    names = {one_of(name, one, get_args(SubClass)) for one in several(name, value)}
+    # Sorted, since a set comes in another order in the process that takes a cursor up.
+    return ",".join(sorted(names))
+
+
+def _boolean(name: str, value: object) -> str:
+    return "true" if flag(name, value) else "false"
+
+
+_FILTERS: dict[str, tuple[str, Callable[[str, object], str]]] = {
+    "sub_class": ("subClass", sub_classes),
+    "status": ("status", lambda name, value: one_of(name, value, get_args(Status))),
+    "type": ("type", text),
+    "include_inactive": ("includeInactive", _boolean),
+    "display_name": ("displayName", text),
+    "number": ("number", text),
+    "parent_id": ("parentId", guid),
+    "itwin_account_id": ("iTwinAccountId", guid),
+    "search": ("$search", text),
+}
 
 
 def _query(filters: ITwinFilters) -> dict[str, str]:
-    query: dict[str, str] = {}
-    sub_class, status = filters.get("sub_class"), filters.get("status")
-    type_, include_inactive = filters.get("type"), filters.get("include_inactive")
-    if sub_class is not None:
-        names = {one_of("sub_class", value, get_args(SubClass)) for value in _several(sub_class)}
-        # Sorted, since a set comes in another order in the process that takes the cursor up.
-        query["subClass"] = ",".join(sorted(names))
-    if status is not None:
-        if include_inactive is not None:
-            raise ArgumentError(
-                "status and include_inactive are mutually exclusive", argument="include_inactive"
-            )
-        query["status"] = one_of("status", status, get_args(Status))
-    if type_ is not None:
-        query["type"] = text("type", type_)
-    if include_inactive is not None:
-        query["includeInactive"] = "true" if flag("include_inactive", include_inactive) else "false"
-    return query
-
-
-def _several(sub_class: object) -> tuple[object, ...]:
-    if isinstance(sub_class, str):
-        return (sub_class,)
-    several = tuple(sub_class) if isinstance(sub_class, Iterable) else ()
-    if not several:
-        raise invalid("sub_class", sub_class, "one sub-class or several")
-    return several
+    given = {name: value for name, value in filters.items() if value is not None}
+    if "status" in given and "include_inactive" in given:
+        raise ArgumentError(
+            "status and include_inactive are mutually exclusive", argument="include_inactive"
+        )
+    return {
+        wire: check(name, given[name]) for name, (wire, check) in _FILTERS.items() if name in given
+    }

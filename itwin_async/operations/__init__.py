@@ -10,10 +10,13 @@ from itwin_async.operations.kinds import (
     Operation,
 )
 from itwin_async.operations.lists import DetailListOperation, ListOperation
-from itwin_async.operations.long_running import LongRunning, StartOperation
+from itwin_async.operations.long_running import LongRunning, StartOperation, wait_for_end
+from itwin_async.operations.members import Check, changes, choice, new, nullable
+from itwin_async.operations.pictures import picture
 
 __all__ = [
     "Api",
+    "Check",
     "ContentOperation",
     "DetailListOperation",
     "EntityOperation",
@@ -22,4 +25,10 @@ __all__ = [
     "NothingOperation",
     "Operation",
     "StartOperation",
+    "changes",
+    "choice",
+    "new",
+    "nullable",
+    "picture",
+    "wait_for_end",
 ]

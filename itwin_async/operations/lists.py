@@ -48,16 +48,20 @@ class ListOperation(Operation, Generic[T]):
         paging: Paging | NumberedPaging,
         *,
         headers: Mapping[str, str] | None = None,
+        at: str | None = None,
         **ids: str,
     ) -> Pager[T]:
-        """Make a pager; nothing is requested yet. ``headers`` go with every page."""
-        listed = self._list(self.item, headers or {}, query, ids)
+        """
+        Make a pager; nothing is requested yet.
+
+        ``headers`` go with every page; ``at`` is requested instead of the operation's own path.
+        """
+        path = self.quoted_path(ids) if at is None else at
+        listed = self._list(self.item, headers or {}, query, path)
         return Pager(session, listed, self._checked(paging))
 
-    def _list(
-        self, item: type[F], headers: Mapping[str, str], query: Query, ids: Mapping[str, str]
-    ) -> List[F]:
-        path, names = self.quoted_path(ids), tuple(query.items())
+    def _list(self, item: type[F], headers: Mapping[str, str], query: Query, path: str) -> List[F]:
+        names = tuple(query.items())
         return List(self.name, path, names, self.key, item, self.accept, headers, self.paging)
 
     def _checked(self, paging: Paging | NumberedPaging) -> NumberedPaging:
@@ -91,14 +95,16 @@ class DetailListOperation(ListOperation[T], Generic[T, F]):
         paging: Paging | NumberedPaging,
         *,
         headers: Mapping[str, str] | None = None,
+        at: str | None = None,
         **ids: str,
     ) -> DetailPager[T, F]:
-        """Make a pager; nothing is requested yet. ``headers`` go with every page."""
+        """Make a pager, as for any list."""
+        path = self.quoted_path(ids) if at is None else at
         minimal = {**(headers or {}), "Prefer": "return=minimal"}
         whole = {**minimal, "Prefer": "return=representation"}
         return DetailPager(
             session,
-            self._list(self.item, minimal, query, ids),
-            self._list(self.full, whole, query, ids),
+            self._list(self.item, minimal, query, path),
+            self._list(self.full, whole, query, path),
             self._checked(paging),
         )

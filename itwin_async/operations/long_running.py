@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from typing import Generic, TypeVar
 
 import attrs
@@ -89,26 +89,70 @@ class LongRunning(Generic[T]):
             TransportError: it has not ended in time.
 
         """
-        limits = _Limits(timeout, poll)
-        policy = internals_of(self._session).client.retry
-        end = policy.clock() + limits.timeout
         operation = self._operation
-        while True:
-            state = str(getattr(await self.status(), "state", None))
-            if state in operation.succeeded:
-                return self.id
-            if state in operation.failed:
-                raise OperationFailedError(
-                    f"{operation.title} of {self.id} ended as {state!r}", id=self.id, state=state
-                )
-            if policy.clock() + limits.poll > end:
-                raise TransportError(
-                    f"{operation.title} of {self.id} is {state!r} after {limits.timeout:g} s",
-                    sent=True,
-                    timeout=True,
-                    retryable=False,
-                )
-            await policy.sleep(limits.poll)
+        await wait_for_end(
+            self._session,
+            self.status,
+            lambda progress: getattr(progress, "state", None),
+            succeeded=operation.succeeded,
+            failed=operation.failed,
+            what=operation.title,
+            id=self.id,
+            timeout=timeout,
+            poll=poll,
+        )
+        return self.id
+
+
+async def wait_for_end(
+    session: Session,
+    ask: Callable[[], Awaitable[T]],
+    state_of: Callable[[T], object],
+    *,
+    succeeded: Collection[str],
+    failed: Collection[str],
+    what: str,
+    id: str,  # noqa: A002 - as in the error
+    timeout: float,  # noqa: ASYNC109
+    poll: float,
+) -> T:
+    """
+    Ask again and again until the answer's state is one of those that end it.
+
+    Args:
+        session: whose clock is used.
+        ask: asks once.
+        state_of: reads the state off an answer.
+        succeeded: states that end it well.
+        failed: states that end it otherwise.
+        what: name of the operation, for messages.
+        id: id of the entity, for messages.
+        timeout: how long to wait, in seconds.
+        poll: seconds between two questions.
+
+    Raises:
+        OperationFailedError: it ended otherwise.
+        TransportError: it has not ended in time.
+
+    """
+    limits = _Limits(timeout, poll)
+    policy = internals_of(session).client.retry
+    end = policy.clock() + limits.timeout
+    while True:
+        answer = await ask()
+        state = str(state_of(answer))
+        if state in succeeded:
+            return answer
+        if state in failed:
+            raise OperationFailedError(f"{what} of {id} ended as {state!r}", id=id, state=state)
+        if policy.clock() + limits.poll > end:
+            raise TransportError(
+                f"{what} of {id} is {state!r} after {limits.timeout:g} s",
+                sent=True,
+                timeout=True,
+                retryable=False,
+            )
+        await policy.sleep(limits.poll)
 
 
 @attrs.frozen

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from itwin_async._arguments import text
-from itwin_async._http.urls import guid
-from itwin_async.errors import ArgumentError
 from itwin_async.paging import Pager
 from itwin_async.saved_views.api import api
+from itwin_async.saved_views.escapes import plain_name
 from itwin_async.saved_views.models import Tag
+from itwin_async.saved_views.owners import owner
 from itwin_async.session import Session
 
 LIST = api.list("list_tags", "GET /tags", "Get All Tags", Tag, key="tags", paging="none")
@@ -15,8 +14,6 @@ CREATE = api.entity("create_tag", "POST /tags", "Create Tag", Tag, key="tag")
 GET = api.entity("get_tag", "GET /tags/{tag_id}", "Get Tag", Tag, key="tag")
 UPDATE = api.entity("update_tag", "PATCH /tags/{tag_id}", "Update Tag", Tag, key="tag")
 DELETE = api.nothing("delete_tag", "DELETE /tags/{tag_id}", "Delete Tag")
-
-_FORBIDDEN = "<>&\"'."
 
 
 def list_tags(
@@ -27,7 +24,7 @@ def list_tags(
     cursor: str | None = None,
 ) -> Pager[Tag]:
     """List the tags of an iTwin or iModel; the platform gives them in one page."""
-    return LIST(session, _owner(itwin_id, imodel_id), {"cursor": cursor})
+    return LIST(session, owner(itwin_id, imodel_id), {"cursor": cursor})
 
 
 async def create_tag(
@@ -43,7 +40,7 @@ async def create_tag(
     The name must not contain any of ``<>&"'.``. What a tag without both ids belongs to is not
     documented.
     """
-    body = {**_owner(itwin_id, imodel_id), "displayName": _name(display_name)}
+    body = {**owner(itwin_id, imodel_id), "displayName": plain_name("display_name", display_name)}
     return await CREATE(session, json=body)
 
 
@@ -54,26 +51,10 @@ async def get_tag(session: Session, tag_id: str) -> Tag:
 
 async def update_tag(session: Session, tag_id: str, *, display_name: str) -> Tag:
     """Rename a tag, under the rules of ``create_tag``."""
-    return await UPDATE(session, tag_id=tag_id, json={"displayName": _name(display_name)})
+    body = {"displayName": plain_name("display_name", display_name)}
+    return await UPDATE(session, tag_id=tag_id, json=body)
 
 
 async def delete_tag(session: Session, tag_id: str) -> None:
     """Delete a tag."""
     await DELETE(session, tag_id=tag_id)
-
-
-def _owner(itwin_id: str | None, imodel_id: str | None) -> dict[str, str]:
-    given = {"iTwinId": ("itwin_id", itwin_id), "iModelId": ("imodel_id", imodel_id)}
-    return {wire: guid(name, value) for wire, (name, value) in given.items() if value is not None}
-
-
-def _name(value: object) -> str:
-    name = text("display_name", value)
-    found = sorted(set(name) & set(_FORBIDDEN))
-    if found:
-        raise ArgumentError(
-            f"display_name must not contain any of {' '.join(_FORBIDDEN)}; {name!r} contains "
-            f"{found[0]}",
-            argument="display_name",
-        )
-    return name

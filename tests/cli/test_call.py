@@ -156,7 +156,8 @@ def test_help_of_every_operation(emulator: EmulatorThread, entry: Entry) -> None
 def test_arguments_of_every_operation(emulator: EmulatorThread, entry: Entry) -> None:
     needed = [each.name for each in entry.parameters if each.required]
     done = run(emulator, "call", entry.operation.name)
-    assert (done.returncode == 2) is bool(needed)
+    one_of_several = entry.operation.name == "saved_views.list_saved_views"
+    assert (done.returncode == 2) is (bool(needed) or one_of_several)
     assert all(f"{name}=" in done.stderr for name in needed)
     wrong = run(emulator, "call", entry.operation.name, "no_such_name=1")
     assert wrong.returncode == 2
@@ -401,7 +402,7 @@ def test_the_table_of_the_readme(emulator: EmulatorThread) -> None:
 @pytest.mark.parametrize(
     ("words", "completed"),
     [
-        ("call saved_views.g", ["saved_views.get_tag"]),
+        ("call saved_views.get_t", ["saved_views.get_tag"]),
         ("call saved_views.update_tag d", ["display_name="]),
         ("call nonsense x", []),
         ("oper", ["operations"]),

@@ -16,7 +16,45 @@ DECLARED = {
 EMULATED = {(served.method, re.sub(r"\{\w+\}", "{}", served.path)): served for served in SERVED}
 
 # Declared, and deliberately not served; each with its reason.
-NOT_SERVED: dict[tuple[str, str], str] = {}
+NOT_SERVED: dict[tuple[str, str], str] = {
+    ("POST", "/itwins/exports"): "not emulated yet",
+    ("GET", "/itwins/exports"): "not emulated yet",
+    ("GET", "/itwins/exports/{}"): "not emulated yet",
+    ("PUT", "/itwins/{}/image"): "not emulated yet",
+    ("GET", "/itwins/{}/image"): "not emulated yet",
+    ("DELETE", "/itwins/{}/image"): "not emulated yet",
+    ("GET", "/itwins/{}/repositories"): "not emulated yet",
+    ("POST", "/itwins/{}/repositories"): "not emulated yet",
+    ("GET", "/itwins/{}/repositories/{}"): "not emulated yet",
+    ("PATCH", "/itwins/{}/repositories/{}"): "not emulated yet",
+    ("DELETE", "/itwins/{}/repositories/{}"): "not emulated yet",
+    ("GET", "/itwins/repositories"): "not emulated yet",
+    ("GET", "/itwins/repositories/{}"): "not emulated yet",
+    ("GET", "/itwins/{}/repositories/{}/resources"): "not emulated yet",
+    ("POST", "/itwins/{}/repositories/{}/resources"): "not emulated yet",
+    ("GET", "/itwins/{}/repositories/{}/resources/{}"): "not emulated yet",
+    ("DELETE", "/itwins/{}/repositories/{}/resources/{}"): "not emulated yet",
+    ("GET", "/itwins/{}/repositories/{}/resources/{}/graphics"): "not emulated yet",
+    ("GET", "/itwins/repositories/{}/resources"): "not emulated yet",
+    ("GET", "/itwins/repositories/{}/resources/{}"): "not emulated yet",
+    ("GET", "/itwins/repositories/{}/resources/{}/graphics"): "not emulated yet",
+    ("GET", "/savedviews"): "not emulated yet",
+    ("POST", "/savedviews"): "not emulated yet",
+    ("GET", "/savedviews/{}"): "not emulated yet",
+    ("PATCH", "/savedviews/{}"): "not emulated yet",
+    ("DELETE", "/savedviews/{}"): "not emulated yet",
+    ("GET", "/savedviews/{}/image"): "not emulated yet",
+    ("PUT", "/savedviews/{}/image"): "not emulated yet",
+    ("GET", "/savedviews/groups"): "not emulated yet",
+    ("POST", "/savedviews/groups"): "not emulated yet",
+    ("GET", "/savedviews/groups/{}"): "not emulated yet",
+    ("PATCH", "/savedviews/groups/{}"): "not emulated yet",
+    ("DELETE", "/savedviews/groups/{}"): "not emulated yet",
+    ("GET", "/savedviews/{}/extensions"): "not emulated yet",
+    ("PUT", "/savedviews/{}/extensions"): "not emulated yet",
+    ("GET", "/savedviews/{}/extensions/{}"): "not emulated yet",
+    ("DELETE", "/savedviews/{}/extensions/{}"): "not emulated yet",
+}
 
 
 @pytest.mark.parametrize("route", DECLARED, ids=" ".join)

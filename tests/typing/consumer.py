@@ -53,6 +53,10 @@ async def lists(session: Session) -> None:
     assert_type(numbered.full(), Pager[itwins.ITwin])
     assert_type(await itwins.list_recents(session, sub_class="Asset"), Page[itwins.ITwinSummary])
     assert_type(saved_views.list_tags(session), Pager[saved_views.Tag])
+    selected = itwins.list_itwins(session, select=["id"], status="Active", page_size=5)
+    assert_type(selected.full(), Pager[itwins.ITwin])
+    views = saved_views.list_saved_views(session, group_id="g", concurrency=2)
+    assert_type(views, DetailPager[saved_views.SavedViewSummary, saved_views.SavedView])
 
 
 async def walks(session: Session) -> None:
@@ -81,6 +85,10 @@ async def walks(session: Session) -> None:
 
 async def operations(session: Session) -> None:
     assert_type(await imodels.add_favorite(session, "id"), None)
+    await itwins.update_itwin(session, "id", type=None, display_name="n")
+    await itwins.update_itwin(session, "id", display_name=None)  # type: ignore[arg-type] # pyright: ignore[reportArgumentType]
+    assert_type(await itwins.wait_for_export(session, "id"), itwins.Export)
+    assert_type(await saved_views.get_image(session, "id"), str)
     tag = await saved_views.create_tag(session, "name", itwin_id="id")
     assert_type(tag, saved_views.Tag)
     assert_type(tag.links, saved_views.TagLinks | None)
