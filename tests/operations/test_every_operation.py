@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import traceback
-from typing import Any, get_origin, get_type_hints
+from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
@@ -33,6 +33,7 @@ from itwin_async.operations import (
     ContentOperation,
     EntityOperation,
     ListOperation,
+    NothingOperation,
     StartOperation,
 )
 
@@ -46,16 +47,20 @@ every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.operat
 # Values for arguments that are neither an id nor a text.
 EXAMPLES: dict[str, Any] = {}
 
+# The same where the name is not enough to tell, and where one of several is needed.
+NEEDED: dict[str, dict[str, Any]] = {}
+
 
 def arguments(entry: Entry) -> dict[str, Any]:
     """Values for the arguments that an operation needs."""
-    return {
+    found = {
         name: EXAMPLES.get(name, GUID if name.endswith("_id") else "a name")
         for name, parameter in inspect.signature(entry.function).parameters.items()
         if name != "session"
         and parameter.default is parameter.empty
         and parameter.kind is not parameter.VAR_KEYWORD
     }
+    return found | NEEDED.get(entry.operation.name, {})
 
 
 async def call(entry: Entry, session: Session, **changes: Any) -> Any:
@@ -122,7 +127,7 @@ async def test_it_asks_for_what_is_declared(
         result = await call(entry, session)
     (seen,) = canned.seen
     operation = entry.operation
-    path = operation.path.format(**dict.fromkeys(operation.placeholders, GUID))
+    path = operation.path.format(**arguments(entry))
     assert (seen.method, seen.target.partition("?")[0]) == (operation.method, path)
     assert seen.headers["Accept"] == operation.accept
     if isinstance(operation, ListOperation):
@@ -140,8 +145,11 @@ async def test_it_asks_for_what_is_declared(
 async def test_ids_that_cannot_be_one_are_refused(
     entry: Entry, canned: CannedServer, clock: FakeClock, bad: Any
 ) -> None:
+    hints = get_type_hints(entry.function)
     async with session_of(canned, clock) as session:
         for name in entry.operation.placeholders:
+            if bad == 5 and int in get_args(hints[name]):
+                continue  # it has an id or a number
             with pytest.raises(ArgumentError) as caught:
                 await call(entry, session, **{name: bad})
             assert caught.value.argument == name
@@ -202,11 +210,11 @@ async def test_an_answer_that_is_not_as_documented(
 ) -> None:
     canned.script(body)
     async with session_of(canned, clock) as session:
-        if isinstance(entry.operation, EntityOperation | ListOperation | StartOperation):
+        if isinstance(entry.operation, NothingOperation):
+            await call(entry, session)
+        else:
             with pytest.raises(DecodeError):
                 await call(entry, session)
-        else:
-            await call(entry, session)
 
 
 @every
