@@ -16,7 +16,18 @@ DECLARED = {
 EMULATED = {(served.method, re.sub(r"\{\w+\}", "{}", served.path)): served for served in SERVED}
 
 # Declared, and deliberately not served; each with its reason.
-NOT_SERVED: dict[tuple[str, str], str] = {}
+NOT_EMULATED_YET = {
+    "/imodels/{}/baselinefile": "GET POST",
+    "/imodels/{}/clone": "POST",
+    "/imodels/{}/fork": "POST",
+    "/imodels/{}/operations/create": "GET",
+    "/imodels/{}/thumbnail": "GET PUT",
+}
+NOT_SERVED: dict[tuple[str, str], str] = {
+    (method, path): "not emulated yet"
+    for path, methods in NOT_EMULATED_YET.items()
+    for method in methods.split()
+}
 
 
 @pytest.mark.parametrize("route", DECLARED, ids=" ".join)

@@ -45,10 +45,14 @@ every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.operat
 
 
 # Values for arguments that are neither an id nor a text.
-EXAMPLES: dict[str, Any] = {}
+EXAMPLES: dict[str, Any] = {
+    "image": b"\x89PNG\r\n\x1a\n",
+}
 
 # The same where the name is not enough to tell, and where one of several is needed.
-NEEDED: dict[str, dict[str, Any]] = {}
+NEEDED: dict[str, dict[str, Any]] = {
+    "imodels.update_imodel": {"name": "a name"},
+}
 
 
 def arguments(entry: Entry) -> dict[str, Any]:
