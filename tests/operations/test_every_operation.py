@@ -46,12 +46,19 @@ every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.operat
 
 # Values for arguments that are neither an id nor a text.
 EXAMPLES: dict[str, Any] = {
+    "after_changeset_index": 3,
+    "briefcase_id": 2,
+    "changeset": "5",
+    "file_size": 7,
     "image": b"\x89PNG\r\n\x1a\n",
 }
 
 # The same where the name is not enough to tell, and where one of several is needed.
 NEEDED: dict[str, dict[str, Any]] = {
+    "imodels.create_changeset": {"changeset_id": "0123456789" * 4},
+    "imodels.create_extended_data": {"data": {"source": "test"}},
     "imodels.update_imodel": {"name": "a name"},
+    "imodels.update_named_version": {"name": "a name"},
 }
 
 
