@@ -26,6 +26,7 @@ from itwin_async import (
     ServerError,
     Session,
     catalog,
+    imodels,
 )
 from itwin_async._json.naming import wire_name
 from itwin_async.catalog import Entry
@@ -51,6 +52,7 @@ EXAMPLES: dict[str, Any] = {
     "changeset": "5",
     "file_size": 7,
     "image": b"\x89PNG\r\n\x1a\n",
+    "locked_objects": [imodels.LockedObjects("shared", ["0x1"])],
 }
 
 # The same where the name is not enough to tell, and where one of several is needed.
@@ -113,7 +115,7 @@ def is_safe(entry: Entry) -> bool:
 
 
 def test_names_and_titles_are_unique() -> None:
-    assert len(ENTRIES) >= 16
+    assert len(ENTRIES) >= 58
     for facts in ("name", "title"):
         assert len({getattr(entry.operation, facts) for entry in ENTRIES}) == len(ENTRIES)
     routes = {(entry.operation.method, entry.operation.path) for entry in ENTRIES}

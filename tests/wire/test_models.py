@@ -293,6 +293,8 @@ ALL = [
     imodels.CopyOrigin,
     imodels.CreateOperation,
     imodels.DirectoryAccessInfo,
+    imodels.Lock,
+    imodels.LockedObjects,
     imodels.NamedVersion,
     imodels.NamedVersionLinks,
     imodels.NamedVersionSummary,
