@@ -53,7 +53,7 @@ def build_request(
     if json is not None:
         if body is not None:
             raise ArgumentError("json and body are mutually exclusive", argument="json")
-        body = _encode(json)
+        body = encoded("json", json)
         sent["Content-Type"] = "application/json"
     if headers:
         _merge(sent, headers)
@@ -77,14 +77,21 @@ def _with_query(path: str, params: Params) -> str:
     raise invalid("params", params, "names and values of type str")
 
 
-def _encode(json: object) -> bytes:
+def encoded(name: str, value: object) -> bytes:
+    """
+    Write a value as JSON.
+
+    Raises:
+        ArgumentError: JSON cannot hold it.
+
+    """
     try:
-        body = msgspec.json.encode(json)
+        body = msgspec.json.encode(value)
     except (TypeError, ValueError, RecursionError, msgspec.MsgspecError):
         body = b""
     # NaN and the infinities are written as null.
-    if not body or (b"null" in body and _has_number_beyond_json(msgspec.to_builtins(json))):
-        raise invalid("json", json, "a value that JSON can hold")
+    if not body or (b"null" in body and _has_number_beyond_json(msgspec.to_builtins(value))):
+        raise invalid(name, value, "a value that JSON can hold")
     return body
 
 

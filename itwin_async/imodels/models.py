@@ -1,4 +1,4 @@
-"""What the iModels API tells about an iModel."""
+"""What the iModels API tells about an iModel, and what several of its resources share."""
 
 from __future__ import annotations
 
@@ -41,12 +41,47 @@ class Extent:
 
 
 @attrs.frozen
+class StorageLink:
+    """
+    Signed address of a file, good for minutes to an hour; no token must be sent there.
+
+    Attributes:
+        href: the address; a secret, and so not shown.
+        storage_type: ``"azure"`` or ``"google"``; open set.
+
+    """
+
+    href: str | None = attrs.field(default=None, repr=False)
+    storage_type: str | None = None
+
+
+@attrs.frozen
+class Application:
+    """The application that made something."""
+
+    id: str | None = None
+    name: str | None = None
+
+
+@attrs.frozen
 class IModelLinks:
-    """Addresses of what belongs to an iModel; the platform may leave out any of them."""
+    """
+    Addresses of what belongs to an iModel; the platform may leave out any of them.
+
+    Attributes:
+        creator: the user who made it.
+        changesets: its changesets.
+        named_versions: its named versions.
+        upload: where its baseline file is sent; only after ``create_imodel`` from such a file.
+        complete: what ``complete_baseline_file`` calls afterwards.
+
+    """
 
     creator: Link | None = None
     changesets: Link | None = None
     named_versions: Link | None = None
+    upload: StorageLink | None = None
+    complete: Link | None = None
 
 
 @attrs.frozen

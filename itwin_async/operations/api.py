@@ -73,9 +73,9 @@ class Api:
         facts = self._facts(name, route, title)
         return self._declare(EntityOperation(**facts, cls=cls, key=key, full=full, repeat=repeat))
 
-    def content(self, name: str, route: str, title: str) -> ContentOperation:
+    def content(self, name: str, route: str, title: str, *, media: str = "") -> ContentOperation:
         """Declare an operation that answers with bytes."""
-        return self._declare(ContentOperation(**self._facts(name, route, title)))
+        return self._declare(ContentOperation(**self._facts(name, route, title), media=media))
 
     def list(
         self, name: str, route: str, title: str, item: type[T], *, key: str, paging: PagingMode

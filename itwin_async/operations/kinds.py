@@ -184,9 +184,17 @@ class EntityOperation(Operation, Generic[T]):
 
 @attrs.frozen(eq=False, kw_only=True)
 class ContentOperation(Operation):
-    """An operation that answers with bytes."""
+    """
+    An operation that answers with bytes.
+
+    Attributes:
+        media: what the content type of the answer begins with, such as ``"image/"``.
+
+    """
 
     kind = "content"
+
+    media: str = ""
 
     @property
     def result(self) -> str:
@@ -196,9 +204,19 @@ class ContentOperation(Operation):
     async def __call__(
         self, session: Session, *, query: Query | None = None, **ids: str
     ) -> Content:
-        """Call the operation."""
+        """
+        Call the operation.
+
+        Raises:
+            DecodeError: the answer is of another type than documented.
+
+        """
         response = await self.send(session, ids, query)
-        return Content(response.body, response.headers.get("Content-Type", ""))
+        found = response.headers.get("Content-Type", "")
+        if not found.lower().startswith(self.media):
+            error = DecodeError(f"expected the content type {self.media}*, got {found!r}")
+            raise response.blame(error)
+        return Content(response.body, found)
 
 
 def _type_name(cls: type) -> str:

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from faithful import faithful
 from openapi_schema_validator import OAS30Validator
 
 from itwin_async import ApiError, Page, RetryPolicy, Session, imodels, itwins, saved_views, to_dict
@@ -61,24 +62,6 @@ def _faults(document: dict[str, Any], schema: str, body: object) -> list[str]:
     return [error.message for error in validator.iter_errors(body)]
 
 
-def _faithful(sample: object, ours: object, place: str = "$") -> Iterator[str]:
-    """Name what a model lost or changed."""
-    if isinstance(sample, dict) and isinstance(ours, dict):
-        for key, value in sample.items():
-            if value is None:
-                if ours.get(key) is not None:
-                    yield f"{place}.{key} is {ours[key]}, not null"
-            elif key not in ours:
-                yield f"{place}.{key} is lost"
-            else:
-                yield from _faithful(value, ours[key], f"{place}.{key}")
-    elif isinstance(sample, str) and isinstance(ours, str) and place.endswith("DateTime"):
-        if sample.rstrip("0Z") != ours.rstrip("0Z"):
-            yield f"{place} is {ours}, not {sample}"
-    elif sample != ours:
-        yield f"{place} is {ours}, not {sample}"
-
-
 @pytest.fixture(scope="module")
 def components() -> dict[str, Any]:
     return cast("dict[str, Any]", Emulator(itwins=0).openapi())
@@ -111,7 +94,7 @@ async def test_pages_decode(name: str) -> None:
     items = sample["body"][key]
     assert len(page.items) == len(items)
     for one, two in zip(items, page.items, strict=True):
-        assert list(_faithful(one, to_dict(two))) == []
+        assert list(faithful(one, to_dict(two))) == []
     for link in ("self", "prev", "next"):
         given = sample["body"].get("_links", {}).get(link)
         assert getattr(page.links, link) == (given and given["href"])
@@ -127,7 +110,7 @@ async def test_tags_decode(name: str) -> None:
         body = json.dumps(sample["body"])
         emulator.fault(Fault(match="POST /savedviews/tags", status=201, body=body))
         tag = await saved_views.create_tag(session, "A", itwin_id=ITWIN)
-    assert list(_faithful(sample["body"]["tag"], to_dict(tag))) == []
+    assert list(faithful(sample["body"]["tag"], to_dict(tag))) == []
 
 
 @pytest.mark.parametrize("name", _names("ErrorResponse"))

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Self
+from urllib.parse import parse_qsl, urlsplit
 
 import attrs
 import pytest
@@ -215,6 +216,14 @@ class Seen:
     target: str
     headers: CIMultiDict[str]
     body: bytes
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.body)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        return dict(parse_qsl(urlsplit(self.target).query, keep_blank_values=True))
 
     @property
     def token(self) -> str:

@@ -1,0 +1,111 @@
+"""The iModels of an iTwin."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, TypeAlias, Unpack, get_args
+
+from itwin_async._arguments import one_of, text
+from itwin_async._http.urls import guid
+from itwin_async.imodels._arguments import (
+    changed,
+    checked,
+    extent_body,
+    given,
+    one_change,
+    ordered,
+    short_name,
+    short_text,
+)
+from itwin_async.imodels.api import api
+from itwin_async.imodels.models import Extent, IModel, IModelSummary
+from itwin_async.models import UNSET, Unset
+from itwin_async.paging import DetailPager, Paging
+from itwin_async.session import Session
+
+IModelState: TypeAlias = Literal["initialized", "notInitialized"]
+IModelOrder: TypeAlias = Literal[
+    "name",
+    "name asc",
+    "name desc",
+    "createdDateTime",
+    "createdDateTime asc",
+    "createdDateTime desc",
+]
+
+LIST = api.detail_list(
+    "list_imodels",
+    "GET /",
+    "Get iTwin iModels",
+    IModelSummary,
+    IModel,
+    key="iModels",
+    paging="token",
+)
+GET = api.entity("get_imodel", "GET /{imodel_id}", "Get iModel", IModel, key="iModel")
+UPDATE = api.entity("update_imodel", "PATCH /{imodel_id}", "Update iModel", IModel, key="iModel")
+DELETE = api.nothing("delete_imodel", "DELETE /{imodel_id}", "Delete iModel")
+
+
+def list_imodels(
+    session: Session,
+    itwin_id: str,
+    *,
+    search: str | None = None,
+    name: str | None = None,
+    state: IModelState | None = None,
+    order_by: IModelOrder | Sequence[IModelOrder] | None = None,
+    **paging: Unpack[Paging],
+) -> DetailPager[IModelSummary, IModel]:
+    """
+    List the iModels of an iTwin.
+
+    Args:
+        session: the session.
+        itwin_id: GUID of the iTwin.
+        search: only iModels with this text in their name or description.
+        name: only the iModel of exactly this name.
+        state: only iModels in this state.
+        order_by: one order, or several of falling weight.
+        paging: how the list is walked.
+
+    """
+    query = {
+        "iTwinId": guid("itwin_id", itwin_id),
+        "$search": checked(text, "search", search),
+        "name": checked(short_name, "name", name),
+        "state": checked(_state, "state", state),
+        "$orderBy": ordered(order_by, get_args(IModelOrder)),
+    }
+    return LIST(session, given(query), paging)
+
+
+async def get_imodel(session: Session, imodel_id: str) -> IModel:
+    """Get an iModel."""
+    return await GET(session, imodel_id=imodel_id)
+
+
+async def update_imodel(
+    session: Session,
+    imodel_id: str,
+    *,
+    name: str | Unset = UNSET,
+    description: str | Unset | None = UNSET,
+    extent: Extent | Unset | None = UNSET,
+) -> IModel:
+    """Change at least one of an iModel's name, description and extent."""
+    body = one_change(
+        name=name if name is UNSET else short_name("name", name),
+        description=changed(short_text, "description", description),
+        extent=changed(extent_body, "extent", extent),
+    )
+    return await UPDATE(session, json=body, imodel_id=imodel_id)
+
+
+async def delete_imodel(session: Session, imodel_id: str) -> None:
+    """Delete an iModel; needs the permission ``imodels_delete`` on the iTwin."""
+    await DELETE(session, imodel_id=imodel_id)
+
+
+def _state(name: str, value: object) -> str:
+    return one_of(name, value, get_args(IModelState))

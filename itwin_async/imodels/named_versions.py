@@ -1,0 +1,196 @@
+"""Named versions: changesets that stand out, with a name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Literal, TypeAlias, Unpack, get_args
+
+import attrs
+
+from itwin_async._arguments import one_of, text
+from itwin_async.imodels._arguments import (
+    changed,
+    checked,
+    given,
+    hexadecimal,
+    one_change,
+    ordered,
+    short_name,
+    short_text,
+)
+from itwin_async.imodels.api import api
+from itwin_async.imodels.models import Application
+from itwin_async.models import UNSET, Link, Unset
+from itwin_async.paging import DetailPager, Paging
+from itwin_async.session import Session
+
+NamedVersionState: TypeAlias = Literal["visible", "hidden"]
+NamedVersionOrder: TypeAlias = Literal[
+    "changesetIndex",
+    "changesetIndex asc",
+    "changesetIndex desc",
+    "createdDateTime",
+    "createdDateTime asc",
+    "createdDateTime desc",
+]
+
+
+@attrs.frozen
+class NamedVersionSummary:
+    """
+    A named version as lists give it.
+
+    Attributes:
+        id: GUID of the named version.
+        display_name: name to show.
+        changeset_id: id of its changeset; ``None`` on the baseline.
+        changeset_index: index of its changeset; 0 on the baseline.
+
+    """
+
+    id: str
+    display_name: str | None = None
+    changeset_id: str | None = None
+    changeset_index: int | None = None
+
+
+@attrs.frozen
+class NamedVersionLinks:
+    """Addresses of what belongs to a named version."""
+
+    creator: Link | None = None
+    changeset: Link | None = None
+
+
+@attrs.frozen
+class NamedVersion(NamedVersionSummary):
+    """
+    A named version.
+
+    Attributes:
+        name: name, unique in the iModel.
+        description: free text.
+        created_date_time: when it was made.
+        state: ``"visible"`` or ``"hidden"``; open set.
+        application: what made it.
+        links: addresses of what belongs to it.
+
+    """
+
+    name: str | None = None
+    description: str | None = None
+    created_date_time: datetime | None = None
+    state: str | None = None
+    application: Application | None = None
+    links: NamedVersionLinks | None = None
+
+
+LIST = api.detail_list(
+    "list_named_versions",
+    "GET /{imodel_id}/namedversions",
+    "Get iModel Named Versions",
+    NamedVersionSummary,
+    NamedVersion,
+    key="namedVersions",
+    paging="token",
+)
+GET = api.entity(
+    "get_named_version",
+    "GET /{imodel_id}/namedversions/{named_version_id}",
+    "Get iModel Named Version",
+    NamedVersion,
+    key="namedVersion",
+)
+CREATE = api.entity(
+    "create_named_version",
+    "POST /{imodel_id}/namedversions",
+    "Create iModel Named Version",
+    NamedVersion,
+    key="namedVersion",
+)
+UPDATE = api.entity(
+    "update_named_version",
+    "PATCH /{imodel_id}/namedversions/{named_version_id}",
+    "Update iModel Named Version",
+    NamedVersion,
+    key="namedVersion",
+)
+
+
+def list_named_versions(
+    session: Session,
+    imodel_id: str,
+    *,
+    search: str | None = None,
+    name: str | None = None,
+    state: NamedVersionState | None = None,
+    order_by: NamedVersionOrder | Sequence[NamedVersionOrder] | None = None,
+    **paging: Unpack[Paging],
+) -> DetailPager[NamedVersionSummary, NamedVersion]:
+    """
+    List the named versions of an iModel, hidden ones too.
+
+    Args:
+        session: the session.
+        imodel_id: id of the iModel.
+        search: only those with this text in their name or description.
+        name: only the one of exactly this name.
+        state: only those in this state.
+        order_by: one order, or several of falling weight.
+        paging: how the list is walked.
+
+    """
+    query = {
+        "$search": checked(text, "search", search),
+        "name": checked(short_name, "name", name),
+        "state": checked(_state, "state", state),
+        "$orderBy": ordered(order_by, get_args(NamedVersionOrder)),
+    }
+    return LIST(session, given(query), paging, imodel_id=imodel_id)
+
+
+async def get_named_version(
+    session: Session, imodel_id: str, named_version_id: str
+) -> NamedVersion:
+    """Get a named version."""
+    return await GET(session, imodel_id=imodel_id, named_version_id=named_version_id)
+
+
+async def create_named_version(
+    session: Session,
+    imodel_id: str,
+    name: str,
+    *,
+    description: str | None = None,
+    changeset_id: str | None = None,
+) -> NamedVersion:
+    """Name a changeset, which has no name yet; without ``changeset_id`` the baseline."""
+    body = {
+        "name": short_name("name", name),
+        "description": checked(short_text, "description", description),
+        "changesetId": checked(hexadecimal, "changeset_id", changeset_id),
+    }
+    return await CREATE(session, json=given(body), imodel_id=imodel_id)
+
+
+async def update_named_version(
+    session: Session,
+    imodel_id: str,
+    named_version_id: str,
+    *,
+    name: str | Unset = UNSET,
+    description: str | Unset | None = UNSET,
+    state: NamedVersionState | Unset = UNSET,
+) -> NamedVersion:
+    """Change at least one of a named version's name, description and state."""
+    body = one_change(
+        name=name if name is UNSET else short_name("name", name),
+        description=changed(short_text, "description", description),
+        state=state if state is UNSET else _state("state", state),
+    )
+    return await UPDATE(session, json=body, imodel_id=imodel_id, named_version_id=named_version_id)
+
+
+def _state(name: str, value: object) -> str:
+    return one_of(name, value, get_args(NamedVersionState))
