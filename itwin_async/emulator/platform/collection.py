@@ -302,6 +302,8 @@ class Collection(Generic[R]):
         return items, links
 
     def _content(self, call: Call, schema: JsonObject, failure: str) -> JsonObject:
+        if self.api.json_only and call.content_type not in {"", "application/json"}:
+            raise errors.OperationError(errors.UNSUPPORTED_MEDIA_TYPE)
         content = call.content()
         details: dict[object, errors.Detail] = {}
         if content is not None or self.api.names_missing:

@@ -11,7 +11,8 @@ from itwin_async.emulator.platform.schemas import LINK, TEXT, define, each, obje
 from itwin_async.emulator.world.ids import opaque_of
 from itwin_async.emulator.world.records import TagRecord
 
-_PLAIN: JsonObject = {"type": "string", "pattern": "^[^<>&\"'.]*$"}
+_ALLOWED: JsonObject = {"pattern": "^[^<>&\"'.]*$"}  # without a type: of texts only
+_PLAIN: JsonObject = {"type": "string", **_ALLOWED}
 _LINKS = each(LINK, "iTwin project imodel creator")
 _TAG = define(
     "Tag",
@@ -28,10 +29,10 @@ _CREATE = define(
     objects(
         {"displayName": _PLAIN, "iTwinId": _PLAIN, "iModelId": _PLAIN},
         "displayName",
-        additionalProperties=True,
+        additionalProperties=_ALLOWED,
     ),
 )
-_UPDATE = define("TagUpdate", objects({"displayName": _PLAIN}, additionalProperties=True))
+_UPDATE = define("TagUpdate", objects({"displayName": _PLAIN}, additionalProperties=_ALLOWED))
 
 
 def _find(call: Call, tag_id: str) -> TagRecord | None:
