@@ -10,6 +10,7 @@ import attrs
 import msgspec
 
 from itwin_async.emulator.clock import EmulatorClock
+from itwin_async.emulator.control.rules import check_imodel, check_itwin
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform.schemas import SCHEMAS, TEXT, arrays, objects, problems
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
@@ -87,11 +88,13 @@ def _add_itwin(
         row["class"] = CLASS_OF[row["subClass"]]
     with _at(where):
         itwin = _with(new_itwin(world, clock, itwin_id=row.pop("id", None)), row)
+        check_itwin(world, itwin)
     world.put_itwin(itwin)
     yield itwin.display_name, itwin.id
     for number, content in enumerate(imodels):
         with _at(f"{where}.imodels[{number}]"):
             imodel = _imodel(world, clock, itwin, content)
+            check_imodel(world, imodel)
         world.put_imodel(imodel)
         yield imodel.name, imodel.id
 

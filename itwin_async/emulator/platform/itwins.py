@@ -140,11 +140,6 @@ def _find(call: Call, itwin_id: str) -> ITwinRecord | None:
     return record if record and call.may_see(record.id) else None
 
 
-def _number_taken(call: Call, itwin: ITwinRecord) -> bool:
-    others = call.world.itwins.values()
-    return any(other.number == itwin.number and other.id != itwin.id for other in others)
-
-
 def _create(call: Call, content: JsonObject) -> ITwinRecord:
     new = attrs.evolve(new_itwin(call.world, call.clock), created_by=call.user.id)
     return _modified(call, ITWINS.changed(new, content))
@@ -227,7 +222,7 @@ ITWINS = Collection[ITwinRecord](
     drop=lambda call, itwin: call.world.drop_itwin(itwin.id),
     list_failure="Cannot query iTwins.",
     unique="number",
-    taken=_number_taken,
+    taken=lambda call, itwin: call.world.number_taken(itwin),
     paging=Paging(
         top_message="The $top query option must be a positive integer that does not exceed 1000.",
         skip_message="The $skip query option must be a non-negative integer.",

@@ -79,6 +79,7 @@ class World:
         self.lists: dict[str, UserLists] = {}
         self._generated: list[str] = []
         self._added: dict[str, tuple[str, int]] = {}
+        self._names: dict[str, dict[str, str]] = {}  # by iTwin, made when asked for
         demo = self.lists_of(self.user(DEMO_USER).name)
         for row, itwin in enumerate(itwin_rows(seed, self.guids, itwins)):
             self.itwins[itwin.id] = itwin
@@ -140,19 +141,37 @@ class World:
         """Remove an iTwin and its iModels."""
         del self.itwins[itwin_id]
         del self.tables[itwin_id]
+        self._names.pop(itwin_id, None)
+
+    def number_taken(self, itwin: ITwinRecord) -> bool:
+        """Whether another iTwin has the number."""
+        others = self.itwins.values()
+        return any(other.number == itwin.number and other.id != itwin.id for other in others)
+
+    def name_taken(self, imodel: IModelRecord) -> bool:
+        """Whether another iModel of the iTwin has the name."""
+        names = self._names.get(imodel.itwin_id)
+        if names is None:
+            rows = self.imodels_of(imodel.itwin_id)
+            names = self._names[imodel.itwin_id] = {row.name: row.id for row in rows}
+        return names.get(imodel.name, imodel.id) != imodel.id
 
     def put_imodel(self, record: IModelRecord, *, front: bool = False) -> None:
         """Put an iModel into its iTwin, or a changed one where it was."""
         found = self.locate(record.id)
         if found is not None:
+            self._forget_name(found)
+            self._remember_name(record)
             self.tables[found[0]].replace(found[1], record)
             return
+        self._remember_name(record)
         position = self.tables[record.itwin_id].add(record, front=front)
         self._added[record.id] = (record.itwin_id, position)
 
     def drop_imodel(self, imodel_id: str) -> None:
         """Remove an iModel."""
         itwin_id, position = self._known(imodel_id)
+        self._forget_name((itwin_id, position))
         self.tables[itwin_id].remove(position)
 
     def locate(self, imodel_id: str, *, gone: bool = False) -> tuple[str, int] | None:
@@ -243,6 +262,15 @@ class World:
     def new_id(self) -> str:
         """Return a GUID that this world did not give before."""
         return self.guids.guid(MADE, 0, self.next_number())
+
+    def _remember_name(self, imodel: IModelRecord) -> None:
+        if imodel.itwin_id in self._names:
+            self._names[imodel.itwin_id][imodel.name] = imodel.id
+
+    def _forget_name(self, located: tuple[str, int]) -> None:
+        itwin_id, position = located
+        if itwin_id in self._names:
+            self._names[itwin_id].pop(self.tables[itwin_id].at(position).name, None)
 
     def _known(self, imodel_id: str) -> tuple[str, int]:
         found = self.locate(imodel_id)
