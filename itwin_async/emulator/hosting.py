@@ -31,6 +31,9 @@ class Hosted:
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
         raise NotImplementedError
 
+    def _check_ended(self) -> None:
+        """Raise what went wrong while it ran."""
+
     async def _open(self) -> None:
         if self._runner is not None:
             raise RuntimeError("the emulator is already running")
@@ -64,9 +67,11 @@ class HostedInLoop(Hosted):
         await self._open()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         """Stop, and close all connections."""
         await self._close()
+        if kind is None:
+            self._check_ended()
 
 
 class HostedInThread(Hosted):
@@ -95,6 +100,10 @@ class HostedInThread(Hosted):
 
     def stop(self) -> None:
         """Stop the thread, and wait for its end."""
+        self._stop()
+        self._check_ended()
+
+    def _stop(self) -> None:
         if self._thread is None or self._loop is None:
             return
         self._loop.call_soon_threadsafe(self._ending.set)
@@ -105,9 +114,11 @@ class HostedInThread(Hosted):
         """Start."""
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop."""
-        self.stop()
+        self._stop()
+        if kind is None:
+            self._check_ended()
 
     def _run(self, ready: threading.Event, failure: list[BaseException]) -> None:
         async def serve() -> None:

@@ -58,6 +58,9 @@ class _Configured(EmulatorControls, Hosted):
         self._host = host
         self._port = port
 
+    def _check_ended(self) -> None:
+        self._engine.raise_failures()
+
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
         return await self._handler.handle(incoming)
 

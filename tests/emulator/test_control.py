@@ -35,6 +35,7 @@ async def test_faults(call: Caller, control: Caller, emulator: Emulator) -> None
     shown = (await control("GET", "/_emulator/faults/")).json["faults"]
     assert shown == [
         {
+            "id": 0,
             "fault": f"GET {LIST} times=2 status=429 retry_after=2",
             "match": f"GET {LIST}",
             "matched": 1,
@@ -48,7 +49,7 @@ async def test_faults(call: Caller, control: Caller, emulator: Emulator) -> None
     await control("POST", "/_emulator/faults", json=several)
     assert [(await call("GET", LIST)).status for _ in range(2)] == [500, 200]
     emulator.assert_called(f"GET {LIST}", times=4)
-    emulator.assert_not_called("* /_emulator/**")
+    assert len(emulator.requests) == 4
 
 
 @pytest.mark.parametrize(
@@ -61,6 +62,14 @@ async def test_faults(call: Caller, control: Caller, emulator: Emulator) -> None
         ({"latency": [1]}, "a list of two"),
         ({"drop": "never"}, "drop must be one of before, middle, after"),
         ({"faults": {}}, "faults must be a list"),
+        ({"faults": [5]}, "a fault must be an object"),
+        ({"headers": {"a": 5}}, "the values of headers must be strings"),
+        ({"query": {"a": None}}, "the values of query must be strings"),
+        ({"latency": ["a", "b"]}, "a list of two"),
+        ({"content_type": "a\nb"}, "content_type has a character"),
+        ({"foreign_origin": "http://["}, "foreign_origin must be a URL"),
+        ({"answer": "x"}, "unknown member 'answer'"),
+        ({"match": "GET /itwins/favourites"}, "did you mean GET /itwins/favorites?"),
         ([], "the body must be a JSON object"),
     ],
 )
@@ -81,14 +90,17 @@ async def test_state_and_world(call: Caller, control: Caller, emulator: Emulator
     assert wrong.status == 400
     assert "odd" in wrong.json["error"]["message"]
     kept = (await control("POST", "/_emulator/snapshots", json={})).json
-    await control("POST", "/_emulator/reset")
-    assert len(emulator.state.itwins) == 12
+    emulator.add_itwin("Newer")
     assert (await control("POST", "/_emulator/restore", json=kept)).status == 204
     assert len(emulator.state.itwins) == 13
     missing = await control("POST", "/_emulator/restore", json={"name": "x"})
     assert missing.status == 404
     exported = (await control("GET", "/_emulator/world")).json
     assert exported["itwins"][-1]["imodels"][0]["displayName"] == "One"
+    assert exported == emulator.export()
+    await control("POST", "/_emulator/reset")
+    assert len(emulator.state.itwins) == 12
+    assert (await control("POST", "/_emulator/restore", json=kept)).status == 404
 
 
 async def test_requests_clock_and_tokens(call: Caller, control: Caller, emulator: Emulator) -> None:

@@ -188,6 +188,13 @@ class WorldControls:
             for entity in entities:
                 self._engine.world.recent(name, _id(entity))
 
+    def unrecent(self, user: User, *entities: Entity) -> None:
+        """Remove iTwins and iModels from the recents of a user."""
+        with self._engine.lock:
+            name = self._user(user)
+            for entity in entities:
+                self._engine.world.forget_recent(name, _id(entity))
+
     def deny(self, user: User, *entities: Entity) -> None:
         """Hide iTwins and iModels from a user."""
         with self._engine.lock:

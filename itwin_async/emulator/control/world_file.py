@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from itertools import chain, islice
 from typing import Any, TypeVar, cast
 
 import attrs
@@ -19,6 +20,7 @@ from itwin_async.emulator.world.state import World
 
 R = TypeVar("R", bound="attrs.AttrsInstance")
 
+_PIECE = 500
 _LISTS: JsonObject = {"type": "object", "additionalProperties": arrays(TEXT)}
 
 
@@ -59,24 +61,51 @@ def load_world(world: World, clock: EmulatorClock, content: object) -> None:
             world.recent(user, _id_of(world, name, ids, f"recents.{user}"))
 
 
-def export_world(world: World) -> JsonObject:
-    """Return a world as JSON that `load_world` takes."""
-    itwins: list[Json] = []
-    for itwin in world.itwins.values():
-        imodels: list[Json] = []
-        for record in world.imodels_of(itwin.id):
-            row = record.full("")
-            del row["_links"]
-            imodels.append(row)
-        itwins.append({**itwin.full(), "imodels": imodels})
-    favorites: JsonObject = {}
-    recents: JsonObject = {}
-    for user in world.users:
-        marked, used = world.favorites[user], world.recents[user]
-        favorites[user] = [*marked.itwins, *marked.imodels]
-        recents[user] = [*used.itwins, *used.imodels]
-    users: list[Json] = list(world.users)
-    return {"users": users, "itwins": itwins, "favorites": favorites, "recents": recents}
+def add_imodel(
+    world: World, clock: EmulatorClock, content: JsonObject, *, front: bool
+) -> IModelRecord:
+    """Add an iModel as on the wire to its iTwin; ValueError or KeyError if it cannot be added."""
+    for problem in problems(content, objects(_properties("iModel"), "iTwinId")):
+        raise ValueError(str(problem))
+    itwin = world.itwins[str(content["iTwinId"]).lower()]
+    imodel = _imodel(world, clock, itwin, dict(content))
+    check_imodel(world, imodel)
+    world.put_imodel(imodel, front=front)
+    return imodel
+
+
+def export_chunks(world: World) -> Iterator[bytes]:
+    """Yield a world as a JSON text that `load_world` takes, piece by piece."""
+    yield b'{"users":' + msgspec.json.encode(list(world.users)) + b',"itwins":['
+    for number, itwin in enumerate(world.itwins.values()):
+        start = msgspec.json.encode(itwin.full())[:-1]
+        yield (b"," if number else b"") + start + b',"imodels":['
+        yield from _joined(map(_exported, world.imodels_of(itwin.id)))
+        yield b"]}"
+    yield b'],"favorites":{'
+    for number, user in enumerate(world.users):
+        yield (b"," if number else b"") + msgspec.json.encode(user) + b":["
+        listed = world.lists_of(user).favorite_itwins
+        itwins = (itwin_id for itwin_id in world.itwins if itwin_id in listed)
+        yield from _joined(chain(itwins, world.favorite_imodels(user)))
+        yield b"]"
+    used = {user: world.recents[user] for user in world.users}
+    recents = {user: [*lists.itwins, *lists.imodels] for user, lists in used.items()}
+    yield b'},"recents":' + msgspec.json.encode(recents) + b"}"
+
+
+def _joined(rows: Iterable[Json]) -> Iterator[bytes]:
+    """Yield the items of a JSON array without its brackets, many in each piece."""
+    rows, comma = iter(rows), b""
+    while piece := list(islice(rows, _PIECE)):
+        yield comma + msgspec.json.encode(piece)[1:-1]
+        comma = b","
+
+
+def _exported(imodel: IModelRecord) -> JsonObject:
+    row = imodel.full("")
+    del row["_links"]
+    return row
 
 
 def _add_itwin(

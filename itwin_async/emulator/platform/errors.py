@@ -108,6 +108,7 @@ RESOURCE_NOT_FOUND = error(
     violation=True,
 )
 TOO_LARGE = error(413, "RequestTooLarge", "The request body is too large.", violation=True)
+UNKNOWN = error(500, "Unknown", "An unknown error occurred.")
 UNSUPPORTED_MEDIA_TYPE = error(
     415, "UnsupportedMediaType", "The content type must be application/json.", violation=True
 )

@@ -4,44 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-import attrs
-
 from itwin_async.emulator.world.generate import IMODEL, MADE, imodel_maker, itwin_rows
 from itwin_async.emulator.world.ids import GuidGenerator, guid_of, is_guid
 from itwin_async.emulator.world.records import IModelRecord, ITwinRecord, TagRecord, UserRecord
 from itwin_async.emulator.world.tables import Rows, Selection, Table
+from itwin_async.emulator.world.user_lists import ListedIds, UserLists
 
 DEMO_USER = "demo"
 RECENTS_KEPT = 25
-
-
-@attrs.frozen
-class ListedIds:
-    """The ids of a user's favorites or recents."""
-
-    itwins: list[str]
-    imodels: list[str]
-
-
-@attrs.define
-class UserLists:
-    """What the world keeps for one user."""
-
-    favorite_itwins: set[str] = attrs.Factory(set[str])
-    favorite_imodels: dict[str, Selection] = attrs.Factory(dict[str, Selection])
-    recent_itwins: list[str] = attrs.Factory(list[str])
-    recent_imodels: list[str] = attrs.Factory(list[str])
-    denied: set[str] = attrs.Factory(set[str])
-
-    def copy(self) -> UserLists:
-        """Return an independent copy."""
-        return UserLists(
-            set(self.favorite_itwins),
-            {key: selection.copy() for key, selection in self.favorite_imodels.items()},
-            list(self.recent_itwins),
-            list(self.recent_imodels),
-            set(self.denied),
-        )
 
 
 class World:
@@ -277,6 +247,18 @@ class World:
         if found is None:
             raise KeyError(imodel_id)
         return found
+
+
+class Snapshot:
+    """A world at a moment."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def world(self) -> World:
+        """An independent copy of the world."""
+        return self._world.copy()
 
 
 class _IModels(Mapping[str, IModelRecord]):
