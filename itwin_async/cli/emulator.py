@@ -54,6 +54,10 @@ class _Wishes:
     latency: float
     world: Path | None
     token_file: Path | None
+    state: Path | None
+    no_any_token: bool
+    tls: bool
+    ca_file: Path | None
     strict: bool
     record: Path | None
     target: str | None
@@ -81,8 +85,12 @@ class _Wishes:
     metavar="S",
     help="Seconds that each answer takes.",
 )
+@click.option("--state", type=_FILE, metavar="FILE", help="Keep the world over restarts.")
 @click.option("--world", type=_FILE, metavar="FILE", help="A world to add, as JSON.")
 @click.option("--token-file", type=_FILE, metavar="FILE", help="Where to write the token too.")
+@click.option("--no-any-token", is_flag=True, help="Refuse tokens that it did not make.")
+@click.option("--tls", is_flag=True, help="Speak TLS, with a certificate made on the spot.")
+@click.option("--ca-file", type=_FILE, metavar="FILE", help="Where to write what to trust.")
 @click.option("--strict", is_flag=True, help="Collect requests that the platform would refuse.")
 @click.option("--record", type=_FILE, metavar="FILE", help="Be a proxy and write a cassette.")
 @click.option("--target", metavar="URL", help=f"What to record; {_PLATFORM} if left out.")
@@ -103,15 +111,18 @@ def emulator(*, openapi: bool, **wishes: object) -> None:
 
     if wishes["record"] is not None and wishes["replay"] is not None:
         raise click.UsageError("--record and --replay exclude each other")
+    if wishes["ca_file"] is not None and not wishes["tls"]:
+        raise click.UsageError("--ca-file is for --tls")
     if wishes["target"] is not None and wishes["record"] is None:
         raise click.UsageError("--target says what --record records")
 
     async def main() -> None:
         from itwin_async.emulator.command import serve
 
-        hosted = _hosted(_Wishes(**wishes))  # type: ignore[arg-type]
+        wanted = _Wishes(**wishes)  # type: ignore[arg-type]
+        hosted = _hosted(wanted)
         try:
-            await serve(hosted)
+            await serve(hosted, state=wanted.state)
         except (OSError, ValueError) as problem:
             raise _refusal("cannot serve", problem) from None
 
@@ -139,18 +150,26 @@ def _hosted(wishes: _Wishes) -> HostedInLoop:
 
 
 def _emulator(wishes: _Wishes) -> HostedInLoop:
-    from itwin_async.emulator import Emulator
+    from itwin_async.emulator.command import make
 
-    served = Emulator(
-        seed=wishes.seed,
-        itwins=wishes.itwins,
-        imodels=wishes.imodels,
-        rate_limit=wishes.rate_limit,
-        latency=wishes.latency,
-        strict=wishes.strict,
-        host=wishes.host,
-        port=wishes.port,
-    )
+    try:
+        served = make(
+            wishes.state,
+            seed=wishes.seed,
+            itwins=wishes.itwins,
+            imodels=wishes.imodels,
+            rate_limit=wishes.rate_limit,
+            latency=wishes.latency,
+            strict=wishes.strict,
+            any_token=not wishes.no_any_token,
+            tls=wishes.tls,
+            host=wishes.host,
+            port=wishes.port,
+        )
+    except RuntimeError as problem:
+        raise ConfigurationError(str(problem)) from None
+    except (OSError, ValueError) as problem:
+        raise _refusal(f"cannot load {wishes.state}", problem) from None
     try:
         if wishes.world is not None:
             served.load(wishes.world)
@@ -161,6 +180,11 @@ def _emulator(wishes: _Wishes) -> HostedInLoop:
             wishes.token_file.write_text(served.token, encoding="utf-8")
     except OSError as problem:
         raise _refusal(f"cannot write {wishes.token_file}", problem) from None
+    try:
+        if wishes.ca_file is not None:
+            wishes.ca_file.write_bytes(served.certificate.authority_pem)
+    except OSError as problem:
+        raise _refusal(f"cannot write {wishes.ca_file}", problem) from None
     return served
 
 

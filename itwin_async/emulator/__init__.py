@@ -1,5 +1,6 @@
 """A local iTwin Platform for tests and trials, independent of the client."""
 
+from itwin_async.emulator.certificate import Certificate
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.faults.fault import Answer, Fault, FaultError
 from itwin_async.emulator.platform.routes import ServedOperation
@@ -24,6 +25,7 @@ __all__ = [  # noqa: RUF022 - sorted as sorted() does
     "Answer",
     "Cassette",
     "CassetteError",
+    "Certificate",
     "Emulator",
     "EmulatorClock",
     "EmulatorThread",

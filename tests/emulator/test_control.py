@@ -4,7 +4,9 @@ import asyncio
 import json
 import re
 import signal
+import ssl
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,7 @@ from itwin_async.emulator.command import main, rate_limit
 
 from .conftest import Caller
 
+ROOT = Path(__file__).parents[2]
 LIST = "/itwins/favorites"
 
 
@@ -166,10 +169,13 @@ async def test_page(call: Caller, control: Caller, emulator: Emulator, itwin_id:
     assert [row["favoriteOf"] for row in models["imodels"]] == [["demo"], ["demo"]]
 
 
-async def start(*arguments: str, lines: int = 2) -> tuple[asyncio.subprocess.Process, str, str]:
+async def start(
+    *arguments: str, lines: int = 2, program: str = "itwin_async.emulator"
+) -> tuple[asyncio.subprocess.Process, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-X", "dev", "-W", "error", "-m", "itwin_async.emulator"),
+        *("-X", "dev", "-W", "error", "-m", program),
+        *(["emulator"] if program == "itwin_async.cli" else []),
         *arguments,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -196,6 +202,77 @@ async def test_program(
     process.send_signal(number)
     output = await asyncio.wait_for(process.communicate(), 10)
     assert (process.returncode, output) == (0, (b"", b""))
+
+
+@pytest.mark.parametrize("program", ["itwin_async.emulator", "itwin_async.cli"])
+async def test_a_state_survives_a_restart(
+    session: aiohttp.ClientSession, tmp_path: Path, program: str
+) -> None:
+    file = tmp_path / "state.json"
+    options = ("--state", str(file), "--itwins", "2", "--imodels", "2")
+    process, url, token = await start(*options, program=program)
+    call = Caller(session, url, token)
+    first, second = [row["id"] for row in (await call("GET", "/itwins")).json["iTwins"]]
+    body = {"iTwinId": first, "name": "Quay"}
+    quay = (await call("POST", "/imodels", json=body)).json["iModel"]
+    await call("PUT", f"/imodels/favorites/{quay['id']}")
+    await call("DELETE", f"/itwins/favorites/{first}")
+    await call("POST", "/_emulator/users", json={"name": "ana", "email": "ana@example.org"})
+    await call("POST", "/_emulator/access", json={"user": "ana", "deny": [second]})
+    for name in ("Day", "Night"):
+        await call("POST", "/savedviews/tags", json={"displayName": name, "iTwinId": first})
+    before = (await call("GET", "/_emulator/world")).json
+    process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(process.communicate(), 10)
+    assert json.loads(file.read_bytes()) == before
+
+    process, url, token = await start(*options, program=program)
+    call = Caller(session, url, token)
+    assert (await call("GET", "/_emulator/world")).json == before
+    await call("POST", "/imodels", json={"iTwinId": first, "name": "Pier"})
+    made = await call("POST", "/savedviews/tags", json={"displayName": "Noon", "iTwinId": first})
+    assert made.json["tag"]["id"] not in [tag["id"] for tag in before["tags"]]
+    await call("POST", "/_emulator/reset")
+    assert (await call("GET", "/_emulator/world")).json == before
+    process.send_signal(signal.SIGINT)
+    await asyncio.wait_for(process.communicate(), 10)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.json"]
+
+
+@pytest.mark.parametrize("program", ["itwin_async.emulator", "itwin_async.cli"])
+async def test_tls_and_only_its_own_tokens(tmp_path: Path, program: str) -> None:
+    file = tmp_path / "ca.pem"
+    options = ("--tls", "--ca-file", str(file), "--no-any-token")
+    process, url, token = await start(*options, program=program)
+    context = ssl.create_default_context(cafile=str(file))
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+        for address in (url, url.replace("127.0.0.1", "localhost")):
+            call = Caller(session, address, token)
+            reply = await call("GET", f"{LIST}?$top=1")
+            assert reply.json["_links"]["next"]["href"].startswith(f"{address}/iTwins/")
+            assert (await call.as_user("any other")("GET", LIST)).status == 401
+    process.send_signal(signal.SIGTERM)
+    await asyncio.wait_for(process.communicate(), 10)
+
+
+async def test_tls_in_python() -> None:
+    async with Emulator(tls=True) as emulator:
+        context = emulator.certificate.client_context()
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=context)) as session:
+            reply = await Caller(session, emulator.base_url, emulator.token)("GET", LIST)
+        assert (reply.status, emulator.base_url[:8]) == (200, "https://")
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(aiohttp.ClientConnectorCertificateError):
+                await Caller(session, emulator.base_url, None)("GET", LIST)
+    with pytest.raises(RuntimeError):
+        _ = Emulator().certificate
+
+
+def test_the_extra_for_tests_has_what_the_command_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    names = {re.split(r"[>\[ ]", one)[0] for one in project["optional-dependencies"]["testing"]}
+    assert {"pytest", "trustme"} <= names
+    assert "itwin-async[cli]" in project["optional-dependencies"]["testing"]
 
 
 def test_program_prints_the_document(capsys: pytest.CaptureFixture[str]) -> None:

@@ -286,6 +286,13 @@ class EmulatorControls(WorldControls, SignInControls):
                 self._engine.world = before
                 raise
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the world to a file that `load` takes; an interruption leaves the old one."""
+        fresh = Path(f"{os.fspath(path)}.new")
+        with fresh.open("wb") as file:
+            file.writelines(export_chunks(self.snapshot().world))
+        fresh.replace(path)
+
     def load_imodel(self, content: JsonObject, *, front: bool = False) -> IModelRecord:
         """
         Add an iModel to its iTwin.

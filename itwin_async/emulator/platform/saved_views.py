@@ -42,8 +42,11 @@ def _find(call: Call, tag_id: str) -> TagRecord | None:
 
 def _create(call: Call, content: JsonObject) -> TagRecord:
     itwin_id, imodel_id = _container(call, content.get("iTwinId"), content.get("iModelId"))
+    world = call.world
+    while (tag_id := opaque_of(f"tag:{world.seed}:{world.next_number()}")) in world.tags:
+        pass
     return TagRecord(
-        id=opaque_of(f"tag:{call.world.seed}:{call.world.next_number()}"),
+        id=tag_id,
         display_name=str(content["displayName"]),
         itwin_id=itwin_id,
         imodel_id=imodel_id,

@@ -231,7 +231,10 @@ class World:
 
     def new_id(self) -> str:
         """Return a GUID that this world did not give before."""
-        return self.guids.guid(MADE, 0, self.next_number())
+        while True:  # a world that was loaded may have numbers of an earlier run
+            made = self.guids.guid(MADE, 0, self.next_number())
+            if made not in self.itwins and self.locate(made) is None:
+                return made
 
     def _remember_name(self, imodel: IModelRecord) -> None:
         if imodel.itwin_id in self._names:
