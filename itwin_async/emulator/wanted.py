@@ -34,9 +34,9 @@ class Wanted:
     user: str | None = None
     _pattern: RequestPattern = attrs.field(init=False, repr=False, eq=False)
 
-    @_pattern.default
-    def _read(self) -> RequestPattern:
-        return RequestPattern(self.match)
+    def __attrs_post_init__(self) -> None:
+        """Read the pattern; ValueError if it is none."""
+        object.__setattr__(self, "_pattern", RequestPattern(self.match))
 
     def __str__(self) -> str:
         words = [self.match]

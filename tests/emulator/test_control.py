@@ -7,14 +7,22 @@ import signal
 import ssl
 import sys
 import tomllib
+import tracemalloc
+import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
+import attrs
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from itwin_async.emulator import Emulator
+from itwin_async.emulator import Emulator, EmulatorThread, Fault, World
 from itwin_async.emulator.command import main, rate_limit
+from itwin_async.emulator.control.actions import Actions
+from itwin_async.emulator.control.world_file import export_chunks
 
 from .conftest import Caller
 
@@ -305,3 +313,111 @@ async def test_expiry_and_favorites_over_http(call: Caller, control: Caller) -> 
     assert (await control("POST", "/_emulator/tokens", json={"user": ""})).status == 400
     assert (await control("GET", "/_emulator/imodels?iTwinId=x")).status == 404
     assert (await control("GET", "/_emulator/requests?limit=x")).status == 400
+
+
+TABLE = Actions(Emulator(itwins=0)).table()
+OTHERS = {
+    "/faults": {"faults", *(field.name for field in attrs.fields(Fault))},
+    "/world": {"users", "itwins", "favorites", "recents", "denied", "tags"},
+    "/imodels": {"iTwinId", "name", "extent", "front"},
+}
+TEXTS = st.sampled_from(["", "x", "GET /itwins", "demo"])
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(-5, 5) | st.floats(-2, 2) | TEXTS,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(TEXTS, inner, max_size=1),
+    max_leaves=3,
+)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[EmulatorThread]:
+    with EmulatorThread(itwins=1, imodels=1) as emulator:
+        yield emulator
+
+
+@pytest.mark.parametrize("action", [one for one in TABLE if one.startswith("POST ")])
+@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@given(st.data())
+def test_no_body_makes_the_control_fail(
+    shared: EmulatorThread, action: str, data: st.DataObject
+) -> None:
+    path = action.removeprefix("POST ")
+    members = sorted(TABLE[action].members or OTHERS.get(path, {"x"}))
+    body = data.draw(st.dictionaries(st.sampled_from(members), VALUES, max_size=3))
+    wanted = urllib.request.Request(
+        f"{shared.base_url}/_emulator{path}", json.dumps(body).encode(), method="POST"
+    )
+    opener = urllib.request.build_opener(Every)
+    with opener.open(wanted) as response:
+        status, text = response.status, response.read().decode()
+    assert status in {200, 201, 204, 400, 404, 409}, text
+    if status == 400:
+        assert not re.search(r"object is not|not supported|<class|literal|attribute", text)
+
+
+class Every(urllib.request.HTTPErrorProcessor):
+    """Takes every status for an answer."""
+
+    def http_response(self, request: Any, response: Any) -> Any:
+        return response
+
+
+def test_the_world_is_exported_in_flat_memory() -> None:
+    chunks = export_chunks(World(0, 4, 3000))
+    tracemalloc.start()
+    try:
+        size = sum(map(len, chunks))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert size > 6_000_000
+    assert peak < 3_000_000
+
+
+async def test_the_world_is_streamed(control: Caller, emulator: Emulator) -> None:
+    reply = await control("GET", "/_emulator/world")
+    assert "Content-Length" not in reply.headers
+    assert reply.json == emulator.export()
+    async with control.session.get(f"{control.base_url}/_emulator/world") as response:
+        await response.content.readany()  # and goes away in the middle
+    assert (await control("GET", "/_emulator/live")).status == 200
+
+
+async def test_bodies_removals_and_freezing(
+    call: Caller, control: Caller, emulator: Emulator, itwin_id: str
+) -> None:
+    await call("POST", "/savedviews/tags", json={"displayName": "x"})
+    rows = (await control("GET", "/_emulator/requests?user=demo")).json["requests"]
+    assert json.loads(rows[0]["body"]) == {"displayName": "x"}
+    assert (await control("GET", "/_emulator/requests?user=ana")).json["count"] == 0
+    imodel = emulator.state.imodels_of(itwin_id)[0]
+    body = {"user": "ana", "add": [imodel.id, itwin_id]}
+    assert (await control("POST", "/_emulator/recents", json=body)).status == 204
+    assert emulator.state.recents["ana"].imodels == [imodel.id]
+    body = {"user": "ana", "remove": [imodel.id]}
+    assert (await control("POST", "/_emulator/recents", json=body)).status == 204
+    assert emulator.state.recents["ana"].imodels == []
+    for member, status in (("deny", 404), ("allow", 200)):
+        await control("POST", "/_emulator/access", json={member: [itwin_id]})
+        assert (await call("GET", f"/itwins/{itwin_id}")).status == status
+    assert (await control("DELETE", f"/_emulator/imodels/{imodel.id}")).status == 204
+    assert (await control("DELETE", f"/_emulator/imodels/{imodel.id}")).status == 404
+    assert (await control("DELETE", f"/_emulator/itwins/{itwin_id}")).status == 204
+    assert itwin_id not in emulator.state.itwins
+    frozen = (await control("POST", "/_emulator/clock", json={"frozen": True})).json
+    assert frozen == (await control("GET", "/_emulator/clock")).json
+    running = (await control("POST", "/_emulator/clock", json={"frozen": False})).json
+    assert (running["frozen"], running["now"] >= frozen["now"]) == (False, True)
+    faults = [{"status": 500}, {"status": 501}]
+    await control("POST", "/_emulator/faults", json={"faults": faults})
+    assert (await control("DELETE", "/_emulator/faults/0")).status == 204
+    assert (await control("DELETE", "/_emulator/faults/0")).status == 404
+    assert (await call("GET", LIST)).status == 501
+    wrong = {"match": f"POST {LIST}", "times": 1}
+    failed = await control(
+        "POST", "/_emulator/assert", json={**wrong, "match": f"GET {LIST}", "times": 7}
+    )
+    assert (failed.status, failed.json["error"]["code"]) == (409, "AssertionFailed")
+    assert (await control("POST", "/_emulator/assert", json=wrong)).status == 400
+    assert (await control("POST", "/_emulator/reset", json={"itwins": 2})).status == 204
+    assert len(emulator.state.itwins) == 2

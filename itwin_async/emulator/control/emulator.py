@@ -17,7 +17,7 @@ from itwin_async.emulator.control.world_file import add_imodel, export_chunks, l
 from itwin_async.emulator.faults.fault import Fault
 from itwin_async.emulator.faults.plan import SetFault
 from itwin_async.emulator.json_types import Json, JsonObject
-from itwin_async.emulator.platform.near_misses import check_match
+from itwin_async.emulator.near_misses import check_match
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.request_log import RecordedRequest, times_in_words

@@ -11,7 +11,7 @@ import attrs
 import msgspec
 
 from itwin_async.emulator.json_types import Json, JsonObject
-from itwin_async.emulator.platform.near_misses import check_match
+from itwin_async.emulator.near_misses import check_match
 from itwin_async.emulator.request_log import RecordedRequest
 from itwin_async.emulator.requests import RequestPattern
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from itwin_async.emulator.world.generate import IMODEL, MADE, imodel_maker, itwin_rows
@@ -34,7 +35,9 @@ class World:
         for name, size in sizes.items():
             if isinstance(size, bool) or not isinstance(size, int) or size < 0:
                 raise ValueError(f"{name} must be a non-negative integer, not {size!r}")
-        if favorites < 0 or (isinstance(favorites, float) and not favorites <= 1):
+        share: object = favorites
+        highest = 1 if isinstance(share, float) else math.inf
+        if not isinstance(share, (int, float)) or not 0 <= share <= highest:
             raise ValueError(
                 "favorites must be a bool, a float from 0.0 to 1.0 or a non-negative integer, "
                 f"not {favorites!r}"
