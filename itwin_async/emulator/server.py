@@ -62,7 +62,7 @@ class _Configured(EmulatorControls, Hosted):
         self._certificate = Certificate(host) if tls else None
 
     def _check_ended(self) -> None:
-        self._engine.raise_failures()
+        self.raise_failures()
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
         return await self._handler.handle(incoming)

@@ -247,6 +247,10 @@ class EmulatorControls(WorldControls, SignInControls):
 
         """
         self._engine.reset(world)
+        self.raise_failures()
+
+    def raise_failures(self) -> None:
+        """Raise what functions of faults raised, and forget it; the end of the emulator does so."""
         self._engine.raise_failures()
 
     def snapshot(self) -> Snapshot:
