@@ -8,8 +8,9 @@ package would load the client into runs that do not ask for it.
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Generator, Iterator, Mapping
+from contextlib import ExitStack
 from types import ModuleType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NoReturn
 
 import pytest
 
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
     from itwin_async import Session
     from itwin_async.emulator import EmulatorThread
     from itwin_async.testing import VirtualTime
-    from itwin_async.testing.server import SharedEmulator
 
     Factory = Callable[..., EmulatorThread]
     LoopScope = Literal["function", "class", "module", "package", "session"]
@@ -51,47 +51,43 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(scope="session")
 def itwin_emulator_options() -> Mapping[str, object]:
-    """
-    Say what ``itwin_emulator`` is made with, as ``Emulator`` takes it; override it in a conftest.
-    """
+    """Say what ``itwin_emulator`` is made with, as ``Emulator`` takes it; to be overridden."""
     return {}
 
 
 @pytest.fixture(scope="session")
-def _itwin_server(itwin_emulator_options: Mapping[str, object]) -> Iterator[SharedEmulator]:
-    from itwin_async.testing.server import SharedEmulator
+def _itwin_server(itwin_emulator_options: Mapping[str, object]) -> Iterator[EmulatorThread]:
+    from itwin_async.testing.server import make_emulator
 
-    with SharedEmulator(itwin_emulator_options) as server:
-        yield server
+    with make_emulator(itwin_emulator_options) as emulator:
+        yield emulator
 
 
 @pytest.fixture
 def itwin_emulator(
-    request: pytest.FixtureRequest, _itwin_server: SharedEmulator
+    request: pytest.FixtureRequest, _itwin_server: EmulatorThread
 ) -> Iterator[EmulatorThread]:
     """Give a local iTwin Platform in a thread of its own, as new for each test."""
-    emulator = _itwin_server.begin(request.node)
-    _watch(request.node, emulator)
-    yield emulator
-    _itwin_server.end()
+    from itwin_async.testing.server import prepared
+
+    with prepared(_itwin_server, request.node):
+        _collect_violations(request.node, _itwin_server)
+        yield _itwin_server
 
 
 @pytest.fixture
 def itwin_emulator_factory(request: pytest.FixtureRequest) -> Iterator[Factory]:
     """Start further emulators, each with its own world and port; takes what ``Emulator`` takes."""
-    from itwin_async.testing.server import start
+    from itwin_async.testing.server import make_emulator
 
-    started: list[EmulatorThread] = []
+    with ExitStack() as started:
 
-    def factory(**options: object) -> EmulatorThread:
-        emulator = start(options)
-        started.append(emulator)
-        _watch(request.node, emulator)
-        return emulator
+        def factory(**options: object) -> EmulatorThread:
+            emulator = started.enter_context(make_emulator(options))
+            _collect_violations(request.node, emulator)
+            return emulator
 
-    yield factory
-    for emulator in reversed(started):
-        emulator.stop()
+        yield factory
 
 
 @pytest.fixture
@@ -104,28 +100,14 @@ def itwin_time(itwin_emulator: EmulatorThread) -> VirtualTime:
 
 @pytest.fixture
 def itwin_session_options() -> Mapping[str, object]:
-    """
-    Say what ``itwin_session`` is made with, as ``Session`` takes it; override it where needed.
-    """
+    """Say what ``itwin_session`` is made with, as ``Session`` takes it; to be overridden."""
     return {}
 
 
 @pytest.fixture
 def itwin_session(request: pytest.FixtureRequest) -> Session:
-    """
-    Give an open ``Session`` of the emulator's demo user, under pytest-asyncio and under anyio.
-    """
-    if "anyio_backend" in request.fixturenames:
-        name = "_itwin_session_anyio"
-    elif request.config.pluginmanager.hasplugin("asyncio"):
-        name = f"_itwin_session_{_loop_scope(request)}"
-    else:
-        pytest.fail(
-            "itwin_session needs pytest-asyncio, or anyio's plugin with the mark `anyio`; "
-            "without them make a Session with itwin_emulator.token and itwin_emulator.base_url",
-            pytrace=False,
-        )
-    session: Session = request.getfixturevalue(name)
+    """Give an open ``Session`` of the demo user, under pytest-asyncio and under anyio."""
+    session: Session = request.getfixturevalue(f"_itwin_session_{_loop_owner(request)}")
     return session
 
 
@@ -159,29 +141,21 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     return result
 
 
-def _make_session(
-    emulator: EmulatorThread, virtual_time: VirtualTime, options: Mapping[str, object]
-) -> Session:
-    from itwin_async.testing.server import session_on
+def _session_opener() -> Callable[..., AsyncIterator[Session]]:
+    async def opened(
+        itwin_emulator: EmulatorThread,
+        itwin_time: VirtualTime,
+        itwin_session_options: Mapping[str, object],
+    ) -> AsyncIterator[Session]:
+        from itwin_async.testing.server import make_session
 
-    return session_on(emulator, virtual_time, options)
+        async with make_session(itwin_emulator, itwin_time, itwin_session_options) as session:
+            yield session
+
+    return opened
 
 
-@pytest.fixture
-async def _itwin_session_anyio(
-    anyio_backend_name: str,
-    itwin_emulator: EmulatorThread,
-    itwin_time: VirtualTime,
-    itwin_session_options: Mapping[str, object],
-) -> AsyncIterator[Session]:
-    if anyio_backend_name != "asyncio":
-        pytest.fail(
-            f"itwin_session works with asyncio, not with {anyio_backend_name}: "
-            "let your fixture `anyio_backend` return 'asyncio'",
-            pytrace=False,
-        )
-    async with _make_session(itwin_emulator, itwin_time, itwin_session_options) as session:
-        yield session
+_itwin_session_anyio = pytest.fixture(_session_opener(), name="_itwin_session_anyio")
 
 
 def _asyncio_fixtures() -> ModuleType:
@@ -190,25 +164,35 @@ def _asyncio_fixtures() -> ModuleType:
     """
     import pytest_asyncio
 
-    def fixture_for(scope: LoopScope) -> object:
-        @pytest_asyncio.fixture(loop_scope=scope, name=f"_itwin_session_{scope}")
-        async def opened(
-            itwin_emulator: EmulatorThread,
-            itwin_time: VirtualTime,
-            itwin_session_options: Mapping[str, object],
-        ) -> AsyncIterator[Session]:
-            async with _make_session(itwin_emulator, itwin_time, itwin_session_options) as session:
-                yield session
-
-        return opened
-
     holder = ModuleType("itwin_async_asyncio")  # pytest looks for fixtures in modules and classes
-    vars(holder).update({scope: fixture_for(scope) for scope in _LOOP_SCOPES})
+    for scope in _LOOP_SCOPES:
+        fixture = pytest_asyncio.fixture(loop_scope=scope, name=f"_itwin_session_{scope}")
+        setattr(holder, scope, fixture(_session_opener()))
     return holder
 
 
-def _loop_scope(request: pytest.FixtureRequest) -> str:
-    mark = request.node.get_closest_marker("asyncio")
+def _loop_owner(request: pytest.FixtureRequest) -> str:
+    """Tell whose event loop runs a test: ``anyio``, or one of pytest-asyncio's scopes."""
+    has_asyncio = request.config.pluginmanager.hasplugin("asyncio")
+    mark = request.node.get_closest_marker("asyncio")  # pytest-asyncio's auto mode sets it, too
+    if "anyio_backend" in request.fixturenames:
+        if has_asyncio and mark is not None:
+            _refuse(
+                "needs one event loop, but both pytest-asyncio and anyio run this test: "
+                "set asyncio_mode = strict and keep only the mark `anyio`, or remove that mark"
+            )
+        backend = request.getfixturevalue("anyio_backend_name")
+        if backend != "asyncio":
+            _refuse(
+                f"works with asyncio, not with {backend}: "
+                "let your fixture `anyio_backend` return 'asyncio'"
+            )
+        return "anyio"
+    if not has_asyncio:
+        _refuse(
+            "needs pytest-asyncio, or anyio's plugin with the mark `anyio`; "
+            "without them make a Session with itwin_emulator.token and itwin_emulator.base_url"
+        )
     scope = None if mark is None else (mark.kwargs.get("loop_scope") or mark.kwargs.get("scope"))
     if scope is None:
         try:
@@ -218,7 +202,11 @@ def _loop_scope(request: pytest.FixtureRequest) -> str:
     return str(scope)
 
 
-def _watch(item: pytest.Item, emulator: EmulatorThread) -> None:
+def _refuse(reason: str) -> NoReturn:
+    pytest.fail(f"itwin_session {reason}", pytrace=False)
+
+
+def _collect_violations(item: pytest.Item, emulator: EmulatorThread) -> None:
     item.stash.setdefault(_EMULATORS, []).append(emulator)
 
 

@@ -10,34 +10,27 @@ A web backend on aiohttp: one session for all users, each request with its own u
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from math import ceil
+from collections.abc import AsyncIterator, Callable
 from typing import TypeAlias
 
 from aiohttp import web
 from aiohttp.typedefs import Handler
 
-from itwin_async import (
-    ApiError,
-    ArgumentError,
-    AuthenticationError,
-    ConfigurationError,
-    ITwinError,
-    OperationFailedError,
-    Pager,
-    RateLimitError,
-    RequestError,
-    Session,
-    TokenProvider,
-    TransportError,
-    imodels,
-    itwins,
-    to_dict,
+from examples.backend import (
+    PAGE,
+    Favorite,
+    error_in,
+    headers_of,
+    ndjson,
+    open_session,
+    overview,
+    problem,
+    status_of,
+    token_in,
+    view,
 )
+from itwin_async import ITwinError, Pager, Session, TokenProvider, imodels, itwins, to_dict
 
-Favorite: TypeAlias = imodels.IModelSummary | itwins.ITwinSummary
 Credentials: TypeAlias = Callable[[web.Request], str | TokenProvider]
 
 SESSION = web.AppKey("SESSION", Session)
@@ -46,61 +39,20 @@ CREDENTIALS: web.AppKey[Credentials] = web.AppKey("CREDENTIALS")
 routes = web.RouteTableDef()
 
 
-async def nobody() -> str:
-    """
-    Refuse to hand out a token: without a user there is nothing to call the platform for.
-
-    Raises:
-        ConfigurationError: always.
-
-    """
-    raise ConfigurationError("this backend calls the platform for its users only")
-
-
-def open_session() -> Session:
-    """
-    Make the session that all users share.
-
-    Returns:
-        The session, not opened.
-
-    """
-    base_url = os.environ.get("ITWIN_BASE_URL", "https://api.bentley.com")
-    return Session(nobody, base_url=base_url, timeout=60)  # no browser waits for five minutes
-
-
 def bearer(request: web.Request) -> str:
-    """
-    Take the user's token from the request; a backend with sign-in of its own looks it up instead.
-
-    Args:
-        request: the browser's request.
-
-    Returns:
-        The token.
-
-    Raises:
-        AuthenticationError: there is none.
-
-    """
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    if scheme.lower() != "bearer" or not token:
-        raise AuthenticationError("send the user's token: Authorization: Bearer ...", status=401)
-    return token
+    """Tell whose request it is, by the token that came with it."""
+    return token_in(request.headers)
 
 
 def create_app(
     make_session: Callable[[], Session] = open_session, *, credentials: Credentials = bearer
 ) -> web.Application:
     """
-    Build the application.
+    Build the application; its session is open from start-up to cleanup.
 
     Args:
         make_session: makes the session when the application starts.
         credentials: tells whose request it is.
-
-    Returns:
-        The application; its session is open from start-up to cleanup.
 
     """
 
@@ -116,24 +68,31 @@ def create_app(
     return app
 
 
-def as_user(request: web.Request) -> Session:
-    """
-    View the shared session as the user who asks.
-
-    Args:
-        request: the browser's request.
-
-    Returns:
-        The view; it costs about a microsecond and needs no closing.
-
-    Raises:
-        AuthenticationError: what the browser sent cannot be a token.
-
-    """
+@web.middleware
+async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Answer requests that failed before anything was sent."""
     try:
-        return request.app[SESSION].with_token(request.app[CREDENTIALS](request))
-    except ConfigurationError as error:
-        raise AuthenticationError(str(error), status=401) from None
+        return await handler(request)
+    except (ITwinError, ExceptionGroup) as raised:
+        error = error_in(raised)
+        return web.json_response(problem(error), status=status_of(error), headers=headers_of(error))
+
+
+def as_user(request: web.Request) -> Session:
+    """View the shared session as the user who asks."""
+    return view(request.app[SESSION], request.app[CREDENTIALS](request))
+
+
+@routes.get("/")
+async def page(_: web.Request) -> web.FileResponse:
+    """Show the page that uses all the rest."""
+    return web.FileResponse(PAGE)
+
+
+@routes.get("/itwins")
+async def first_itwins(request: web.Request) -> web.Response:
+    """Show the user's favorite and recent iTwins, both fetched at once."""
+    return web.json_response(await overview(as_user(request)))
 
 
 @routes.get("/itwins/favorites")
@@ -165,28 +124,15 @@ async def remove_favorite(request: web.Request) -> web.Response:
 
 
 async def stream(request: web.Request, pager: Pager[Favorite]) -> web.StreamResponse:
-    """
-    Answer with a list, page by page as the platform gives it.
-
-    Args:
-        request: the browser's request.
-        pager: the list.
-
-    Returns:
-        The answer, sent.
-
-    Raises:
-        ITwinError: the first page failed; the answer can still be an error with a status.
-
-    """
-    walk = pager.pages()
-    first = await anext(walk)
+    """Answer with a list, page by page; an error of the first page still has its own status."""
+    pages = pager.pages()
+    first = await anext(pages)
     response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
     try:
         await response.prepare(request)
         try:
             await response.write(ndjson(*map(to_dict, first.items)))
-            async for page in walk:
+            async for page in pages:
                 await response.write(ndjson(*map(to_dict, page.items)))
         except ITwinError as error:  # the status is sent by now: it becomes the last line
             await response.write(ndjson(problem(error)))
@@ -194,94 +140,8 @@ async def stream(request: web.Request, pager: Pager[Favorite]) -> web.StreamResp
     except ConnectionResetError:
         pass  # the browser has gone: nothing to say, and nobody to say it to
     finally:
-        await walk.aclose()  # this task may be cancelled, which is how most leavings show
+        await pages.aclose()  # this task may be cancelled, which is how most leavings show
     return response
-
-
-def ndjson(*values: Mapping[str, object]) -> bytes:
-    """
-    Write values as JSON, one a line.
-
-    Args:
-        values: the values.
-
-    Returns:
-        The lines.
-
-    """
-    return "".join(f"{json.dumps(value)}\n" for value in values).encode()
-
-
-@web.middleware
-async def refuse(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """
-    Answer requests that failed before anything was sent.
-
-    Args:
-        request: the browser's request.
-        handler: what answers it.
-
-    Returns:
-        The answer.
-
-    """
-    try:
-        return await handler(request)
-    except ITwinError as error:
-        headers = {}
-        if isinstance(error, AuthenticationError):
-            headers["WWW-Authenticate"] = "Bearer"
-        if isinstance(error, ApiError) and error.retry_after is not None:
-            headers["Retry-After"] = f"{ceil(error.retry_after)}"
-        return web.json_response(problem(error), status=status_of(error), headers=headers)
-
-
-def status_of(error: ITwinError) -> int:
-    """
-    Choose the HTTP status that tells the browser what happened.
-
-    Args:
-        error: what went wrong.
-
-    Returns:
-        The status.
-
-    """
-    match error:
-        case RateLimitError():
-            return 503  # the limit is this backend's, not its user's
-        case ApiError() if 400 <= error.status < 500:  # noqa: PLR2004 - what the user can mend
-            return error.status
-        case ArgumentError():
-            return 400
-        case TransportError() if error.timeout:
-            return 504
-        case RequestError() | OperationFailedError():
-            return 502
-        case _:
-            return 500
-
-
-def problem(error: ITwinError) -> dict[str, object]:
-    """
-    Describe an error to the browser; texts of ``itwin_async`` hold no secrets.
-
-    Args:
-        error: what went wrong.
-
-    Returns:
-        What to send as JSON; ``cursor`` is where the list goes on when it is asked for again.
-
-    """
-    return {
-        "error": {
-            "type": type(error).__name__,
-            "status": status_of(error),
-            "message": str(error),
-            "requestId": error.request_id if isinstance(error, RequestError) else None,
-            "cursor": error.cursor,
-        }
-    }
 
 
 if __name__ == "__main__":

@@ -19,6 +19,27 @@ def cancellations() -> int:
     return task.cancelling() if task else 0
 
 
+class Owner:
+    """The task that runs workers; tells its own cancellation from one that came up inside them."""
+
+    def __init__(self) -> None:
+        self._task = asyncio.current_task()
+        self._before = cancellations()
+
+    def takes_back(self, before: int) -> bool:
+        """
+        Take back a cancellation that arrived in a worker, unless the workers are being ended.
+
+        ``before`` is the worker's own count of cancellations when its call began.
+        """
+        if self._task is None or self._task.cancelling() > self._before:
+            return False
+        worker = asyncio.current_task()
+        while worker is not None and worker.cancelling() > before:
+            worker.uncancel()
+        return True
+
+
 async def ungrouped(work: Awaitable[None]) -> None:
     """Wait for what runs a task group, and raise its first error itself instead of a group."""
     before = cancellations()

@@ -9,7 +9,7 @@ from typing import Generic, TypeVar, cast
 import attrs
 
 from itwin_async._arguments import invalid, whole
-from itwin_async._tasks import cancellations, ungrouped
+from itwin_async._tasks import Owner, cancellations, ungrouped
 from itwin_async.errors import ITwinError
 from itwin_async.paging import Pager
 from itwin_async.session import Session
@@ -79,6 +79,7 @@ async def each(
     whole("concurrency", concurrency, 1)
     _check_items(items)
     told = Report[A]() if report is None else report
+    owner = Owner()
 
     async def call(item: A) -> None:
         before = cancellations()
@@ -87,19 +88,18 @@ async def each(
         except ITwinError as problem:
             error = problem
         except asyncio.CancelledError:
-            if cancellations() > before:
+            if not owner.takes_back(before):
                 raise
             error = ITwinError("the call was cancelled by something that it waited for")
         else:
             told.done += 1
-            if on_result is not None:
-                on_result(item, result)
+            _hand_out(on_result, item, result)
             return
         if fail_fast:
             raise error
         told.failures.append(Failure(item, error))
 
-    source: _Source[A] = _Source()
+    source: _Source[A] = _Source(owner)
     try:
         await ungrouped(source.share(call, items, concurrency))
     finally:
@@ -107,6 +107,14 @@ async def each(
     if source.problem is not None:
         raise source.problem
     return told
+
+
+def _hand_out(on_result: Callable[[A, R], object] | None, item: A, result: R) -> None:
+    try:
+        if on_result is not None:
+            on_result(item, result)
+    except asyncio.CancelledError:
+        raise ITwinError("on_result raised CancelledError") from None
 
 
 def _check_items(items: object) -> None:
@@ -127,8 +135,9 @@ def _one_result(coming: Awaitable[R]) -> Awaitable[R]:
 class _Source(Generic[A]):
     """Items for many workers; what it raises is kept until the calls under way have ended."""
 
-    def __init__(self) -> None:
-        self.problem: BaseException | None = None
+    def __init__(self, owner: Owner) -> None:
+        self.problem: Exception | None = None
+        self._owner = owner
         self._own: AsyncIterator[A] | None = None
 
     async def share(
@@ -160,6 +169,9 @@ class _Source(Generic[A]):
                 item = next(items)
             except StopIteration:
                 return
+            except asyncio.CancelledError:
+                self.problem = ITwinError("items raised CancelledError")
+                return
             except Exception as problem:  # noqa: BLE001 - it is raised when all calls have ended
                 self.problem = problem
                 return
@@ -177,10 +189,10 @@ class _Source(Generic[A]):
                     item = await anext(items)
                 except StopAsyncIteration:
                     return
-                except asyncio.CancelledError as problem:
-                    if cancellations() > before:
+                except asyncio.CancelledError:
+                    if not self._owner.takes_back(before):
                         raise
-                    self.problem = problem
+                    self.problem = ITwinError("items were cancelled by something they waited for")
                     return
                 except Exception as problem:  # noqa: BLE001 - as above
                     self.problem = problem

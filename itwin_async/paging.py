@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from functools import partial
 from typing import Generic, Literal, TypeAlias, TypedDict, TypeVar
 
@@ -81,7 +81,7 @@ class List(Generic[T_co]):
         key: member of the answer that holds the items.
         item: class of the items.
         accept: the ``Accept`` header.
-        prefer: the ``Prefer`` header, or ``None``.
+        headers: further headers of every page, such as ``Prefer``.
         mode: how its pages follow each other.
 
     """
@@ -92,7 +92,7 @@ class List(Generic[T_co]):
     key: str
     item: type[T_co]
     accept: str
-    prefer: str | None
+    headers: Mapping[str, str]
     mode: PagingMode
 
 
@@ -204,11 +204,10 @@ class DetailPager(Pager[T_co], Generic[T_co, F_co]):
 def _page_source(session: Session, listed: List[T_co]) -> PageSource[T_co]:
     internals = internals_of(session)
     client = internals.client
-    headers = {"Prefer": listed.prefer} if listed.prefer else None
     rewrite = internals.rewrite_links
 
     async def fetch(page: str) -> Response:
-        return await session.request("GET", page, accept=listed.accept, headers=headers)
+        return await session.request("GET", page, accept=listed.accept, headers=listed.headers)
 
     return PageSource(
         fetch,

@@ -11,7 +11,7 @@ import aiohttp
 import attrs
 from yarl import URL
 
-from itwin_async._arguments import flag, instance, optional
+from itwin_async._arguments import flag, instance, invalid, optional
 from itwin_async._http import urls
 from itwin_async._http.attempt import Response
 from itwin_async._http.client import Client, Tls
@@ -21,6 +21,7 @@ from itwin_async._http.request_builder import Params, build_request
 from itwin_async._json.codec import Codec
 from itwin_async._json.converter import Converter
 from itwin_async._json.converter import converter as default_converter
+from itwin_async.errors import ArgumentError
 from itwin_async.events import Observer
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
@@ -302,7 +303,7 @@ class Session:
         )
         if repeat is None:
             repeat = Repeat.SAFE if request.method in _SAFE_METHODS else Repeat.UNSAFE
-        total = client.timeout.total if timeout is None else Timeout(timeout).total
+        total = client.timeout.total if timeout is None else _timeout(timeout).total
         return await perform(
             client, self._credentials, request, repeat, client.retry.clock() + total
         )
@@ -316,4 +317,9 @@ def internals_of(session: Session) -> Internals:
 def _timeout(value: Timeout | float | None) -> Timeout:
     if value is None:
         return Timeout()
-    return value if isinstance(value, Timeout) else Timeout(total=value)
+    if isinstance(value, Timeout):
+        return value
+    try:
+        return Timeout(total=value)
+    except ArgumentError:
+        raise invalid("timeout", value, "a number of seconds above 0, or a Timeout") from None

@@ -13,6 +13,13 @@ from hypothesis import settings
 
 pytest_plugins = ["pytester"]
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--update-messages", action="store_true", help="rewrite tests/messages.txt as it is now"
+    )
+
+
 settings.register_profile("long", max_examples=5_000, deadline=None)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
+pytestmark = pytest.mark.slow
 NUMBER = r"\d+\.\d+"
 
 
@@ -21,7 +22,6 @@ def run(*arguments: str, module: str = "benchmarks") -> subprocess.CompletedProc
         capture_output=True,
         text=True,
         check=False,
-        timeout=100,
     )
 
 
@@ -77,8 +77,6 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_every_figure_of_harvests_is_told() -> None:
-    pytest.importorskip("pyarrow")
-    pytest.importorskip("zstandard")
     told = lines(run_harvest("--quick"))
     targets = ("stream", "out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet")
     spread = rf" +{NUMBER} \[{NUMBER}\.\.{NUMBER}\] +[\d,]+ items/s"

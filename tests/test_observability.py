@@ -236,8 +236,7 @@ async def traced(
     emulator: Emulator, work: Callable[[Session], Awaitable[object]], **settings: Any
 ) -> list[Any]:
     """Run something in a session with OpenTelemetry's instrumentation, and read the spans."""
-    instrumentation = pytest.importorskip("opentelemetry.instrumentation.aiohttp_client")
-    pytest.importorskip("opentelemetry.sdk")
+    from opentelemetry.instrumentation import aiohttp_client as instrumentation
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SimpleSpanProcessor
     from opentelemetry.sdk.trace.export.in_memory_span_exporter import (

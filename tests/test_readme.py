@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
-import re
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from documents import blocks, execute
 
 import itwin_async
 from itwin_async.emulator import Emulator
 
-README = Path(__file__).parent.parent / "README.md"
-SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+SNIPPETS = blocks("README.md", "python")
 
 
 async def test_every_snippet_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -24,10 +20,6 @@ async def test_every_snippet_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
         monkeypatch.setenv("ITWIN_ACCESS_TOKEN", emulator.token)
         monkeypatch.setenv("ITWIN_BASE_URL", emulator.base_url)
         for snippet in SNIPPETS:
-            if "import pandas" in snippet and find_spec("pandas") is None:
-                continue  # only a reader of what is written needs it
-            if "asyncio.run(main())" in snippet:
-                snippet = snippet.replace("asyncio.run(main())", "await main()")  # noqa: PLW2901
             async with itwin_async.Session(emulator.token, base_url=emulator.base_url) as session:
                 itwin = await itwin_async.itwins.list_favorites(session).first()
                 assert itwin is not None
@@ -40,7 +32,4 @@ async def test_every_snippet_runs(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
                     "imodel_id": models[-1].id,
                     "imodel_ids": [model.id for model in models],
                 }
-                code = compile(snippet, "README.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-                result = eval(code, names)
-                if inspect.isawaitable(result):
-                    await result
+                await execute("README.md", snippet, names)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-import pickle
-import traceback
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +14,7 @@ import pytest
 from doubles import Exchange, RawServer
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from leaks import leaks, spellings, texts_of
 
 from itwin_async import (
     ConfigurationError,
@@ -45,11 +44,6 @@ TOKENS = st.text(
 ).map(lambda text: f"s3cr3t{text}")
 
 
-def spellings(secret: str) -> set[str]:
-    """Write a secret in the ways in which a log, a repr or a JSON text may show it."""
-    return {secret, repr(secret)[1:-1], json.dumps(secret)[1:-1]}
-
-
 class Watcher:
     """Collects everything that shows anywhere, and tells where a secret is in it."""
 
@@ -69,37 +63,11 @@ class Watcher:
             "the loop's complaints": repr(self.complaints),
             "others": "\n".join(f"{one!r} {one}" for one in self.others),
         }
-        found = [place for place, text in places.items() if self._shows(text)]
+        found = leaks(places, self._forms)
         for error in self.errors:
-            found += [f"{type(error).__name__}: {place}" for place in self._places(error)]
+            texts = texts_of(error, frames=self._frames, without=DECODING)
+            found += [f"{place} of {error!r}" for place in leaks(texts, self._forms)]
         return found
-
-    def _shows(self, text: str) -> bool:
-        return any(form in text for form in self._forms)
-
-    def _places(self, error: BaseException) -> Iterator[str]:
-        chain, seen = [error], set[int]()
-        while chain:
-            one = chain.pop()
-            if id(one) in seen:
-                continue
-            seen.add(id(one))
-            texts = {"str": str(one), "repr": repr(one), "members": repr(vars(one))}
-            texts["traceback"] = "".join(traceback.format_exception(one))
-            if self._frames:
-                for frame, _ in traceback.walk_tb(one.__traceback__):
-                    if frame.f_code.co_filename.endswith(DECODING):
-                        continue
-                    for name, value in frame.f_locals.items():
-                        place = f"{name} in {frame.f_code.co_qualname}"  # type: ignore[attr-defined]
-                        texts[place] = repr(value)
-            yield from (f"{place} of {one!r}" for place, text in texts.items() if self._shows(text))
-            chain += [other for other in (one.__cause__, one.__context__) if other is not None]
-            chain += getattr(one, "exceptions", ())
-        if isinstance(error, ITwinError):
-            copy = pickle.dumps(error)
-            if self._shows(copy.decode("latin-1")) or self._shows(repr(vars(pickle.loads(copy)))):
-                yield "pickle"
 
 
 @contextmanager

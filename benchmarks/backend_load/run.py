@@ -17,7 +17,7 @@ from benchmarks.backend_load.stage import (
     serve_aiohttp,
     serve_fastapi,
 )
-from examples import aiohttp_app
+from examples.backend import nobody
 from itwin_async import Session
 
 
@@ -59,7 +59,7 @@ async def run(
                 return desks[user]
 
             def make_session() -> Session:
-                return Session(aiohttp_app.nobody, base_url=url, connector=connector)
+                return Session(nobody, base_url=url, connector=connector)
 
             serve = serve_fastapi if backend == "fastapi" else serve_aiohttp
             async with serve(make_session, credentials) as address:

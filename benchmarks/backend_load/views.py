@@ -9,7 +9,7 @@ import tracemalloc
 import attrs
 
 from benchmarks.backend_load.stage import emulator
-from examples import aiohttp_app
+from examples.backend import nobody
 from itwin_async import Session, bulk
 
 
@@ -40,7 +40,7 @@ async def views(count: int = 10_000, *, used: int | None = None) -> Views:
         used: how many of them make a request; all when absent.
     """
     with emulator() as url:
-        async with Session(aiohttp_app.nobody, base_url=url) as session:
+        async with Session(nobody, base_url=url) as session:
             tokens = [f"token-of-user-{number}" for number in range(count)]
             started = time.perf_counter()
             crowd = [session.with_token(token) for token in tokens]

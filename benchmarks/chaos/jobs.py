@@ -197,7 +197,7 @@ async def a_harvest(storm: Storm) -> None:
     """Harvest everything, interrupted and begun again until it is complete."""
     user = storm.reader(patient=True)
     session, rng, expected = storm.views[user], storm.rng, storm.truth
-    source = harvest.favorite_imodels(expected.itwins, prefer="representation")
+    source = harvest.favorite_imodels(expected.itwins).full()
     with TemporaryDirectory() as folder:
         target = Path(folder) / rng.choice(("out.db", "out.ndjson", "out.ndjson.gz"))
         for _ in range(_TRIES):

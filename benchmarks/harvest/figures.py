@@ -136,7 +136,7 @@ async def _stopped(url: str, lists: int, target: Path) -> None:
         if progress.lists_done >= lists / 2:
             task.cancel()
 
-    source = harvest.favorite_imodels(keys(lists), prefer="representation")
+    source = harvest.favorite_imodels(keys(lists)).full()
     try:
         async with Session(TOKEN, base_url=url) as session:
             await harvest.run(session, source, target, on_progress=stop)

@@ -51,7 +51,7 @@ async def gather(
     concurrency: int = 16,
 ) -> harvest.Report:
     """Harvest all lists, each of so many items."""
-    source = harvest.favorite_imodels(keys(lists), prefer="representation")
+    source = harvest.favorite_imodels(keys(lists)).full()
     async with Session(TOKEN, base_url=url) as session:
         report = await harvest.run(session, source, target, concurrency=concurrency)
     if not report.complete or report.progress.items != lists * each:

@@ -33,6 +33,7 @@ _TLS = (
     aiohttp.ClientConnectorSSLError,
     aiohttp.ServerFingerprintMismatch,
 )
+_NO_CONTENT = 204
 # The texts of these may quote what was sent or received, headers included.
 _LOST: dict[type[Exception], str] = {
     TimeoutError: "no complete answer in time",
@@ -146,6 +147,15 @@ async def send(
             data=request.body,
             **client.options,
         )
+        if answer.status == _NO_CONTENT:
+            return Response(
+                answer.status,
+                answer.headers,
+                b"",
+                request.request_id,
+                request.method,
+                request.path,
+            )
         if 200 <= answer.status < 300:  # noqa: PLR2004 - any 2xx is a success
             return await _success(answer, client, connection, request, authorization)
         status, retry_after = answer.status, _retry_after(answer, client.retry.now())
@@ -192,7 +202,7 @@ async def _success(
     authorization: Authorization | None,
 ) -> Response:
     body, links = b"", None
-    if answer.status != 204 and request.method != "HEAD":  # noqa: PLR2004 - No Content
+    if request.method != "HEAD":
         body = await _read(answer, client, connection)
         if "json" in answer.headers.get("Content-Type", "json"):
             links = closing_links(body)

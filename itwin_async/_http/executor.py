@@ -7,8 +7,6 @@ import logging
 from collections.abc import Awaitable
 from typing import TypeAlias, TypeVar
 
-import attrs
-
 from itwin_async._http.attempt import Request, Response, send
 from itwin_async._http.client import Client
 from itwin_async._http.credentials import Authorization, Credentials
@@ -47,12 +45,8 @@ async def perform(
     return outcome if isinstance(outcome, Response) else await call.retry(outcome, repeat)
 
 
-@attrs.define(eq=False, repr=False)
 class _Call:
-    client: Client
-    credentials: Credentials
-    request: Request
-    deadline: float
+    # What a first attempt that succeeds never touches stays on the class.
     number: int = 0
     sent_at: float = 0.0
     authorization: Authorization | None = None
@@ -64,16 +58,28 @@ class _Call:
     rate_limited: int = 0
     lost: bool = False
 
+    def __init__(
+        self, client: Client, credentials: Credentials, request: Request, deadline: float
+    ) -> None:
+        self.client = client
+        self.credentials = credentials
+        self.request = request
+        self.deadline = deadline
+
     async def attempt(self) -> Outcome:
         """Wait for the call's turn, and send the request once."""
         client = self.client
         slots, limiter = client.slots, client.limiter
         self.number += 1
-        await self._authorize()
+        if self.credentials.is_fixed:
+            self.authorization = self.credentials.fixed
+        else:
+            await self._authorize()
         if not limiter.open or not slots.take_now():
             await self._wait_for_turn()
             await self._authorize_again()
-        self.renewed = None
+        if self.renewed is not None:
+            self.renewed = None
         clock = client.retry.clock
         started = self.sent_at = clock()
         if limiter.open:
@@ -109,9 +115,7 @@ class _Call:
 
     async def _authorize(self) -> None:
         credentials = self.credentials
-        if credentials.is_fixed:
-            self.authorization = credentials.fixed
-        elif self.renewed is not None:
+        if self.renewed is not None:
             self.authorization = self.renewed
         else:
             self.client.ready()

@@ -14,9 +14,11 @@ from itwin_async.cli.failures import USAGE, complain
 from itwin_async.cli.runtime import explain
 
 _COMMANDS = {
-    "favorites": "itwin_async.cli.favorites",
-    "recents": "itwin_async.cli.recents",
+    "favorites": "itwin_async.cli.personal",
+    "recents": "itwin_async.cli.personal",
     "tag": "itwin_async.cli.tag",
+    "call": "itwin_async.cli.call",
+    "operations": "itwin_async.cli.operations",
     "harvest": "itwin_async.cli.harvest",
     "export": "itwin_async.cli.harvest",
     "map": "itwin_async.cli.harvest",
@@ -28,20 +30,13 @@ _COMMANDS = {
 
 
 class _Commands(click.Group):
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return [name for name in _COMMANDS if self.get_command(ctx, name) is not None]
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        place = _COMMANDS.get(cmd_name)
-        if place is None:
+        if cmd_name not in _COMMANDS:
             return None
-        try:
-            module = import_module(place)
-        except ModuleNotFoundError as problem:
-            if str(problem.name).startswith("itwin_async"):
-                return None
-            raise
-        command: click.Command | None = getattr(module, cmd_name, None)
+        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
         return command
 
 
@@ -53,10 +48,10 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="itwin-async")
 def app() -> None:
     """
-    Work with the iTwin Platform at a terminal: favorites, recents, tags, and bulk harvests.
+    Work with the iTwin Platform: every operation, favorites, recents, tags, and bulk harvests.
 
-    Credentials come from the environment, also from a file .env; with --emulator a command works on
-    a local platform with made-up data and needs none.
+    Credentials come from the environment or from a file .env; with --emulator a command uses a
+    local platform with made-up data and needs none.
 
     \b
     Exit codes:
@@ -68,10 +63,10 @@ def app() -> None:
 
 
 def start() -> NoReturn:
-    """Run the command line; wrong usage is one line on stderr, like every other error."""
+    """Run the command line; a usage error is one line on stderr, like every other error."""
     try:
         code = _invoke()
-    except BaseException as problem:  # noqa: BLE001 - the last stop before the terminal
+    except BaseException as problem:  # noqa: BLE001 - every error becomes an exit code
         code = explain(problem)
     sys.exit(code)
 
@@ -92,12 +87,12 @@ def _usage(problem: click.ClickException) -> int:
     if context is None:
         complain(text)
         return problem.exit_code
-    if text == context.get_help():  # nothing was said, so everything is told
+    if text == context.get_help():  # a group without a command
         click.echo(text, err=True)
         return USAGE
     group = context.command
     unknown = text.startswith("No such command") and "Did you mean" not in text
-    if isinstance(group, click.Group) and unknown:  # newer versions of click suggest by themselves
+    if isinstance(group, click.Group) and unknown:  # newer versions of click suggest one
         word = text.split("'")[1]
         close = get_close_matches(word, group.list_commands(context), 1)
         text += f" Did you mean '{close[0]}'?" if close else ""

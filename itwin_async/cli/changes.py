@@ -15,34 +15,23 @@ from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.errors import AuthenticationError, ConfigurationError, ITwinError
 from itwin_async.session import Session
 
-Operation = Callable[[Session, str], Awaitable[None]]
+Change = Callable[[Session, str], Awaitable[None]]
 
-_NAMES = {"itwin": "iTwin", "imodel": "iModel", "tag": "tag"}
+_NOUNS = {"itwin": "iTwin", "imodel": "iModel", "tag": "tag"}
 
 
 def changing_command(
     group: click.Group,
-    verb: str,
-    words: str,
-    changes: Mapping[str, Operation],
+    name: str,
+    description: str,
+    changes: Mapping[str, Change],
     *,
     done: str,
     concurrency: int = 16,
 ) -> None:
-    """
-    Add a command that takes a kind of entity and ids.
+    """Add a command that takes a kind of entity and ids; see ``change_each``."""
 
-    Args:
-        group: the group.
-        verb: name of the command.
-        words: what it does, for its help.
-        changes: the operation by kind, ``"itwin"`` and ``"imodel"``.
-        done: what is said on a terminal after it, such as ``"added to your favorites"``.
-        concurrency: how many calls are under way at once; 1 keeps their order.
-
-    """
-
-    @group.command(verb, help=f"{words} An ID of - stands for ids on stdin, one a line.")
+    @group.command(name, help=f"{description} An ID of - stands for ids on stdin, one a line.")
     @click.argument("kind", type=click.Choice(list(changes)), metavar="|".join(changes))
     @click.argument("ids", nargs=-1, required=True, metavar="ID...")
     @session_options
@@ -52,7 +41,7 @@ def changing_command(
 
 def change_each(
     options: Options,
-    operation: Operation,
+    change: Change,
     kind: str,
     ids: Sequence[str],
     *,
@@ -60,98 +49,86 @@ def change_each(
     concurrency: int = 16,
 ) -> None:
     """
-    Call an operation for each id; what fails is told, and the rest goes on.
+    Call an operation for each id; a call that fails is reported, and the others go on.
 
     All ids are checked before the first call. A token that is not accepted ends it at once.
 
     Args:
         options: what the command was given.
-        operation: the operation.
+        change: the operation.
         kind: ``"itwin"``, ``"imodel"`` or ``"tag"``.
         ids: ids of entities; ``-`` stands for the lines of stdin.
-        done: what is said on a terminal after it.
+        done: the closing remark, such as ``"added to your favorites"``.
         concurrency: how many calls are under way at once; 1 keeps their order.
 
     """
-    chosen = _read(ids)
+    chosen = [each for given in ids for each in (_stdin_lines() if given == "-" else [given])]
 
     async def main() -> int:
         for each in chosen:
             segment(f"{kind}_id", each)
-        progress = Progress(f"{_NAMES[kind]}s {done}", hidden=options.verbose)
+        noun = _NOUNS[kind]
+        progress = Progress(f"{noun}s {done}", hidden=options.verbose)
         progress.start()
         try:
             async with open_session(options, (progress.observe,)) as session:
-                report = await bulk.each(
-                    _Guarded(operation, progress),
-                    session,
-                    chosen,
-                    concurrency=concurrency,
-                )
+                call = _UntilDenied(change, progress)
+                report = await bulk.each(call, session, chosen, concurrency=concurrency)
         finally:
             progress.stop()
         if report.done or not report.failures:
             plural = "" if report.done == 1 else "s"
-            progress.say(f"{report.done:,} {_NAMES[kind]}{plural} {done}")
-        return _tell(report.failures, chosen)
+            progress.say(f"{report.done:,} {noun}{plural} {done}")
+        return _report(report.failures, chosen)
 
     run(main)
 
 
-class _Guarded:
-    """
-    Calls the operation until the platform refuses the user; what follows fails without a call.
-    """
+class _UntilDenied:
+    """Calls the operation until the user is denied; what follows fails without a call."""
 
-    def __init__(self, operation: Operation, progress: Progress) -> None:
-        self._operation = operation
+    def __init__(self, change: Change, progress: Progress) -> None:
+        self._change = change
         self._progress = progress
-        self._refusal: ITwinError | None = None
+        self._denial: ITwinError | None = None
 
     async def __call__(self, session: Session, entity_id: str) -> None:
-        if self._refusal is not None:
-            raise self._refusal
+        if self._denial is not None:
+            raise self._denial
         try:
-            await self._operation(session, entity_id)
+            await self._change(session, entity_id)
         except (AuthenticationError, ConfigurationError) as error:
-            self._refusal = error
+            self._denial = error
             raise
         self._progress.count += 1
 
 
-def _tell(failures: list[bulk.Failure[str]], order: list[str]) -> int:
-    """
-    Write a line for each failure, in the order of the ids, and give the exit code of the first.
-    """
+def _report(failures: list[bulk.Failure[str]], order: list[str]) -> int:
+    """Write a line for each failure in the order of the ids; return the first one's exit code."""
     if not failures:
         return 0
-    refused = [failure.error for failure in failures if _is_refusal(failure.error)]
-    place = {entity_id: number for number, entity_id in enumerate(reversed(order))}
-    failures = sorted(failures, key=lambda failure: -place[failure.item])
+    positions = {entity_id: number for number, entity_id in reversed([*enumerate(order)])}
+    failures = sorted(failures, key=lambda failure: positions[failure.item])
+    denials: list[ITwinError] = []
     for failure in failures:
-        if failure.error not in refused:
+        if isinstance(failure.error, AuthenticationError | ConfigurationError):
+            denials.append(failure.error)
+        else:
             complain(f"{failure.item}: {failure.error}")
-    if refused:
-        complain(f"{refused[0]}; {len(refused):,} of {len(order):,} not changed")
-        return exit_code(refused[0])
+    if denials:
+        complain(f"{denials[0]}; {len(denials):,} of {len(order):,} not changed")
+        return exit_code(denials[0])
     return exit_code(failures[0].error)
 
 
-def _is_refusal(error: ITwinError) -> bool:
-    return isinstance(error, AuthenticationError | ConfigurationError)
-
-
-def _read(ids: Sequence[str]) -> list[str]:
-    """
-    Put the lines of stdin in the place of ``-``; not within the event loop, which they would block.
-    """
-    found: list[str] = []
-    for each in ids:
-        if each == "-":
-            try:
-                found += [line.strip() for line in sys.stdin or () if line.strip()]
-            except UnicodeDecodeError:
-                raise click.UsageError("stdin is not text") from None
-        else:
-            found.append(each)
-    return found
+def _stdin_lines() -> list[str]:
+    """Read stdin; outside of the event loop, which it would block."""
+    data = b"" if sys.stdin is None else sys.stdin.buffer.read()
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as problem:
+        line = data.count(b"\n", 0, problem.start) + 1
+        raise click.UsageError(f"stdin is not UTF-8 text: see line {line}") from None
+    # Windows editors write a byte order mark, and files may have been put one after the other.
+    lines = (line.strip().strip("\ufeff").strip() for line in text.splitlines())
+    return [line for line in lines if line]

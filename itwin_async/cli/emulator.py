@@ -23,7 +23,7 @@ _PLATFORM = "https://api.bentley.com"
 
 def _finite(_: click.Context, __: click.Parameter, seconds: float) -> float:
     if not math.isfinite(seconds):
-        raise click.BadParameter(f"{seconds} is no number of seconds")
+        raise click.BadParameter(f"{seconds} is not a finite number of seconds")
     return seconds
 
 
@@ -42,8 +42,8 @@ class _RateLimitType(click.ParamType):  # type: ignore[type-arg]
 
 
 @attrs.frozen
-class _Wishes:
-    """What the command was asked for."""
+class _Arguments:
+    """What the command was given."""
 
     host: str
     port: int
@@ -91,17 +91,19 @@ class _Wishes:
 @click.option("--no-any-token", is_flag=True, help="Refuse tokens that it did not make.")
 @click.option("--tls", is_flag=True, help="Speak TLS, with a certificate made on the spot.")
 @click.option("--ca-file", type=_FILE, metavar="FILE", help="Where to write what to trust.")
-@click.option("--strict", is_flag=True, help="Collect requests that the platform would refuse.")
-@click.option("--record", type=_FILE, metavar="FILE", help="Be a proxy and write a cassette.")
+@click.option("--strict", is_flag=True, help="Collect requests that the platform would reject.")
+@click.option(
+    "--record", type=_FILE, metavar="FILE", help="Proxy another platform and write a cassette."
+)
 @click.option("--target", metavar="URL", help=f"What to record; {_PLATFORM} if left out.")
-@click.option("--replay", type=_FILE, metavar="FILE", help="Play a cassette instead.")
-@click.option("--openapi", is_flag=True, help="Print the OpenAPI document and end.")
-def emulator(*, openapi: bool, **wishes: object) -> None:
+@click.option("--replay", type=_FILE, metavar="FILE", help="Replay a cassette instead.")
+@click.option("--openapi", is_flag=True, help="Print the OpenAPI document and exit.")
+def emulator(*, openapi: bool, **given: object) -> None:
     """
     Serve a local iTwin Platform with made-up data, until interrupted.
 
-    Prints its base URL, then a token of its demo user. The page at its base URL shows what it holds
-    and what it was asked.
+    Prints its base URL, then a token of its demo user. The page at its base URL shows its data and
+    the requests that it received.
     """
     if openapi:
         from itwin_async.emulator.platform.openapi import openapi as document
@@ -109,85 +111,85 @@ def emulator(*, openapi: bool, **wishes: object) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(document()), indent=2))
         return
 
-    if wishes["record"] is not None and wishes["replay"] is not None:
-        raise click.UsageError("--record and --replay exclude each other")
-    if wishes["ca_file"] is not None and not wishes["tls"]:
-        raise click.UsageError("--ca-file is for --tls")
-    if wishes["target"] is not None and wishes["record"] is None:
-        raise click.UsageError("--target says what --record records")
+    if given["record"] is not None and given["replay"] is not None:
+        raise click.UsageError("--record and --replay are mutually exclusive")
+    if given["ca_file"] is not None and not given["tls"]:
+        raise click.UsageError("--ca-file needs --tls")
+    if given["target"] is not None and given["record"] is None:
+        raise click.UsageError("--target needs --record")
 
     async def main() -> None:
         from itwin_async.emulator.command import serve
 
-        wanted = _Wishes(**wishes)  # type: ignore[arg-type]
-        hosted = _hosted(wanted)
+        arguments = _Arguments(**given)  # type: ignore[arg-type]
+        hosted = _hosted(arguments)
         try:
-            await serve(hosted, state=wanted.state)
+            await serve(hosted, state=arguments.state)
         except (OSError, ValueError) as problem:
-            raise _refusal("cannot serve", problem) from None
+            raise _cannot("cannot serve", problem) from None
 
     run(main)
 
 
-def _hosted(wishes: _Wishes) -> HostedInLoop:
-    """Make what the wishes ask for."""
+def _hosted(given: _Arguments) -> HostedInLoop:
+    """Make the emulator, the recorder or the replay."""
     from itwin_async.emulator import Recorder, Replay
 
-    if wishes.record is not None:
-        if not wishes.record.absolute().parent.is_dir():
-            raise ConfigurationError(f"cannot record to {wishes.record}: there is no such folder")
-        target = wishes.target or _PLATFORM
+    if given.record is not None:
+        if not given.record.absolute().parent.is_dir():
+            raise ConfigurationError(f"cannot record to {given.record}: there is no such folder")
+        target = given.target or _PLATFORM
         try:
-            return Recorder(wishes.record, target, host=wishes.host, port=wishes.port)
+            return Recorder(given.record, target, host=given.host, port=given.port)
         except ValueError as problem:
-            raise _refusal(f"cannot record {target}", problem) from None
-    if wishes.replay is None:
-        return _emulator(wishes)
+            raise _cannot(f"cannot record {target}", problem) from None
+    if given.replay is None:
+        return _emulator(given)
     try:
-        return Replay(wishes.replay, host=wishes.host, port=wishes.port)
+        return Replay(given.replay, host=given.host, port=given.port)
     except (OSError, ValueError) as problem:
-        raise _refusal(f"cannot replay {wishes.replay}", problem) from None
+        raise _cannot(f"cannot replay {given.replay}", problem) from None
 
 
-def _emulator(wishes: _Wishes) -> HostedInLoop:
+def _emulator(given: _Arguments) -> HostedInLoop:
     from itwin_async.emulator.command import make
 
     try:
         served = make(
-            wishes.state,
-            seed=wishes.seed,
-            itwins=wishes.itwins,
-            imodels=wishes.imodels,
-            rate_limit=wishes.rate_limit,
-            latency=wishes.latency,
-            strict=wishes.strict,
-            any_token=not wishes.no_any_token,
-            tls=wishes.tls,
-            host=wishes.host,
-            port=wishes.port,
+            given.state,
+            seed=given.seed,
+            itwins=given.itwins,
+            imodels=given.imodels,
+            rate_limit=given.rate_limit,
+            latency=given.latency,
+            strict=given.strict,
+            any_token=not given.no_any_token,
+            tls=given.tls,
+            host=given.host,
+            port=given.port,
         )
     except RuntimeError as problem:
         raise ConfigurationError(str(problem)) from None
     except (OSError, ValueError) as problem:
-        raise _refusal(f"cannot load {wishes.state}", problem) from None
+        raise _cannot(f"cannot load {given.state}", problem) from None
     try:
-        if wishes.world is not None:
-            served.load(wishes.world)
+        if given.world is not None:
+            served.load(given.world)
     except (OSError, ValueError) as problem:
-        raise _refusal(f"cannot load {wishes.world}", problem) from None
+        raise _cannot(f"cannot load {given.world}", problem) from None
     try:
-        if wishes.token_file is not None:
-            wishes.token_file.write_text(served.token, encoding="utf-8")
+        if given.token_file is not None:
+            given.token_file.write_text(served.token, encoding="utf-8")
     except OSError as problem:
-        raise _refusal(f"cannot write {wishes.token_file}", problem) from None
+        raise _cannot(f"cannot write {given.token_file}", problem) from None
     try:
-        if wishes.ca_file is not None:
-            wishes.ca_file.write_bytes(served.certificate.authority_pem)
+        if given.ca_file is not None:
+            given.ca_file.write_bytes(served.certificate.authority_pem)
     except OSError as problem:
-        raise _refusal(f"cannot write {wishes.ca_file}", problem) from None
+        raise _cannot(f"cannot write {given.ca_file}", problem) from None
     return served
 
 
-def _refusal(what: str, problem: Exception) -> ConfigurationError:
+def _cannot(what: str, problem: Exception) -> ConfigurationError:
     why = problem.strerror if isinstance(problem, OSError) else None
     return ConfigurationError(f"{what}: {why or problem}")

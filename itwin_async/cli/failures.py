@@ -1,4 +1,4 @@
-"""How a failure looks to a person and to a script: one line on stderr and an exit code."""
+"""Failures of a command: one line on stderr and an exit code."""
 
 from __future__ import annotations
 
@@ -25,32 +25,16 @@ INTERRUPTED, TERMINATED = 130, 143
 
 
 def complain(text: str) -> None:
-    """
-    Write one line to stderr.
-
-    Args:
-        text: what went wrong.
-
-    """
+    """Write one line to stderr."""
     name = "itwin-async:"
     if not os.environ.get("NO_COLOR"):
         name = click.style(name, fg="red", bold=True)
-    with contextlib.suppress(OSError):  # nobody reads it, and the exit code still tells
+    with contextlib.suppress(OSError):  # without stderr, the exit code has to do
         click.echo(f"{name} {clean(text)}", err=True)
 
 
 def exit_code(error: ITwinError) -> int:
-    """
-    Give the exit code that tells a script what kind of error it was.
-
-    Args:
-        error: what went wrong.
-
-    Returns:
-        2 usage, configuration or a request that is refused, 3 authentication or permission, 4 not
-        found, 5 rate limit, 6 network or server.
-
-    """
+    """Return the exit code for a kind of error."""
     if isinstance(error, ArgumentError | ConfigurationError | InvalidRequestError | ConflictError):
         return USAGE
     if isinstance(error, AuthenticationError | PermissionDeniedError):

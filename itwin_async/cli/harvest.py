@@ -2,36 +2,40 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import click
-import msgspec
 
 from itwin_async import harvest as bulk
-from itwin_async.cli.harvest_view import View, described, summary
+from itwin_async.cli.failures import complain
+from itwin_async.cli.harvest_view import View, checked, described, shown, summary
 from itwin_async.cli.runtime import Options, open_session, run, session_options
-from itwin_async.harvest import Report, Source
-from itwin_async.harvest.sources import Prefer
+from itwin_async.harvest import Report, Source, TargetError
+from itwin_async.harvest.output import probe, refuse_overlap, replacing
+from itwin_async.harvest.sources import parse_ids
+from itwin_async.harvest.target import target_files
 
 _INCOMPLETE = 1
+_STDIN = Path("-")
 
-_Ids = Path | None
-_SOURCES: dict[str, Callable[[_Ids, Prefer], Source[Any]]] = {
-    "favorite-imodels": lambda ids, prefer: bulk.favorite_imodels(ids, prefer=prefer),
-    "favorite-itwins": lambda _, prefer: bulk.favorite_itwins(prefer=prefer),
-    "recent-imodels": lambda ids, prefer: bulk.recent_imodels(ids, prefer=prefer),
-    "recent-itwins": lambda _, prefer: bulk.recent_itwins(prefer=prefer),
-    "tags": lambda ids, _: bulk.tags(ids),
+_Ids: TypeAlias = Path | list[str] | None
+_SOURCES: dict[str, Callable[[_Ids], Source[Any]]] = {
+    "favorite-imodels": bulk.favorite_imodels,
+    "favorite-itwins": lambda _: bulk.favorite_itwins(),
+    "recent-imodels": bulk.recent_imodels,
+    "recent-itwins": lambda _: bulk.recent_itwins(),
+    "tags": bulk.tags,
 }
 _OF_ITWINS = ("favorite-imodels", "recent-imodels", "tags")
 
 
 class _Harvest(click.Command):
     """
-    ``harvest TARGET`` and ``harvest status TARGET``; no target is called "status".
+    ``harvest TARGET``, ``harvest status TARGET`` and ``harvest check TARGET``.
     """
 
     def make_context(
@@ -41,8 +45,10 @@ class _Harvest(click.Command):
         parent: click.Context | None = None,
         **extra: object,
     ) -> click.Context:
-        if args[:1] == ["status"]:
-            return status.make_context(f"{info_name} status", args[1:], parent, **extra)
+        for command in (status, check):  # every target has an ending
+            if args[:1] == [command.name]:
+                name = f"{info_name} {command.name}"
+                return command.make_context(name, args[1:], parent, **extra)
         return super().make_context(info_name, args, parent, **extra)
 
 
@@ -57,9 +63,9 @@ class _Harvest(click.Command):
 )
 @click.option(
     "--itwins",
-    type=click.Path(dir_okay=False, path_type=Path),
+    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
     metavar="FILE",
-    help="iTwins to harvest, one id a line, instead of all favorite ones.",
+    help="iTwins to harvest, one id a line, instead of all favorite ones; - is standard input.",
 )
 @click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
 @click.option(
@@ -110,9 +116,10 @@ def harvest(
         raise click.UsageError(f"--itwins is for {', '.join(_OF_ITWINS)}")
 
     async def main() -> int:
-        source = _SOURCES[what](itwins, "representation" if full else "minimal")
-        if report is not None:
-            report.open("a").close()  # to learn now, and not in the morning, that it cannot be
+        _refuse_overlaps(target, itwins, report)
+        source = _SOURCES[what](_ids_of(itwins))
+        if full and isinstance(source, bulk.DetailSource):
+            source = source.full()
         with View(target, quiet=quiet) as view, _told(view, report, source.identity):
             async with open_session(options) as session:
                 done = await bulk.run(
@@ -132,20 +139,41 @@ def harvest(
     run(main)
 
 
+def _refuse_overlaps(target: str, itwins: Path | None, report: Path | None) -> None:
+    files, inputs = target_files(target), [Path(".env")]
+    if itwins is not None and itwins != _STDIN:
+        inputs.append(itwins)
+    for path in inputs:
+        refuse_overlap(path, files)
+    if report is not None:
+        refuse_overlap(report, files, *inputs)
+        probe(report)  # to learn now, and not in the morning, that it cannot be written
+
+
+def _ids_of(itwins: Path | None) -> _Ids:
+    if itwins != _STDIN:
+        return itwins
+    return parse_ids(sys.stdin.buffer.read(), "standard input")
+
+
 @contextmanager
 def _told(view: View, report: Path | None, source: dict[str, str]) -> Iterator[None]:
     """Leave a report of a harvest that ends too early, and say that it can go on."""
     try:
         yield
     except BaseException as problem:
-        _write(report, view.broken_off(source, str(problem) or "interrupted"))
+        try:
+            _write(report, view.broken_off(source, str(problem) or "interrupted"))
+        except TargetError as other:  # what ended the harvest matters more
+            complain(str(other))
         view.say_how_to_go_on()
         raise
 
 
 def _write(file: Path | None, report: Report) -> None:
     if file is not None:
-        file.write_text(f"{report.to_json()}\n", encoding="utf-8")
+        with replacing(file) as stream:
+            stream.write(f"{report.to_json()}\n".encode())
 
 
 @click.command("status")
@@ -156,7 +184,19 @@ def status(*, target: str, as_json: bool) -> None:
 
     async def main() -> None:
         found = bulk.status(target)
-        click.echo(msgspec.json.encode(found) if as_json else described(found))
+        click.echo(found.to_json() if as_json else described(found))
+
+    run(main)
+
+
+@click.command("check")
+@click.argument("target")
+def check(*, target: str) -> None:
+    """Read TARGET whole, and tell whether everything is there that was harvested."""
+
+    async def main() -> None:
+        found = bulk.check(target)
+        click.echo(checked(found))
 
     run(main)
 
@@ -187,7 +227,7 @@ def export(*, target: str, geojson: Path) -> None:
     async def main() -> None:
         done = bulk.export_geojson(target, geojson)
         left = f"; {done.without_place:,} without a place left out" if done.without_place else ""
-        click.echo(f"{geojson}: {done.features:,} features{left}", err=True)
+        click.echo(f"{shown(str(geojson))}: {done.features:,} features{left}", err=True)
 
     run(main)
 
@@ -211,7 +251,7 @@ def draw(*, target: str, png: Path) -> None:
 
     async def main() -> None:
         count = bulk.draw_map(target, png)
-        click.echo(f"{png}: {count:,} on the map", err=True)
+        click.echo(f"{shown(str(png))}: {count:,} on the map", err=True)
 
     run(main)
 

@@ -17,6 +17,7 @@ from rich.text import Text
 
 from itwin_async.cli.cells import clean
 from itwin_async.harvest import Failure, Progress, Report, Status, TargetError, status
+from itwin_async.harvest.progress import printable
 
 _EVERY = 5.0  # seconds between two plain lines
 _FAILURES_SHOWN = 10
@@ -74,7 +75,7 @@ class View:
         now = time.monotonic()
         if self._live is None and not self._quiet and now - self._said >= _EVERY:
             self._said = now
-            click.echo(f"{clean(self._target)}: {' · '.join(_counts(progress))}", err=True)
+            click.echo(f"{shown(self._target)}: {' · '.join(_counts(progress))}", err=True)
 
     def broken_off(self, source: dict[str, str], error: str) -> Report:
         """
@@ -106,7 +107,7 @@ class View:
         with suppress(TargetError):
             kept = status(self._target).items
         words = f"{kept:,} items are kept"
-        click.echo(f"{clean(self._target)}: {words}; run the same again to go on", err=True)
+        click.echo(f"{shown(self._target)}: {words}; run the same again to go on", err=True)
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -116,18 +117,23 @@ class View:
     def _picture(self) -> Group | Text:
         progress = self._progress
         if progress is None:
-            return Text(f"{clean(self._target)}: asking for the lists", style="dim")
+            return Text(f"{shown(self._target)}: asking for the lists", style="dim")
         bar = Table.grid(padding=(0, 1))
         done = progress.lists_done + progress.lists_failed
         total = max(1, progress.lists_known) if progress.all_known else None
         bar.add_row(
-            Text(clean(self._target), style="bold"),
+            Text(shown(self._target), style="bold"),
             ProgressBar(total=total, completed=done, width=30, pulse=total is None),
             Text(_lists(progress)),
         )
         line = Text(" · ".join(_counts(progress, lists=False, began=self._began)), style="dim")
         line.no_wrap, line.overflow = True, "ellipsis"
         return Group(bar, line)
+
+
+def shown(text: str) -> str:
+    """Keep a text on its line, and write out what is no character."""
+    return clean(printable(text))
 
 
 def summary(report: Report) -> str:
@@ -152,7 +158,7 @@ def summary(report: Report) -> str:
         f"{progress.calls:,} calls" + (f", {progress.refused:,} refused" * bool(progress.refused)),
         duration(progress.seconds),
     ]
-    lines = [f"{clean(report.target)}: {' · '.join(parts)}"]
+    lines = [f"{shown(report.target)}: {' · '.join(parts)}"]
     lines += failures(report.failures, progress.lists_failed)
     return "\n".join(lines)
 
@@ -170,17 +176,27 @@ def described(status: Status) -> str:
     """
     source = ", ".join(f"{name} {value}" for name, value in status.source.items())
     known = f"{status.lists_known:,}{'' if status.all_known else ' found so far'}"
-    state = "finished" if status.finished else "not finished; run the same harvest to go on"
     rows = [
         ("target", status.target),
         ("holds", source or "nothing yet"),
         ("lists", f"{status.lists_done:,} done of {known}, {status.lists_failed:,} failed"),
         ("items", f"{status.items:,} in {status.pages:,} pages"),
-        ("state", state),
+        ("state", state(status)),
     ]
-    lines = [f"{name:8}{clean(value)}" for name, value in rows]
+    lines = [f"{name:8}{shown(value)}" for name, value in rows]
     lines += failures(status.failures, status.lists_failed)
     return "\n".join(lines)
+
+
+def checked(status: Status) -> str:
+    """Say that a target is as it was written."""
+    text = f"{status.target}: {status.items:,} items, undamaged; {state(status)}"
+    return shown(text)
+
+
+def state(status: Status) -> str:
+    """Say whether a harvest is finished."""
+    return "finished" if status.finished else "not finished; run the same harvest to go on"
 
 
 def failures(found: Iterable[Failure], count: int) -> list[str]:
@@ -195,13 +211,13 @@ def failures(found: Iterable[Failure], count: int) -> list[str]:
         A line for each of the first ten, and one for the rest.
 
     """
-    shown = list(found)[:_FAILURES_SHOWN]
+    first = list(found)[:_FAILURES_SHOWN]
     lines = [
-        f"  failed: {clean(failure.title or failure.key or 'the list')}: {clean(failure.error)}"
-        for failure in shown
+        f"  failed: {shown(failure.title or failure.key or 'the list')}: {shown(failure.error)}"
+        for failure in first
     ]
-    if count > len(shown):
-        lines.append(f"  and {count - len(shown):,} more")
+    if count > len(first):
+        lines.append(f"  and {count - len(first):,} more")
     return lines
 
 

@@ -20,8 +20,9 @@ from itwin_async.auth._environment import (
 from itwin_async.auth._tokens import read_claims, user_name
 from itwin_async.auth.authorization_code import DEFAULT_REDIRECT_URI
 from itwin_async.cli.cells import clean, plain
-from itwin_async.cli.pipe import Pipe
-from itwin_async.cli.runtime import exit_code, load_environment, run
+from itwin_async.cli.failures import exit_code
+from itwin_async.cli.runtime import load_environment, run
+from itwin_async.cli.stdout import write
 from itwin_async.errors import ConfigurationError, RequestError
 
 _SHOWN = ("name", "email", "sub", "client_id", "scope", "iss", "aud")
@@ -104,7 +105,7 @@ def whoami(*, as_json: bool) -> None:
         found = find_credentials()
         token = (await Credentials(found.source).current()).secret
         row = _row(read_claims(token), found.description, found.platform)
-        Pipe().write(msgspec.json.encode(row) + b"\n" if as_json else _lines(row).encode())
+        write(msgspec.json.encode(row) + b"\n" if as_json else _lines(row).encode())
 
     run(main)
 

@@ -1,4 +1,4 @@
-"""Rows on a terminal or in a pipe: a table, JSON, or NDJSON, each flowing as pages arrive."""
+"""Rows on a terminal or in a pipe: a table, JSON, or NDJSON, written page by page."""
 
 from __future__ import annotations
 
@@ -12,40 +12,49 @@ import msgspec
 from rich.console import Console
 
 from itwin_async.cli.cells import Column, Row
-from itwin_async.cli.pipe import Pipe, is_terminal
-from itwin_async.cli.progress import Progress
+from itwin_async.cli.progress import Progress, is_terminal
+from itwin_async.cli.stdout import descriptor, write, write_while_others_run
 from itwin_async.cli.table import Table
+from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager, Paging
 
 F = TypeVar("F", bound=Callable[..., object])
 
-__all__ = ["Column", "Output", "Row", "output_options", "write_one"]
+limit_option = click.option(
+    "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N rows."
+)
+full_option = click.option(
+    "--full", is_flag=True, help="Whole entities instead of their summaries."
+)
 
 
 def output_options(command: F) -> F:
-    """
-    Give a command ``--json`` and ``--ndjson``, as ``form``.
+    """Give a command ``--json`` and ``--ndjson``, as ``form: str``."""
+    for option in (
+        click.option("--ndjson", "form", flag_value="ndjson", help="One JSON object a line."),
+        click.option("--json", "form", flag_value="json", help="JSON."),
+        click.option("--table", "form", flag_value="table", default="table", hidden=True),
+    ):
+        command = option(command)
+    return command
 
-    Args:
-        command: the command's function; takes ``form: str``.
 
-    Returns:
-        The decorated function.
+def paging_for(limit: int | None) -> Paging:
+    """Choose large pages, but none larger or more than a limit needs."""
+    size = min(limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
+    return {"page_size": size, "prefetch": 0 if limit == size else 1}
 
-    """
-    command = click.option(
-        "--ndjson", "form", flag_value="ndjson", help="One JSON object a line, as pages arrive."
-    )(command)
-    command = click.option("--json", "form", flag_value="json", help="JSON.")(command)
-    return click.option("--table", "form", flag_value="table", default="table", hidden=True)(
-        command
-    )
+
+def read_rows(page: Page[object]) -> list[Row]:
+    """Read the rows of a page; their members stay JSON text, which may hold any number."""
+    kind = dict[str, msgspec.Raw]
+    return [msgspec.json.decode(text, type=kind) for text in page.raw_items()]
 
 
 class Output:
     """
-    Writes rows to stdout, and to a terminal's stderr how far it is.
+    Writes rows to stdout, and progress to a terminal's stderr.
 
-    A list of JSON that breaks off is not closed, so that nobody takes it for the whole.
+    A JSON list that breaks off is not closed, so that nobody takes it for complete.
 
     Args:
         form: ``"table"``, ``"json"`` or ``"ndjson"``.
@@ -65,24 +74,19 @@ class Output:
         *,
         quiet: bool = False,
     ) -> None:
+        descriptor()  # fails before the first request where there is no stdout
         self._form = form
         self._noun = noun
         self._limit = limit
-        self._pipe = Pipe()
         self._console = Console()
         self._terminal = is_terminal(sys.stdout)
         self._table = Table(columns, self._console, cut=self._terminal)
         self.progress = Progress(noun, hidden=quiet)
 
     @property
-    def count(self) -> int:
-        """How many rows were written."""
-        return self.progress.count
-
-    @property
-    def full(self) -> bool:
+    def limit_reached(self) -> bool:
         """Whether no further row is wanted."""
-        return self._limit is not None and self.count >= self._limit
+        return self._limit is not None and self.progress.count >= self._limit
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -98,65 +102,64 @@ class Output:
         if kind is not None:
             return
         if self._form == "json":
-            self._pipe.write(b"\n]\n" if self.count else b"[]\n")
+            write(b"\n]\n" if self.progress.count else b"[]\n")
         if self._form == "table":
             if self._terminal:
                 self.progress.say(self._summary())
-            elif not self.count:
-                self._pipe.write(self._encode([]))
+            elif not self.progress.count:
+                write(self._encode([]))
+
+    async def send_all(self, pager: Pager[object]) -> None:
+        """Write a list up to the limit."""
+        async for page in pager.pages():
+            await self.send(read_rows(page))
+            if self.limit_reached:
+                break
 
     async def send(self, rows: Sequence[Row]) -> None:
-        """
-        Write rows as fast as they are read, while other tasks go on.
-
-        Args:
-            rows: what to write; cut at the limit.
-
-        """
+        """Write rows, up to the limit, as fast as they are read."""
         if self._limit is not None:
-            rows = rows[: max(0, self._limit - self.count)]
+            rows = rows[: max(0, self._limit - self.progress.count)]
         if not rows:
             return
         data = self._encode(rows)
         self.progress.count += len(rows)
         if self._terminal:
-            with self.progress.aside():
-                await self._pipe.drain(data)
+            with self.progress.paused():
+                await write_while_others_run(data)
         else:
-            await self._pipe.drain(data)
+            await write_while_others_run(data)
 
     def _encode(self, rows: Sequence[Row]) -> bytes:
         if self._form == "table":
             return self._table.render(rows).encode(self._console.encoding, "replace")
-        texts = map(msgspec.json.encode, rows)
+        texts = map(encode_row, rows)
         if self._form == "ndjson":
             return b"".join(text + b"\n" for text in texts)
-        return (b",\n  " if self.count else b"[\n  ") + b",\n  ".join(texts)
+        return (b",\n  " if self.progress.count else b"[\n  ") + b",\n  ".join(texts)
 
     def _summary(self) -> str:
-        noun = self._noun.removesuffix("s") if self.count == 1 else self._noun
-        said = f"{self.count:,} {noun}" if self.count else f"No {noun}."
-        if self.full:
-            said += ", limit reached"
+        count = self.progress.count
+        noun = self._noun.removesuffix("s") if count == 1 else self._noun
+        text = f"{count:,} {noun}" if count else f"No {noun}."
+        if self.limit_reached:
+            text += ", limit reached"
         if self._table.hidden:
             columns = ", ".join(self._table.hidden)
-            said += f" · no room for {columns}: widen the terminal, or --json"
-        return said
+            text += f" · no room for {columns}: widen the terminal, or --json"
+        return text
+
+
+def encode_row(row: Row) -> bytes:
+    """Write a row as one line of JSON."""
+    return msgspec.json.format(msgspec.json.encode(row), indent=-1)
 
 
 def write_one(form: str, columns: Sequence[Column], row: Row) -> None:
-    """
-    Write a single entity: a table of one row, or one JSON object.
-
-    Args:
-        form: as for ``Output``.
-        columns: as for ``Output``.
-        row: the entity.
-
-    """
-    pipe, console = Pipe(), Console()
-    if form == "table":
-        table = Table(columns, console, cut=is_terminal(sys.stdout))
-        pipe.write(table.render([row]).encode(console.encoding, "replace"))
-    else:
-        pipe.write(msgspec.json.encode(row) + b"\n")
+    """Write a single entity: a table of one row, or one JSON object."""
+    if form != "table":
+        write(encode_row(row) + b"\n")
+        return
+    console = Console()
+    table = Table(columns, console, cut=is_terminal(sys.stdout))
+    write(table.render([row]).encode(console.encoding, "replace"))

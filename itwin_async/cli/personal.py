@@ -1,36 +1,40 @@
-"""What favorites and recents have in common: the calling user's lists of iTwins and of iModels."""
+"""The commands ``itwin-async favorites ...`` and ``itwin-async recents ...``."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import aclosing
-from functools import partial
-from typing import Literal, TypeAlias, TypeVar, get_args
+from typing import TypeVar, get_args
 
 import attrs
 import click
-import msgspec
 
 from itwin_async import imodels, itwins
-from itwin_async.cli.cells import Column, Row, extent, moment
+from itwin_async.cli.cells import Column, extent, moment
+from itwin_async.cli.changes import changing_command
 from itwin_async.cli.failures import complain, exit_code
 from itwin_async.cli.fanout import in_order
-from itwin_async.cli.output import Output, output_options
+from itwin_async.cli.output import (
+    Output,
+    full_option,
+    limit_option,
+    output_options,
+    paging_for,
+    read_rows,
+)
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.errors import ITwinError, NotFoundError, PermissionDeniedError
-from itwin_async.itwins import Status, SubClass
-from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
+from itwin_async.imodels import IModel, IModelSummary
+from itwin_async.itwins import ITwin, ITwinFilters, ITwinSummary, Status, SubClass
+from itwin_async.paging import DetailPager, Pager
 from itwin_async.session import Session
 
 F = TypeVar("F", bound=Callable[..., object])
 
-Lists: TypeAlias = Literal["favorites", "recents"]
-
-_AT_ONCE = 8
-_WORDS = {"favorites": "favorite", "recents": "recently used"}
+_CONCURRENCY = 8
 
 _ID = Column("id", "id", "dim", whole=True)
-_NAME = Column("name", "displayName", "bold", least=16)
+_NAME = Column("name", "displayName", "bold", min_width=16)
 _DATA_CENTER = Column("data center", "dataCenterLocation")
 _CREATED = Column("created", "createdDateTime", "dim", moment, whole=True)
 _ITWINS = (
@@ -56,71 +60,100 @@ _IMODELS_FULL = (
     _DATA_CENTER,
     Column("extent", "extent", "green", extent, whole=True),
 )
-_ACROSS = (
+_OF_ALL_ITWINS = (
     _ID,
-    Column("name", "displayName", "bold", least=16, reach=48),
-    Column("iTwin", "iTwinName", "cyan", reach=32),
+    Column("name", "displayName", "bold", min_width=16, spare_width=48),
+    Column("iTwin", "iTwinName", "cyan", spare_width=32),
 )
-
-_limit_option = click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N rows."
-)
-_full_option = click.option("--full", is_flag=True, help="All members, not just the summary.")
 
 
 @attrs.frozen
-class _Filters:
-    """Which iTwins to list."""
+class _Lists:
+    """The lists of a user's favorites, or of what the user used recently."""
 
-    sub_class: tuple[SubClass, ...]
-    status: Status | None
-    type: str | None
-    include_inactive: bool
+    word: str
+    itwins: Callable[..., DetailPager[ITwinSummary, ITwin]]
+    imodels: Callable[..., DetailPager[IModelSummary, IModel]]
+
+    def imodels_of(
+        self, session: Session, itwin_id: str, limit: int | None, *, full: bool
+    ) -> Pager[IModelSummary]:
+        """List the iModels of an iTwin."""
+        pager = self.imodels(session, itwin_id, **paging_for(limit))
+        return pager.full() if full else pager
 
 
-def listing_commands(group: click.Group, lists: Lists) -> None:
-    """
-    Add ``itwins`` and ``imodels`` to a group.
+@click.group(help="Your favorite iTwins and iModels.")
+def favorites() -> None:
+    """Group the commands."""
 
-    Args:
-        group: the group.
-        lists: which of the user's lists it shows.
 
-    """
-    noun = f"{_WORDS[lists]} iTwins"
+@click.group(help="Your recently used iTwins and iModels; the platform keeps 25.")
+def recents() -> None:
+    """Group the commands."""
+
+
+def _filter_options(command: F) -> F:
+    for option in (
+        click.option("--include-inactive", is_flag=True, help="Inactive iTwins too."),
+        click.option("--type", "type_", metavar="TYPE", help="Only iTwins of this type."),
+        click.option("--status", type=click.Choice(get_args(Status)), help="Only of this status."),
+        click.option(
+            "--sub-class",
+            type=click.Choice(get_args(SubClass)),
+            multiple=True,
+            help="Only of this sub-class; may be repeated.",
+        ),
+    ):
+        command = option(command)
+    return command
+
+
+def _itwins_command(group: click.Group, lists: _Lists) -> None:
+    noun = f"{lists.word} iTwins"
 
     @group.command("itwins", help=f"List the {noun}.")
     @_filter_options
-    @_full_option
-    @_limit_option
+    @full_option
+    @limit_option
     @output_options
     @session_options
     def list_itwins(
-        *, options: Options, form: str, limit: int | None, full: bool, **filters: object
+        *,
+        options: Options,
+        form: str,
+        limit: int | None,
+        full: bool,
+        sub_class: tuple[SubClass, ...],
+        status: Status | None,
+        type_: str | None,
+        include_inactive: bool,
     ) -> None:
-        if filters["status"] and filters["include_inactive"]:
-            raise click.UsageError("--status and --include-inactive exclude each other")
+        filters: ITwinFilters = {
+            "sub_class": sub_class or None,
+            "status": status,
+            "type": type_,
+            "include_inactive": include_inactive or None,
+        }
 
         async def main() -> None:
             columns = _ITWINS_FULL if full else _ITWINS
             with Output(form, columns, noun, limit, quiet=options.verbose) as output:
                 async with open_session(options, (output.progress.observe,)) as session:
-                    chosen = _Filters(**filters)  # type: ignore[arg-type]
-                    await _show(_itwins(session, lists, chosen, limit, full=full), output)
+                    pager = lists.itwins(session, **filters, **paging_for(limit))
+                    await output.send_all(pager.full() if full else pager)
 
         run(main)
 
-    _imodels_command(group, lists)
 
-
-def _imodels_command(group: click.Group, lists: Lists) -> None:
-    word = _WORDS[lists]
+def _imodels_command(group: click.Group, lists: _Lists) -> None:
+    word = lists.word
 
     @group.command("imodels", help=f"List the {word} iModels, of one iTwin or of all {word} ones.")
     @click.option("--itwin", "itwin_id", metavar="ID", help="Only those of this iTwin.")
     @click.option("--include-inactive", is_flag=True, help="Those of inactive iTwins too.")
-    @_full_option
-    @_limit_option
+    @full_option
+    @limit_option
     @output_options
     @session_options
     def list_imodels(
@@ -134,114 +167,94 @@ def _imodels_command(group: click.Group, lists: Lists) -> None:
     ) -> None:
         columns = _IMODELS_FULL if full else _IMODELS
         if itwin_id is None:
-            columns = (*_ACROSS, *columns[2:])
+            columns = (*_OF_ALL_ITWINS, *columns[2:])
 
         async def main() -> int:
             with Output(form, columns, f"{word} iModels", limit, quiet=options.verbose) as output:
                 async with open_session(options, (output.progress.observe,)) as session:
-                    if itwin_id is not None:
-                        pager = _imodels(session, lists, itwin_id, limit, full=full)
-                        return await _show(pager, output)
-                    filters = _Filters((), None, None, include_inactive)
-                    outer = _itwins(session, lists, filters, None, full=False)
-                    return await _show_all(session, lists, outer, output, limit, full=full)
+                    if itwin_id is None:
+                        outer = lists.itwins(
+                            session,
+                            include_inactive=include_inactive or None,
+                            **paging_for(None),
+                        )
+                        return await _send_of_all(session, lists, outer, output, limit, full=full)
+                    await output.send_all(lists.imodels_of(session, itwin_id, limit, full=full))
+                    return 0
 
         run(main)
 
 
-async def _show(pager: Pager[object], output: Output) -> int:
-    async for page in pager.pages():
-        await output.send(_rows(page))
-        if output.full:
-            break
-    return 0
-
-
-async def _show_all(
+async def _send_of_all(
     session: Session,
-    lists: Lists,
-    outer: Pager[itwins.ITwinSummary],
+    lists: _Lists,
+    outer: Pager[ITwinSummary],
     output: Output,
     limit: int | None,
     *,
     full: bool,
 ) -> int:
-    """Show the iModels of all iTwins; one that the user may not see does not hide the others."""
+    """Write the iModels of all iTwins, without those of iTwins that the user may not see."""
     failures: list[ITwinError] = []
 
-    def passed_over(itwin: itwins.ITwinSummary, error: ITwinError) -> bool:
+    def leave_out(itwin: ITwinSummary, error: ITwinError) -> bool:
         if not isinstance(error, NotFoundError | PermissionDeniedError):
             return False
-        with output.progress.aside():
+        with output.progress.paused():
             complain(f"left out {itwin.display_name or itwin.id}: {error}")
         failures.append(error)
         return True
 
     pages = in_order(
         outer,
-        lambda itwin: _imodels(session, lists, itwin.id, limit, full=full),
-        concurrency=min(_AT_ONCE, limit or _AT_ONCE),
+        lambda itwin: lists.imodels_of(session, itwin.id, limit, full=full),
+        concurrency=min(_CONCURRENCY, limit or _CONCURRENCY),
         limit=limit,
-        passed_over=passed_over,
+        on_error=leave_out,
     )
     async with aclosing(pages):
         async for itwin, page in pages:
             output.progress.detail = itwin.display_name or itwin.id
-            above = {"iTwinId": itwin.id, "iTwinName": itwin.display_name}
-            await output.send([{**above, **row} for row in _rows(page)])
-            if output.full:
+            owner = {"iTwinId": itwin.id, "iTwinName": itwin.display_name}
+            await output.send([{**owner, **row} for row in read_rows(page)])
+            if output.limit_reached:
                 break
     return exit_code(failures[0]) if failures else 0
 
 
-def _rows(page: Page[object]) -> list[Row]:
-    return [msgspec.json.decode(text, type=dict[str, object]) for text in page.raw_items()]
+for _group, _lists in (
+    (favorites, _Lists("favorite", itwins.list_favorites, imodels.list_favorites)),
+    (recents, _Lists("recently used", itwins.list_recents, imodels.list_recents)),
+):
+    _itwins_command(_group, _lists)
+    _imodels_command(_group, _lists)
 
-
-def _itwins(
-    session: Session, lists: Lists, filters: _Filters, limit: int | None, *, full: bool
-) -> Pager[itwins.ITwinSummary]:
-    list_them = itwins.list_favorites if lists == "favorites" else itwins.list_recents
-    make = partial(
-        list_them,
-        session,
-        sub_class=filters.sub_class or None,
-        status=filters.status,
-        type=filters.type,
-        include_inactive=True if filters.include_inactive else None,
-        page_size=_page_size(limit),
-        prefetch=_prefetch(limit),
-    )
-    return make().full() if full else make()
-
-
-def _imodels(
-    session: Session, lists: Lists, itwin_id: str, limit: int | None, *, full: bool
-) -> Pager[imodels.IModelSummary]:
-    list_them = imodels.list_favorites if lists == "favorites" else imodels.list_recents
-    pager = list_them(session, itwin_id, page_size=_page_size(limit), prefetch=_prefetch(limit))
-    return pager.full() if full else pager
-
-
-def _page_size(limit: int | None) -> int:
-    return min(limit or MAX_PAGE_SIZE, MAX_PAGE_SIZE)
-
-
-def _prefetch(limit: int | None) -> int:
-    return 1 if limit is None or limit > MAX_PAGE_SIZE else 0
-
-
-def _filter_options(command: F) -> F:
-    for option in (
-        click.option("--include-inactive", is_flag=True, help="Inactive iTwins too."),
-        click.option("--type", metavar="TYPE", help="Only iTwins of this type."),
-        click.option("--status", type=click.Choice(get_args(Status)), help="Only of this status."),
-        click.option(
-            "--sub-class",
-            type=click.Choice(get_args(SubClass)),
-            multiple=True,
-            help="Only of this sub-class; may be repeated.",
-        ),
-    ):
-        command = option(command)
-    return command
+changing_command(
+    favorites,
+    "add",
+    "Add iTwins or iModels to your favorites.",
+    {"itwin": itwins.add_favorite, "imodel": imodels.add_favorite},
+    done="added to your favorites",
+)
+changing_command(
+    favorites,
+    "remove",
+    "Remove iTwins or iModels from your favorites.",
+    {"itwin": itwins.remove_favorite, "imodel": imodels.remove_favorite},
+    done="removed from your favorites",
+)
+changing_command(
+    recents,
+    "add",
+    "Put iTwins or iModels at the front of your recently used ones; the last comes first.",
+    {"itwin": itwins.add_recent, "imodel": imodels.add_recent},
+    done="added to your recently used ones",
+    concurrency=1,
+)
+changing_command(
+    recents,
+    "remove",
+    "Remove iModels from your recently used ones; the platform cannot remove iTwins.",
+    {"imodel": imodels.remove_recent},
+    done="removed from your recently used ones",
+)

@@ -1,4 +1,4 @@
-"""What a person sees on stderr while a command works; a script sees nothing."""
+"""Progress on stderr while a command works; on a terminal only."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TextIO
 
 from rich.console import Console
 from rich.live import Live
@@ -13,10 +14,14 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from itwin_async.cli.cells import clean
-from itwin_async.cli.pipe import is_terminal
 from itwin_async.events import AttemptFinished, Event
 
-_PATIENCE = 0.4  # seconds; whatever is quicker needs no progress
+_DELAY = 0.4  # seconds; whatever is quicker needs no progress
+
+
+def is_terminal(stream: TextIO | None) -> bool:
+    """Tell whether stdout or stderr is a terminal; ``None`` if it is closed."""
+    return stream is not None and stream.isatty()
 
 
 class Progress:
@@ -32,40 +37,21 @@ class Progress:
     def __init__(self, noun: str, *, hidden: bool = False) -> None:
         self._noun = noun
         self._console = Console(stderr=True)
-        able = is_terminal(sys.stderr) and not self._console.is_dumb_terminal
-        self._shown = able and not hidden
+        terminal = is_terminal(sys.stderr) and not self._console.is_dumb_terminal
+        self._shown = terminal and not hidden
         self._live: Live | None = None
         self._spinner = Spinner("dots", style="cyan")
         self._started = time.monotonic()
         self._waits_until = 0.0
         self._reason = ""
         self.count = 0
-        self.requests = 0
         self.detail = ""
 
-    @property
-    def shown(self) -> bool:
-        """Whether stderr is a terminal that progress may be shown on."""
-        return self._shown
-
-    @property
-    def seconds(self) -> float:
-        """Time since the start."""
-        return time.monotonic() - self._started
-
     def observe(self, event: Event) -> None:
-        """
-        Take note of a request or a wait; an observer for the session.
-
-        Args:
-            event: what happened.
-
-        """
-        if isinstance(event, AttemptFinished):
-            self.requests += 1
-            return
-        self._waits_until = time.monotonic() + event.seconds
-        self._reason = event.reason
+        """Take note of a wait; an observer for the session."""
+        if not isinstance(event, AttemptFinished):
+            self._waits_until = time.monotonic() + event.seconds
+            self._reason = event.reason
 
     def start(self) -> None:
         """Begin to show it."""
@@ -88,8 +74,8 @@ class Progress:
             self._live = None
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Take it off the screen while something else is written there."""
+    def paused(self) -> Iterator[None]:
+        """Hide it while something else is written to the terminal."""
         running = self._live is not None
         self.stop()
         yield
@@ -97,22 +83,17 @@ class Progress:
             self.start()
 
     def say(self, text: str) -> None:
-        """
-        Write a closing remark, if there is somebody to read it.
-
-        Args:
-            text: the remark.
-
-        """
+        """Write a closing remark, on a terminal only."""
         if self._shown:
-            with self.aside():
+            with self.paused():
                 self._console.print(Text(text, style="dim"))
 
     def _line(self) -> Text:
-        if self.seconds < _PATIENCE:
+        seconds = time.monotonic() - self._started
+        if seconds < _DELAY:
             return Text("")
         count = f"{self.count:,} " if self.count else ""
-        parts = [f"{count}{self._noun}", f"{self.seconds:.0f} s"]
+        parts = [f"{count}{self._noun}", f"{seconds:.0f} s"]
         if self.detail:
             parts.insert(1, clean(self.detail))
         left = self._waits_until - time.monotonic()

@@ -1,6 +1,4 @@
-"""
-How a command runs: a session from options and environment, errors as one line and an exit code.
-"""
+"""Run commands: a session from options and environment, errors as one line and an exit code."""
 
 from __future__ import annotations
 
@@ -30,16 +28,6 @@ from itwin_async.session import Session
 
 F = TypeVar("F", bound=Callable[..., object])
 
-__all__ = [
-    "Options",
-    "exit_code",
-    "explain",
-    "load_environment",
-    "open_session",
-    "run",
-    "session_options",
-]
-
 
 @attrs.frozen
 class Options:
@@ -61,22 +49,13 @@ class _QuotaType(click.ParamType):  # type: ignore[type-arg]
             return value
         calls, _, seconds = str(value).partition("/")
         try:
-            return Quota(int(calls), per_seconds=float(seconds or 60))
+            return Quota(float(calls), per_seconds=float(seconds or 60))
         except ValueError:
             self.fail("give calls and seconds, such as 500/60", param, ctx)
 
 
 def session_options(command: F) -> F:
-    """
-    Give a command the options from which ``open_session`` makes a session, as ``options``.
-
-    Args:
-        command: the command's function; takes ``options: Options`` beside its own parameters.
-
-    Returns:
-        The decorated function.
-
-    """
+    """Give a command the options of ``open_session``, as ``options: Options``."""
 
     @functools.wraps(command)
     def gather(
@@ -88,15 +67,15 @@ def session_options(command: F) -> F:
         **others: object,
     ) -> object:
         if emulator and base_url:
-            raise click.UsageError("--emulator and --base-url exclude each other")
+            raise click.UsageError("--emulator and --base-url are mutually exclusive")
         return command(options=Options(emulator, base_url, quota, verbose), **others)
 
     decorated: Callable[..., object] = gather
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr."),
-        click.option("--quota", type=_QuotaType(), help="Pace all calls, such as 500/60."),
-        click.option("--base-url", metavar="URL", help="Platform to ask; also ITWIN_BASE_URL."),
-        click.option("--emulator", is_flag=True, help="Ask a local platform with made-up data."),
+        click.option("--quota", type=_QuotaType(), help="Calls per seconds, such as 500/60."),
+        click.option("--base-url", metavar="URL", help="Another platform; also ITWIN_BASE_URL."),
+        click.option("--emulator", is_flag=True, help="Use a local platform with made-up data."),
     ):
         decorated = option(decorated)
     return decorated  # type: ignore[return-value]
@@ -108,13 +87,6 @@ async def open_session(
 ) -> AsyncIterator[Session]:
     """
     Open the session that the options ask for.
-
-    Args:
-        options: what the command was given.
-        observers: told of every request and wait.
-
-    Yields:
-        The session.
 
     Raises:
         ConfigurationError: there are no credentials.
@@ -149,7 +121,7 @@ def load_environment() -> None:
     Set environment variables that are missing from the file ``.env`` of the current folder.
 
     Raises:
-        ConfigurationError: the file cannot be read, or holds what no variable can.
+        ConfigurationError: the file cannot be read, or has a value that no variable can have.
 
     """
     file = Path(".env")
@@ -166,29 +138,23 @@ def load_environment() -> None:
 
 
 def run(main: Callable[[], Coroutine[object, object, int | None]]) -> None:
-    """
-    Run a command's coroutine; errors become one line on stderr and an exit code.
-
-    Args:
-        main: makes the coroutine; what it returns is the exit code, ``None`` for success.
-
-    """
+    """Run a command's coroutine, which returns the exit code, and end the process."""
     try:
         code = asyncio.run(_until_terminated(main())) or 0
-    except BaseException as problem:  # noqa: BLE001 - the last stop before the terminal
+    except BaseException as problem:  # noqa: BLE001 - every error becomes an exit code
         code = explain(problem)
     sys.exit(code)
 
 
-_SAME_WISH = 1.0  # seconds
+_REPEATED = 1.0  # seconds
 
 
 async def _until_terminated(work: Coroutine[object, object, int | None]) -> int | None:
     """
-    Turn SIGINT and SIGTERM into a cancellation, so that what was begun is put in order.
+    Turn SIGINT and SIGTERM into a cancellation, so that everything is closed properly.
 
-    A terminal, a supervisor and ``timeout`` may each send one for the same wish: what comes right
-    after the first says nothing new. Later ones are impatience, and end the command at once.
+    A terminal, a supervisor and ``timeout`` may each send one for the same reason, so those right
+    after the first are ignored. A later one ends the command at once.
     """
     task, loop = asyncio.current_task(), asyncio.get_running_loop()
     first: list[tuple[int, float]] = []
@@ -199,7 +165,7 @@ async def _until_terminated(work: Coroutine[object, object, int | None]) -> int 
             first.append((number, now))
             if task is not None and not loop.is_closed():
                 loop.call_soon_threadsafe(task.cancel)
-        elif now - first[0][1] > _SAME_WISH:
+        elif now - first[0][1] > _REPEATED:
             raise KeyboardInterrupt
 
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -210,7 +176,9 @@ async def _until_terminated(work: Coroutine[object, object, int | None]) -> int 
     try:
         return await work
     except asyncio.CancelledError:
-        if first and first[0][0] == signal.SIGINT:
+        if not first:
+            raise ITwinError("cancelled by something that the command waited for") from None
+        if first[0][0] == signal.SIGINT:
             raise KeyboardInterrupt from None
         raise
     finally:
@@ -222,21 +190,16 @@ async def _until_terminated(work: Coroutine[object, object, int | None]) -> int 
 
 def explain(problem: BaseException) -> int:
     """
-    Say in one line what went wrong, unless it needs no word.
+    Write one line about an error, and return the exit code.
 
-    Args:
-        problem: what ended the command; a ``SystemExit`` and what click explains are raised again.
-
-    Returns:
-        The exit code.
-
+    A ``SystemExit`` and the errors of click are raised again; a broken pipe is no error.
     """
     if isinstance(problem, BaseExceptionGroup):
         return explain(problem.exceptions[0])
     if isinstance(problem, SystemExit | click.ClickException):
         raise problem
     if isinstance(problem, BrokenPipeError):
-        return _silence()
+        return _discard_output()
     text, code = _words(problem)
     complain(text)
     return code
@@ -256,8 +219,7 @@ def _words(problem: BaseException) -> tuple[str, int]:
     return f"a defect: {type(problem).__name__}: {problem}; --verbose tells where", DEFECT
 
 
-def _silence() -> int:
-    """End quietly, and as a success, because whoever read the output has seen enough."""
-    # Python would flush at exit and complain once more.
+def _discard_output() -> int:
+    # Python flushes stdout at exit, and would complain about the broken pipe once more.
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

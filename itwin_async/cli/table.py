@@ -32,16 +32,7 @@ class Table:
         self.hidden: list[str] = []
 
     def render(self, rows: Sequence[Row]) -> str:
-        """
-        Lay out some rows; above the first of them, the header.
-
-        Args:
-            rows: the rows.
-
-        Returns:
-            Whole lines, with colours where the console has them.
-
-        """
+        """Lay out rows as whole lines; the header comes before the first of them."""
         cells = [[column.cell(row) for column in self._columns] for row in rows]
         lines: list[Text] = []
         if not self._widths:
@@ -56,16 +47,16 @@ class Table:
         return capture.get()
 
     def _fit(self, cells: list[list[str]]) -> None:
-        """Choose the widths; the last columns are left out where they find no place."""
+        """Choose the widths; the last columns are left out where there is no room for them."""
         titles = [cell_len(column.title) for column in self._columns]
         natural = [max(map(cell_len, column)) for column in zip(*cells, strict=True)] or titles
         natural = [max(pair) for pair in zip(natural, titles, strict=True)]
-        wide = [max(natural[n], column.reach) for n, column in enumerate(self._columns)]
+        wide = [max(natural[n], column.spare_width) for n, column in enumerate(self._columns)]
         if not self._cut:
             self._widths = wide
             return
         least = [
-            width if column.whole else max(title, min(width, column.least))
+            width if column.whole else max(title, min(width, column.min_width))
             for width, title, column in zip(natural, titles, self._columns, strict=True)
         ]
         while len(least) > 1 and self._spare(least) < 0:
@@ -77,12 +68,12 @@ class Table:
         self._grow(wide)
 
     def _grow(self, wanted: Sequence[int]) -> None:
-        """Share the room that is left among the columns that want it, the narrowest first."""
+        """Widen columns up to what they want, the narrowest first, while there is room."""
         for _ in range(self._spare(self._widths)):
-            places = [n for n, width in enumerate(self._widths) if width < wanted[n]]
-            if not places:
+            narrow = [n for n, width in enumerate(self._widths) if width < wanted[n]]
+            if not narrow:
                 return
-            self._widths[min(places, key=self._widths.__getitem__)] += 1
+            self._widths[min(narrow, key=self._widths.__getitem__)] += 1
 
     def _spare(self, widths: list[int]) -> int:
         return self._console.width - sum(widths) - len(_GAP) * (len(widths) - 1)

@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 
 import click
-import msgspec
 
-from itwin_async import saved_views
-from itwin_async._json.converter import to_dict
+from itwin_async import saved_views, to_dict
 from itwin_async.cli.cells import Column
 from itwin_async.cli.changes import change_each
 from itwin_async.cli.output import Output, output_options, write_one
@@ -31,16 +29,13 @@ def tag() -> None:
 @_imodel_option
 @output_options
 @session_options
-def list_tags(*, options: Options, form: str, itwin_id: str | None, imodel_id: str | None) -> None:
+def list_tags(*, options: Options, form: str, **owner: str | None) -> None:
     """List the tags of an iTwin or iModel."""
 
     async def main() -> None:
         with Output(form, _COLUMNS, "tags", quiet=options.verbose) as output:
             async with open_session(options, (output.progress.observe,)) as session:
-                pager = saved_views.list_tags(session, itwin_id=itwin_id, imodel_id=imodel_id)
-                async for page in pager.pages():
-                    texts = page.raw_items()
-                    await output.send([msgspec.json.decode(text) for text in texts])
+                await output.send_all(saved_views.list_tags(session, **owner))
 
     run(main)
 
@@ -51,19 +46,11 @@ def list_tags(*, options: Options, form: str, itwin_id: str | None, imodel_id: s
 @_imodel_option
 @output_options
 @session_options
-def create(
-    *, options: Options, form: str, name: str, itwin_id: str | None, imodel_id: str | None
-) -> None:
+def create(*, options: Options, form: str, name: str, **owner: str | None) -> None:
     """
-    Create a tag; its name must hold none of < > & " ' and the dot.
+    Create a tag; its name must not contain any of < > & " ' and the dot.
     """
-    _one(
-        options,
-        form,
-        lambda session: saved_views.create_tag(
-            session, name, itwin_id=itwin_id, imodel_id=imodel_id
-        ),
-    )
+    _one(options, form, lambda session: saved_views.create_tag(session, name, **owner))
 
 
 @tag.command("show")

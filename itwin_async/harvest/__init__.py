@@ -6,12 +6,13 @@ from __future__ import annotations
 
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import Exported, export_geojson
-from itwin_async.harvest.plot import draw_map
+from itwin_async.harvest.map import draw_map
 from itwin_async.harvest.progress import Failure, Progress, Report
 from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import (
+    DetailSource,
     Source,
     favorite_imodels,
     favorite_itwins,
@@ -19,9 +20,10 @@ from itwin_async.harvest.sources import (
     recent_itwins,
     tags,
 )
-from itwin_async.harvest.status import Status, status
+from itwin_async.harvest.status import Status, check, status
 
 __all__ = [
+    "DetailSource",
     "Exported",
     "Failure",
     "Progress",
@@ -30,6 +32,7 @@ __all__ = [
     "Source",
     "Status",
     "TargetError",
+    "check",
     "draw_map",
     "export_geojson",
     "favorite_imodels",

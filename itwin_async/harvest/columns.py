@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import operator
 import types
 import typing
@@ -35,11 +36,11 @@ class Column:
     """
     One attribute of a class.
 
-    Args:
+    Attributes:
         name: name of the attribute; in a flat column the names on the way, joined by ``_``.
         kind: what it holds.
         members: columns of a nested class.
-        path: how to get there from the item.
+        path: the attributes on the way from the item, joined by dots; in flat columns only.
 
     """
 
@@ -51,22 +52,33 @@ class Column:
 
 def columns_of(cls: type) -> tuple[Column, ...]:
     """
-    Describe a class.
-
-    Args:
-        cls: an attrs class.
-
-    Returns:
-        A column for each attribute.
+    Describe the attributes of an attrs class.
 
     Raises:
-        ArgumentError: it is no attrs class with an ``id``.
+        ArgumentError: it is no attrs class with an ``id``, a str or an int.
 
     """
     found = tuple(_columns(cls)) if attrs.has(cls) else ()
-    if not any(column.name == "id" for column in found):
-        raise invalid("item", cls, "an attrs class with an id")
+    if not any(column.name == "id" and column.kind in {"text", "integer"} for column in found):
+        raise invalid("item", cls, "an attrs class with an id, a str or an int")
     return found
+
+
+def id_of(item: object) -> str:
+    """
+    Read the id of an item.
+
+    Raises:
+        ValueError: it has none that every target can store.
+
+    """
+    value = getattr(item, "id", None)
+    if isinstance(value, str) and value:
+        value.encode()
+        return value
+    if isinstance(value, int) and not isinstance(value, bool) and -_HALF <= value < _HALF:
+        return str(value)
+    raise ValueError(f"an item has the id {value!r:.80}, which cannot be stored")
 
 
 def flat(
@@ -76,13 +88,10 @@ def flat(
     Dissolve nested columns.
 
     Args:
-        columns: what ``columns_of`` gave.
-        name: what stands before each name.
-        path: what stands before each path.
+        columns: the columns of a class.
+        name: prefix of each name.
+        path: prefix of each path.
         leave: names that are left out.
-
-    Yields:
-        Columns without members.
 
     """
     for column in columns:
@@ -96,16 +105,7 @@ def flat(
 
 
 def reader(columns: Sequence[Column]) -> Callable[[object], Row]:
-    """
-    Make a function that reads flat columns off an item.
-
-    Args:
-        columns: at least two flat columns.
-
-    Returns:
-        The function; moments come as ISO 8601 in UTC.
-
-    """
+    """Make a function that reads flat columns off an item; dates are ISO 8601 in UTC."""
     plain = [column.path for column in columns if _is_plain(column)]
     special = [
         (index, _getter(column)) for index, column in enumerate(columns) if not _is_plain(column)
@@ -122,32 +122,14 @@ def reader(columns: Sequence[Column]) -> Callable[[object], Row]:
 
 
 def moment(value: datetime) -> str:
-    """
-    Write a moment so that texts sort as moments do.
-
-    Args:
-        value: the moment.
-
-    Returns:
-        ISO 8601 in UTC with microseconds.
-
-    """
+    """Write a date as ISO 8601 in UTC with microseconds, so that texts sort as dates do."""
     with suppress(OverflowError):  # at the ends of the calendar there may be no such day in UTC
         value = value.astimezone(UTC)
     return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def storable(value: object) -> object:
-    """
-    Leave out what no column can hold, so that one strange value stops no harvest.
-
-    Args:
-        value: the value.
-
-    Returns:
-        The value; ``None`` for whole numbers beyond 64 bits and days that UTC does not have.
-
-    """
+    """Give ``None`` for what no column can hold: huge numbers, and days that UTC does not have."""
     if isinstance(value, int) and not -_HALF <= value < _HALF:
         return None
     if isinstance(value, datetime) and value.year in _ENDS:
@@ -159,17 +141,11 @@ def storable(value: object) -> object:
 
 
 def as_json(value: object) -> str:
-    """
-    Write a value that has no column type of its own.
-
-    Args:
-        value: the value.
-
-    Returns:
-        JSON text.
-
-    """
-    return msgspec.json.encode(value, enc_hook=str).decode()
+    """Write a value that has no column type of its own as JSON."""
+    try:
+        return msgspec.json.encode(value, enc_hook=str).decode()
+    except OverflowError:  # whole numbers beyond 64 bits
+        return json.dumps(value, default=str)
 
 
 def _columns(cls: type) -> Iterator[Column]:

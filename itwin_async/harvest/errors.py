@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from itwin_async.errors import ConfigurationError
 
@@ -13,26 +15,38 @@ class TargetError(ConfigurationError):
     """The target cannot be used: foreign, locked, damaged, not writable, or its disk is full."""
 
 
-def explain(problem: Exception, target: str, what: str = "written") -> TargetError:
-    """
-    Say in words of ours why a target could not be written or read.
-
-    Args:
-        problem: what went wrong.
-        target: the target.
-        what: what could not be done with it.
-
-    Returns:
-        The error to raise.
-
-    """
+def explain(problem: Exception, target: object, what: str = "written") -> TargetError:
+    """Make the error that says why a target could not be written or read."""
     if isinstance(problem, TargetError):
         return problem
-    text = str(problem)
-    full = isinstance(problem, sqlite3.OperationalError) and ("full" in text or "disk I/O" in text)
-    if full or getattr(problem, "errno", None) in _FULL:
+    text, writing = str(problem), what == "written"
+    operational = isinstance(problem, sqlite3.OperationalError)
+    full = operational and ("full" in text or "disk I/O" in text)
+    if writing and (full or getattr(problem, "errno", None) in _FULL):
         return TargetError(
             f"the disk is full: {target} keeps what was harvested so far; "
-            "make room and run the same again"
+            "free some space and run the same command again"
         )
-    return TargetError(f"{target} cannot be {what}: {text}")
+    if isinstance(problem, OSError) and problem.errno:
+        return TargetError(f"{target} cannot be {what}: {problem.strerror}")
+    if operational or (writing and not isinstance(problem, sqlite3.DatabaseError)):
+        return TargetError(f"{target} cannot be {what}: {text}")
+    return damaged(target, text or type(problem).__name__)
+
+
+def damaged(target: object, text: str) -> TargetError:
+    """Make the error of a target that is not as it was written."""
+    return TargetError(
+        f"{target} is damaged: {text}; restore it from a copy, or harvest into a new target"
+    )
+
+
+@contextmanager
+def reading(target: object) -> Iterator[None]:
+    """Explain what goes wrong while a target is read: each library has exceptions of its own."""
+    try:
+        yield
+    except (ConfigurationError, MemoryError):
+        raise
+    except Exception as problem:
+        raise explain(problem, target, "read") from problem

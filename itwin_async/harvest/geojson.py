@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import os
-import tempfile
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import attrs
-import msgspec
 
+from itwin_async.harvest.columns import as_json
 from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.reading import read
+from itwin_async.harvest.target import target_files
 from itwin_async.imodels import IModel, IModelSummary
 from itwin_async.itwins import ITwin, ITwinSummary
 
@@ -39,51 +41,30 @@ def export_geojson(target: str | os.PathLike[str], path: str | os.PathLike[str])
     Write iTwins as points and iModels as rectangles; an item of several lists is written once.
 
     Args:
-        target: a target that was harvested with ``prefer="representation"``.
+        target: a target of whole entities (``source.full()``).
         path: the GeoJSON file; replaced when everything is written.
 
-    Returns:
-        How many were written.
-
     Raises:
-        TargetError: there is no such harvest, it has no places, or the file cannot be written.
+        TargetError: there is no such harvest, it has no places, or the file cannot be
+            written or belongs to the target.
 
     """
-    place = Path(path)
-    written = 0
-    try:
-        number, name = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-    except OSError as problem:
-        raise TargetError(f"{place} cannot be written: {problem.strerror}") from None
-    temporary = Path(name)
-    try:
-        with os.fdopen(number, "wb") as file:
-            file.write(b'{"type":"FeatureCollection","features":[')
-            count = 0
-            for count, feature in enumerate(features(target), 1):  # noqa: B007 - counted on
-                if feature is not None:
-                    file.write(b",\n" if written else b"\n")
-                    file.write(msgspec.json.encode(feature))
-                    written += 1
-            file.write(b"\n]}\n")
-        temporary.chmod(0o644)
-        temporary.replace(place)
-    except OSError as problem:
-        raise TargetError(f"{place} cannot be written: {problem.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)
+    output, count, written = Path(path), 0, 0
+    refuse_overlap(output, target_files(target))
+    with replacing(output) as file:
+        file.write(b'{"type":"FeatureCollection","features":[')
+        for count, feature in enumerate(features(target), 1):  # noqa: B007 - counted on
+            if feature is not None:
+                file.write(b",\n" if written else b"\n")
+                file.write(as_json(feature).encode())
+                written += 1
+        file.write(b"\n]}\n")
     return Exported(written, count - written)
 
 
 def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | None]:
     """
-    Make a GeoJSON feature of each item.
-
-    Args:
-        target: the target.
-
-    Yields:
-        The feature, ``None`` for an item without a place.
+    Make a GeoJSON feature of each item, ``None`` for one without a place.
 
     Raises:
         TargetError: there is no such harvest, or its items have no places.
@@ -91,17 +72,17 @@ def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | Non
     """
     seen: set[bytes] = set()
     for key, item in read(target):
-        if isinstance(item, IModelSummary | ITwinSummary):
-            if not isinstance(item, IModel | ITwin):
-                raise TargetError(
-                    f"{target} holds summaries, which have no places; harvest whole items (--full)"
-                )
-            mark = _mark(item.id)
-            if mark not in seen:
-                seen.add(mark)
-                yield _feature(key, item)
-            continue
-        raise TargetError(f"{target} holds {type(item).__name__} items, which have no places")
+        if not isinstance(item, IModel | ITwin):
+            kind = type(item).__name__
+            raise TargetError(
+                f"{target} holds {kind} items, which have no places; harvest whole items (--full)"
+                if isinstance(item, IModelSummary | ITwinSummary)
+                else f"{target} holds {kind} items, which have no places"
+            )
+        mark = _mark(item.id)
+        if mark not in seen:
+            seen.add(mark)
+            yield _feature(key, item)
 
 
 def _feature(key: str, item: IModel | ITwin) -> dict[str, object] | None:
@@ -120,10 +101,15 @@ def _feature(key: str, item: IModel | ITwin) -> dict[str, object] | None:
 
 def _geometry(item: IModel | ITwin) -> dict[str, object] | None:
     if isinstance(item, IModel):
-        return None if item.extent is None else item.extent.__geo_interface__
+        if item.extent is None:
+            return None
+        corners = (item.extent.south_west, item.extent.north_east)
+        known = all(math.isfinite(part) for corner in corners for part in attrs.astuple(corner))
+        return item.extent.__geo_interface__ if known else None
     if item.latitude is None or item.longitude is None:
         return None
-    return {"type": "Point", "coordinates": (item.longitude, item.latitude)}
+    place = (item.longitude, item.latitude)
+    return {"type": "Point", "coordinates": place} if all(map(math.isfinite, place)) else None
 
 
 def _plain(value: object) -> object:

@@ -36,7 +36,7 @@ class Progress:
     Attributes:
         lists_known: lists found so far.
         lists_done: lists that are finished.
-        lists_failed: lists that could not be read to their end.
+        lists_failed: lists that failed.
         all_known: whether no further lists will be found.
         items: rows in the target.
         new_items: rows of this run.
@@ -89,14 +89,25 @@ class Report:
         return self.finished and not self.progress.lists_failed
 
     def to_json(self) -> str:
-        """
-        Write the report for a machine.
-
-        Returns:
-            A JSON object.
-
-        """
-        return msgspec.json.format(msgspec.json.encode(attrs.asdict(self)), indent=2).decode()
+        """Write the report as a JSON object."""
+        return to_json(self)
 
 
 OnProgress: TypeAlias = Callable[[Progress], object]
+
+
+def to_json(value: attrs.AttrsInstance) -> str:
+    """Write an object of this package as JSON, whatever bytes the names of files hold."""
+    plain = attrs.asdict(value, value_serializer=lambda _, __, member: _printable(member))
+    return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
+
+
+def printable(text: str) -> str:
+    """Write out what is no character: bytes of a file name that are no UTF-8, half characters."""
+    return text.encode(errors="backslashreplace").decode()
+
+
+def _printable(value: object) -> object:
+    if isinstance(value, dict):
+        return {printable(name): printable(text) for name, text in value.items()}
+    return printable(value) if isinstance(value, str) else value

@@ -1,39 +1,41 @@
-"""The harvest: fixed workers walk lists, one thread writes, nothing is lost or doubled."""
+"""The harvest: a fixed set of workers reads lists, one thread writes them."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import time
-from contextlib import aclosing
+from collections.abc import Coroutine
+from contextlib import aclosing, suppress
+from functools import partial
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import TypeVar
 
-from itwin_async._arguments import whole
+from itwin_async._arguments import invalid, whole
 from itwin_async._http import urls
-from itwin_async._tasks import ungrouped
+from itwin_async._tasks import cancellations, ungrouped
 from itwin_async.errors import (
     ApiError,
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
+    DecodeError,
     InvalidRequestError,
     ITwinError,
     RateLimitError,
     ServerError,
     TransportError,
 )
-from itwin_async.harvest.desk import Desk
-from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.feed import Feed
-from itwin_async.harvest.keeper import Keeper, keeper_of
-from itwin_async.harvest.lock import Lock
-from itwin_async.harvest.messages import Ended, Entry, Failed, Found, Restarted, Rows
-from itwin_async.harvest.meter import Meter
-from itwin_async.harvest.places import place_of
-from itwin_async.harvest.progress import Failure, OnProgress, Progress, Report
+from itwin_async.harvest.calls import CallCounter
+from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.columns import id_of
+from itwin_async.harvest.progress import OnProgress, Progress, Report
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import Named, Source
+from itwin_async.harvest.store import Store, sink_of
+from itwin_async.harvest.target import locked, target_files
+from itwin_async.harvest.work_queue import WorkQueue
+from itwin_async.harvest.writer import Writer
 from itwin_async.paging import MAX_PAGE_SIZE
 from itwin_async.session import Session
 
@@ -41,7 +43,6 @@ T = TypeVar("T")
 
 _RESTARTS = 3
 _GONE = 410
-_FAILURES_TOLD = 1000
 _TICK = 1.0
 
 
@@ -56,23 +57,20 @@ async def run(
     on_progress: OnProgress | None = None,
 ) -> Report:
     """
-    Harvest a source into a target, or go on with a harvest that was interrupted.
+    Harvest a source into a target, or resume a harvest that was interrupted.
 
-    Run it again with the same arguments after any end: what is durable is not asked for again, and
-    lists that failed get another chance. Cancelling leaves a target that can be gone on with.
+    Run it again with the same arguments after any end: what is durable is not requested again, and
+    lists that failed are tried again. A run that is cancelled can be resumed too.
 
     Args:
         session: the session.
         source: what to harvest.
-        target: where to; its name decides the form: ``.db`` or ``.sqlite``, ``.ndjson``,
-            ``.ndjson.gz``, ``.ndjson.zst``, or ``.parquet`` for a directory of parts.
-        concurrency: how many lists are walked at once.
+        target: a name that ends in ``.db``, ``.sqlite``, ``.ndjson``, ``.ndjson.gz``,
+            ``.ndjson.zst``, or ``.parquet`` for a directory of parts; or a sink of your own.
+        concurrency: how many lists are read at once.
         page_size: items a page, 1 to 1000.
-        fail_fast: raise the first error of a list instead of noting it.
-        on_progress: called with a ``Progress`` whenever something was written, and each second.
-
-    Returns:
-        What came of it, with the lists that failed.
+        fail_fast: raise the first error of a list instead of recording it.
+        on_progress: called with a ``Progress`` after something was written, and each second.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -84,111 +82,127 @@ async def run(
     """
     whole("concurrency", concurrency, 1)
     whole("page_size", page_size, 1, MAX_PAGE_SIZE)
-    keeper, name, lock = _target(target)
-    with lock:
-        harvest = _Harvest(session, source, keeper, name, page_size, on_progress)
-        return await harvest.run(concurrency, fail_fast=fail_fast)
-
-
-def _target(target: str | os.PathLike[str] | Sink) -> tuple[Keeper, str, Lock]:
     if isinstance(target, str | os.PathLike):
-        place = place_of(target)
-        keeper = keeper_of(place)
-        if place.form == "parquet":
-            _make(place.target)
-        return keeper, str(place.target), Lock(place.lock, place.target)
-    state = Path(target.state)
-    name = str(state)
-    return Keeper(name, state, target), name, Lock(state.with_name(f"{state.name}.lock"), state)
+        files = target_files(target)
+        sink, path, lock = sink_of(files, source.table), files.path, files.lock
+    elif isinstance(target, bytes) or not hasattr(target, "state"):
+        raise invalid("target", target, "a name, a path or a sink")
+    else:
+        sink, path = target, Path(target.state)
+        lock = path.with_name(f"{path.name}.lock")
+    with locked(lock, path):
+        store = Store(str(path), sink, fail_fast=fail_fast)
+        return await _Run(session, source, store, page_size, on_progress).run(concurrency)
 
 
-class _Harvest(Generic[T]):
-    """One run."""
+class _Run:
+    """One run of a harvest."""
 
     def __init__(
         self,
         session: Session,
-        source: Source[T],
-        keeper: Keeper,
-        target: str,
+        source: Source[object],
+        store: Store,
         page_size: int,
         on_progress: OnProgress | None,
     ) -> None:
         self._session = session
         self._source = source
-        self._keeper = keeper
-        self._target = target
+        self._store = store
         self._page_size = page_size
         self._on_progress = on_progress
-        self._meter = Meter(session)
-        self._desk = Desk(keeper, target, self._saved)
-        self._feed = Feed(self._desk, keeper)
+        self._calls = CallCounter(session)
+        self._writer = Writer(store, self._saved)
+        self._queue = WorkQueue(self._writer, store)
+        self._tell_error: Exception | None = None
+        self._tell_failed = asyncio.Event()
         self._started = time.monotonic()
         self._items_before = 0
-        self._fail_fast = False
         self._outages = self._patience = 0
+        self._task, self._before = asyncio.current_task(), 0
 
-    async def run(self, concurrency: int, *, fail_fast: bool) -> Report:
-        """Walk all lists and report."""
-        self._fail_fast = fail_fast
+    async def run(self, concurrency: int) -> Report:
+        """Read all lists and report."""
         self._patience = 2 * concurrency
-        source, keeper = self._source, self._keeper
+        source, store = self._source, self._store
         identity = {**source.identity, "platform": _platform(self._session)}
-        keys = source.keys if source.outer is None else ()
-        async with self._desk as desk:
-            await desk.ask(lambda: keeper.open(identity, source.item, source.table, keys))
-            self._items_before, resumed = keeper.totals.items, keeper.totals.lists > 0
-            with self._meter.running():
-                await ungrouped(self._walks(concurrency))
-            await desk.ask(keeper.commit)
-            found = await desk.ask(lambda: keeper.failures(_FAILURES_TOLD))
+        async with self._writer as writer:
+            await writer.call(partial(store.open, source, identity))
+            self._items_before, resumed = store.totals.items, store.totals.lists > 0
+            with self._calls.running():
+                await ungrouped(self._work_all(concurrency))
+            finished, failures = await writer.call(store.outcome)
             progress = self._progress()
             self._tell(progress)
-            failures = [Failure(*values) for values in found]
-            return Report(self._target, identity, True, resumed, progress, failures)  # noqa: FBT003
+            self._check_told()
+            return Report(store.name, identity, finished, resumed, progress, failures)
 
-    async def _walks(self, concurrency: int) -> None:
+    async def _work_all(self, concurrency: int) -> None:
+        self._before = cancellations()
         async with asyncio.TaskGroup() as group:
-            watches = [group.create_task(self._desk.broken()), group.create_task(self._tick())]
-            tasks = [group.create_task(self._work()) for _ in range(concurrency)]
-            tasks.append(group.create_task(self._discover()))
+            watchers = [group.create_task(self._writer.broken()), group.create_task(self._tick())]
+            tasks = [group.create_task(self._guarded(self._work())) for _ in range(concurrency)]
+            tasks.append(group.create_task(self._guarded(self._find_lists())))
             await asyncio.wait(tasks)
-            for watch in watches:
-                watch.cancel()
+            for watcher in watchers:
+                watcher.cancel()
 
-    async def _discover(self) -> None:
-        """Walk the outer list; its keys and its cursor become durable together."""
-        outer = self._source.outer
-        cursor, done = await self._desk.ask(self._keeper.outer)
+    async def _find_lists(self) -> None:
+        """Read the outer list; its keys and its cursor become durable at once."""
+        outer, store = self._source.outer, self._store
+        cursor, done = await self._writer.call(store.outer)
         restarts = 0
         while outer is not None and not done:
             try:
                 pager = outer(self._session, page_size=self._page_size, cursor=cursor)
                 async with aclosing(pager.pages()) as pages:
                     async for page in pages:
-                        keys = [(item.id, _title(item)) for item in page.items]
+                        keys = [(_key(item), _title(item)) for item in page.items]
                         cursor, done = page.cursor, page.next is None
-                        await self._desk.tell(Found(keys, cursor, done))
+                        await self._writer.put(partial(store.add_lists, keys, cursor, done=done))
                 if not done:
-                    await self._desk.tell(Found((), cursor, done=True))
+                    await self._writer.put(partial(store.add_lists, (), cursor, done=True))
                 done = True
             except ITwinError as error:
                 if cursor is None or not _is_stale(error) or restarts == _RESTARTS:
                     raise
                 cursor, restarts = None, restarts + 1
         if outer is None and not done:
-            await self._desk.tell(Found((), None, done=True))
+            await self._writer.put(partial(store.add_lists, (), None, done=True))
         # Else a worker may look for lists before the last of them are written.
-        await self._desk.settle()
-        self._feed.all_known = True
-        self._feed.tell()
+        await self._writer.flush()
+        self._queue.all_known = True
+        self._queue.notify()
 
     async def _work(self) -> None:
-        while (entry := await self._feed.next()) is not None:
-            await self._walk(entry)
+        while (entry := await self._queue.next()) is not None:
+            try:
+                await self._guarded(self._read_list(entry))
+            except ITwinError as error:
+                await self._fail(entry, error)
 
-    async def _walk(self, entry: Entry) -> None:
-        cursor, restarts = entry.cursor, 0
+    async def _guarded(self, work: Coroutine[object, object, None]) -> None:
+        """
+        Make an error of a cancellation that is not the run's own.
+
+        A task group takes a cancelled task for one that has ended well, so that its lists would be
+        missing in silence.
+        """
+        task = asyncio.current_task()
+        before = cancellations()
+        try:
+            await work
+        except asyncio.CancelledError:
+            if self._task is None or self._task.cancelling() > self._before:
+                raise
+            while task is not None and task.cancelling() > before:
+                task.uncancel()
+        else:
+            return
+        raise TransportError("it was cancelled by something that it waited for", sent=True)
+
+    async def _read_list(self, entry: Entry) -> None:
+        store, cursor, restarts = self._store, entry.cursor, 0
         while True:
             try:
                 pager = self._source.inner(
@@ -199,66 +213,90 @@ class _Harvest(Generic[T]):
                     async for page in pages:
                         cursor, done = page.cursor, page.next is None
                         self._outages = 0
-                        shifting = page.numbered
-                        await self._desk.tell(Rows(entry, page, cursor, done, shifting))
+                        await self._writer.put(
+                            partial(store.add_page, entry, page, cursor, done=done)
+                        )
+                        if entry.number in store.unstorable:
+                            return
             except ITwinError as error:
                 if cursor is not None and _is_stale(error) and restarts < _RESTARTS:
                     cursor, restarts = None, restarts + 1
-                    await self._desk.tell(Restarted(entry))
+                    await self._writer.put(partial(store.restart, entry))
                     continue
-                await self._fail(entry, error)
-                return
+                raise
             if not done:
-                await self._desk.tell(Ended(entry))
+                await self._writer.put(partial(store.finish, entry))
             return
 
     async def _fail(self, entry: Entry, error: ITwinError) -> None:
-        if self._fail_fast or isinstance(error, AuthenticationError | ConfigurationError):
+        if self._store.fail_fast or isinstance(error, AuthenticationError | ConfigurationError):
             raise error
         if isinstance(error, TransportError | ServerError | RateLimitError):
             # Where one list after another fails like this it is no list's fault.
             self._outages += 1
             if self._outages > self._patience:
                 raise error
-        await self._desk.tell(Failed(entry, type(error).__name__, str(error)))
-
-    async def _tick(self) -> None:
-        # Nothing is written while all calls wait for the quota, and somebody may be watching.
-        while self._on_progress is not None:
-            await asyncio.sleep(_TICK)
-            self._tell(self._progress())
+        await self._writer.put(partial(self._store.fail, entry, type(error).__name__, str(error)))
 
     def _saved(self) -> None:
-        self._feed.tell()
+        self._queue.notify()
         self._tell(self._progress())
 
     def _tell(self, progress: Progress) -> None:
-        if self._on_progress is not None:
+        if self._on_progress is None or self._tell_failed.is_set():
+            return
+        try:
             self._on_progress(progress)
+        except Exception as problem:  # noqa: BLE001 - the caller's; the target is sound
+            self._tell_error = problem
+        except asyncio.CancelledError:
+            self._tell_error = ITwinError("on_progress raised CancelledError")
+        if self._tell_error is not None:
+            self._tell_failed.set()
+
+    def _check_told(self) -> None:
+        if self._tell_error is not None:
+            raise self._tell_error
+
+    async def _tick(self) -> None:
+        # Nothing is written while all calls wait for the quota, and somebody may be watching.
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_TICK):
+                    await self._tell_failed.wait()
+            self._check_told()
+            self._tell(self._progress())
 
     def _progress(self) -> Progress:
-        totals, meter = self._keeper.totals, self._meter
+        totals, calls = self._store.totals, self._calls
         return Progress(
             lists_known=totals.lists,
             lists_done=totals.done,
             lists_failed=totals.failed,
-            all_known=self._feed.all_known,
+            all_known=self._queue.all_known,
             items=totals.items,
             new_items=totals.items - self._items_before,
-            calls=meter.calls,
-            refused=meter.refused,
-            waiting=meter.waiting,
+            calls=calls.calls,
+            refused=calls.refused,
+            waiting=calls.waiting,
             seconds=time.monotonic() - self._started,
         )
 
 
 def _is_stale(error: ITwinError) -> bool:
-    """Tell whether a walk may succeed from its start where it cannot go on."""
+    """Tell whether a list may be readable from its start where it cannot be resumed."""
     if isinstance(error, ArgumentError):
         return error.argument == "cursor"
     if isinstance(error, ApiError) and error.status == _GONE:
         return True
     return isinstance(error, InvalidRequestError)
+
+
+def _key(item: Named) -> str:
+    try:
+        return id_of(item)
+    except ValueError as problem:
+        raise DecodeError(f"the list of lists cannot be read: {problem}") from None
 
 
 def _title(item: Named) -> str | None:
@@ -270,10 +308,3 @@ def _platform(session: Session) -> str:
     # A local platform is found at another port each time.
     url = session.base_url
     return "local" if urls.is_loopback(url.host or "") else str(url.origin())
-
-
-def _make(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise TargetError(f"{path} cannot be made: {problem.strerror}") from None

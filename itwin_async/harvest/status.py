@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from contextlib import closing
 
 import attrs
 
-from itwin_async.harvest.places import place_of
-from itwin_async.harvest.progress import Failure
-from itwin_async.harvest.state import State
-
-_FAILURES_TOLD = 1000
+from itwin_async.harvest.checkpoint import Checkpoint
+from itwin_async.harvest.errors import damaged, reading
+from itwin_async.harvest.progress import Failure, to_json
+from itwin_async.harvest.reading import CLASSES, build, rows_of
+from itwin_async.harvest.target import TargetFiles, target_files
 
 
 @attrs.frozen
@@ -24,7 +25,7 @@ class Status:
         source: what it is a harvest of.
         lists_known: lists found so far.
         lists_done: lists that are finished.
-        lists_failed: lists that could not be read to their end.
+        lists_failed: lists that failed.
         all_known: whether no further lists will be found.
         items: rows.
         pages: pages that they came in.
@@ -47,33 +48,63 @@ class Status:
         """Whether everything is there, except for lists that failed."""
         return self.all_known and self.lists_done + self.lists_failed == self.lists_known
 
+    def to_json(self) -> str:
+        """Write the status as a JSON object."""
+        return to_json(self)
+
 
 def status(target: str | os.PathLike[str]) -> Status:
     """
     Tell how far a harvest is; it may be running.
 
-    Args:
-        target: the target.
-
-    Returns:
-        What is durable.
-
     Raises:
-        TargetError: there is no such harvest.
-        ArgumentError: its name ends in nothing that is known.
+        TargetError: there is no such harvest, or it cannot be read.
+        ArgumentError: the name has none of the known endings.
 
     """
-    place = place_of(target)
-    with closing(State(place.state, fresh=False)) as state:
-        totals = state.totals()
-        return Status(
-            target=str(place.target),
-            source=state.identity,
-            lists_known=totals.lists,
-            lists_done=totals.done,
-            lists_failed=totals.failed,
-            all_known=state.get("outer_done") is not None,
-            items=totals.items,
-            pages=totals.pages,
-            failures=[Failure(*values) for values in state.failures(_FAILURES_TOLD)],
-        )
+    files = target_files(target)
+    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        return _status(files, checkpoint)
+
+
+def check(target: str | os.PathLike[str]) -> Status:
+    """
+    Read a target whole and compare it with its checkpoint; the harvest may be unfinished.
+
+    Raises:
+        TargetError: the target is damaged, or rows of a list are missing or too many.
+        ArgumentError: the name has none of the known endings.
+
+    """
+    files, found = target_files(target), Counter[str]()
+    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        with reading(files.state):
+            checkpoint.verify()
+            expected, result = checkpoint.items(), _status(files, checkpoint)
+        cls = CLASSES.get(result.source.get("item", ""))
+        for key, value in rows_of(files, checkpoint):
+            found[key] += 1
+            if cls is not None:
+                build(cls, value, files.form)
+    for key in {**expected, **found}:
+        there, written = found.get(key, 0), expected.get(key, 0)
+        if there != written:
+            raise damaged(
+                files.path, f"the list {key} has {there} rows where {written} were written"
+            )
+    return result
+
+
+def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
+    totals = checkpoint.totals()
+    return Status(
+        target=str(files.path),
+        source=checkpoint.identity,
+        lists_known=totals.lists,
+        lists_done=totals.done,
+        lists_failed=totals.failed,
+        all_known=checkpoint.all_known,
+        items=totals.items,
+        pages=totals.pages,
+        failures=checkpoint.failures(),
+    )

@@ -66,11 +66,12 @@ class Api:
         cls: type[T],
         *,
         key: str,
+        full: bool = False,
         repeat: Repeat | None = None,
     ) -> EntityOperation[T]:
         """Declare an operation that answers with one entity in an envelope, or a plain member."""
         facts = self._facts(name, route, title)
-        return self._declare(EntityOperation(**facts, cls=cls, key=key, repeat=repeat))
+        return self._declare(EntityOperation(**facts, cls=cls, key=key, full=full, repeat=repeat))
 
     def content(self, name: str, route: str, title: str) -> ContentOperation:
         """Declare an operation that answers with bytes."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
+from itwin_async._arguments import instance
 from itwin_async._http.attempt import Response
 from itwin_async._http.urls import segment
 from itwin_async.errors import DecodeError
@@ -74,29 +75,43 @@ class Operation:
         parts = self._parts
         if len(parts) == 1:
             return parts[0]
+        if len(parts) == 3 and len(ids) == 1:  # noqa: PLR2004 - most have one id
+            return f"{parts[0]}{segment(parts[1], ids[parts[1]])}{parts[2]}"
         if len(ids) != len(parts) // 2:
             raise TypeError(f"{self.name} takes the ids {', '.join(self.placeholders)}")
-        return "".join(
-            segment(part, ids[part]) if index % 2 else part for index, part in enumerate(parts)
-        )
+        path = parts[0]
+        for name, literal in zip(parts[1::2], parts[2::2], strict=True):
+            path += segment(name, ids[name]) + literal
+        return path
 
-    async def send(
+    def send(
         self,
         session: Session,
         ids: Mapping[str, str],
         query: Query | None = None,
         json: object = None,
-    ) -> Response:
-        """Send the request; members of ``json`` that are ``UNSET`` are left out."""
-        internals_of(session)  # a clear error where it is no session
-        if isinstance(json, Mapping):
+        *,
+        content: Content | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Awaitable[Response]:
+        """
+        Send the request.
+
+        Members of ``json`` that are ``UNSET`` are left out; ``content`` is sent instead of JSON.
+        """
+        instance("session", session, Session, "a Session")
+        if json is not None and isinstance(json, Mapping):
             json = {name: value for name, value in json.items() if value is not UNSET}
-        return await session.request(
+        if content is not None:
+            headers = {"Content-Type": content.content_type, **(headers or {})}
+        return session.request(
             self.method,
             self.quoted_path(ids),
             params=query or (),
             json=json,
+            body=None if content is None else content.body,
             accept=self.accept,
+            headers=headers,
             repeat=self.repeat,
         )
 
@@ -107,11 +122,17 @@ class NothingOperation(Operation):
 
     kind = "nothing"
 
-    async def __call__(
-        self, session: Session, *, query: Query | None = None, json: object = None, **ids: str
-    ) -> None:
-        """Call the operation."""
-        await self.send(session, ids, query, json)
+    def __call__(
+        self,
+        session: Session,
+        *,
+        query: Query | None = None,
+        json: object = None,
+        content: Content | None = None,
+        **ids: str,
+    ) -> Awaitable[Response]:
+        """Call the operation; the answer says no more than that it succeeded."""
+        return self.send(session, ids, query, json, content=content)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -122,6 +143,7 @@ class EntityOperation(Operation, Generic[T]):
     Attributes:
         cls: class of the entity, or type of the plain value.
         key: name of the member.
+        full: whether the platform has summaries of it too, and must be asked for the whole.
 
     """
 
@@ -129,6 +151,7 @@ class EntityOperation(Operation, Generic[T]):
 
     cls: type[T]
     key: str
+    full: bool = False
 
     @property
     def result(self) -> str:
@@ -136,7 +159,13 @@ class EntityOperation(Operation, Generic[T]):
         return _type_name(self.cls)
 
     async def __call__(
-        self, session: Session, *, query: Query | None = None, json: object = None, **ids: str
+        self,
+        session: Session,
+        *,
+        query: Query | None = None,
+        json: object = None,
+        content: Content | None = None,
+        **ids: str,
     ) -> T:
         """
         Call the operation.
@@ -145,7 +174,8 @@ class EntityOperation(Operation, Generic[T]):
             DecodeError: the answer is not as documented.
 
         """
-        response = await self.send(session, ids, query, json)
+        headers = {"Prefer": "return=representation"} if self.full else None
+        response = await self.send(session, ids, query, json, content=content, headers=headers)
         try:
             return internals_of(session).codec.member(response.body, self.cls, self.key)
         except DecodeError as error:

@@ -42,16 +42,23 @@ class ListOperation(Operation, Generic[T]):
         return f"Pager[{self.item.__name__}]"
 
     def __call__(
-        self, session: Session, query: Query, paging: Paging | NumberedPaging, **ids: str
+        self,
+        session: Session,
+        query: Query,
+        paging: Paging | NumberedPaging,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **ids: str,
     ) -> Pager[T]:
-        """Make a pager; nothing is requested yet."""
-        return Pager(session, self._list(self.item, None, query, ids), self._checked(paging))
+        """Make a pager; nothing is requested yet. ``headers`` go with every page."""
+        listed = self._list(self.item, headers or {}, query, ids)
+        return Pager(session, listed, self._checked(paging))
 
     def _list(
-        self, item: type[F], prefer: str | None, query: Query, ids: Mapping[str, str]
+        self, item: type[F], headers: Mapping[str, str], query: Query, ids: Mapping[str, str]
     ) -> List[F]:
         path, names = self.quoted_path(ids), tuple(query.items())
-        return List(self.name, path, names, self.key, item, self.accept, prefer, self.paging)
+        return List(self.name, path, names, self.key, item, self.accept, headers, self.paging)
 
     def _checked(self, paging: Paging | NumberedPaging) -> NumberedPaging:
         unknown = paging.keys() - NumberedPaging.__annotations__.keys()
@@ -78,12 +85,20 @@ class DetailListOperation(ListOperation[T], Generic[T, F]):
         return f"DetailPager[{self.item.__name__}, {self.full.__name__}]"
 
     def __call__(
-        self, session: Session, query: Query, paging: Paging | NumberedPaging, **ids: str
+        self,
+        session: Session,
+        query: Query,
+        paging: Paging | NumberedPaging,
+        *,
+        headers: Mapping[str, str] | None = None,
+        **ids: str,
     ) -> DetailPager[T, F]:
-        """Make a pager; nothing is requested yet."""
+        """Make a pager; nothing is requested yet. ``headers`` go with every page."""
+        minimal = {**(headers or {}), "Prefer": "return=minimal"}
+        whole = {**minimal, "Prefer": "return=representation"}
         return DetailPager(
             session,
-            self._list(self.item, "return=minimal", query, ids),
-            self._list(self.full, "return=representation", query, ids),
+            self._list(self.item, minimal, query, ids),
+            self._list(self.full, whole, query, ids),
             self._checked(paging),
         )

@@ -74,7 +74,7 @@ class LongRunning(Generic[T]):
         """Ask once how far it is."""
         status = self._operation.status
         ids = {status.placeholders[0]: self.id}
-        return await status(self._session, query=None, json=None, **ids)
+        return await status(self._session, query=None, json=None, content=None, **ids)
 
     async def wait(self, *, timeout: float = 3600.0, poll: float = 5.0) -> str:  # noqa: ASYNC109
         """

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json as jsonlib
 from collections.abc import Mapping, Sequence
+from itertools import chain, repeat
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl
 
@@ -29,24 +30,20 @@ def assert_called(
     status: int | None = None,
 ) -> list[RecordedRequest]:
     """
-    Fail unless something was called in a certain way.
+    Fail unless an operation was called in a certain way; return the requests that were so.
 
     Args:
         emulator: what was called.
-        match: what, as ``PUT /imodels/favorites/{id}``.
+        match: method and path, as ``PUT /imodels/favorites/{id}``.
         times: how often exactly; at least once when absent.
-        query: query names and values that it had, decoded, among others.
-        headers: headers that it had, among others.
+        query: decoded names and values that the query had among others.
+        headers: headers that it had among others.
         json: the JSON that it carried.
         user: the name of the user that called.
-        status: what was answered.
-
-    Returns:
-        The requests.
+        status: the status of the response.
 
     Raises:
-        AssertionError: it was not called so; the message shows what was called, and in what that
-            differs.
+        AssertionError: the message shows what was called, and in what it differs.
 
     """
     __tracebackhide__ = True
@@ -72,7 +69,7 @@ def assert_calls(
     emulator: Emulator | EmulatorThread, expected: Sequence[str], *, match: str = "*"
 ) -> None:
     """
-    Fail unless these calls were made, all of them and in this order.
+    Fail unless exactly these calls were made, in this order.
 
     Args:
         emulator: what was called.
@@ -87,8 +84,8 @@ def assert_calls(
     __tracebackhide__ = True
     called = emulator.calls(match)
     lines = [
-        _trim(request, expected[place] if place < len(expected) else "")
-        for place, request in enumerate(called)
+        _trim(request, line)
+        for request, line in zip(called, chain(expected, repeat("")), strict=False)
     ]
     if lines != list(expected):
         diff = difflib.ndiff(list(expected), lines)
@@ -99,9 +96,9 @@ def assert_calls(
 
 def _trim(request: RecordedRequest, expected: str) -> str:
     """Write a call with as much detail as the line that it is compared with."""
-    method, _, rest = expected.partition(" ")
-    target, arrow, _ = rest.partition(" -> ")
-    path, mark, _ = target.partition("?")
+    call, arrow, _ = expected.partition(" -> ")
+    method, _, address = call.partition(" ")
+    path, mark, _ = address.partition("?")
     status = "no answer" if request.status is None else str(request.status)
     wanted, made = path.split("/"), request.path.split("/")
     if request.method == method and len(wanted) == len(made):

@@ -1,10 +1,11 @@
-"""What the fixtures do: one server for the process, as new for each test."""
+"""What the fixtures do: an emulator that is as new for each test, and sessions on it."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn, Self, cast
+from typing import NoReturn, cast
 
 import pytest
 
@@ -12,60 +13,16 @@ from itwin_async.emulator import EmulatorThread, Fault, World
 from itwin_async.session import Session
 from itwin_async.testing.virtual_time import VirtualTime
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
 _SIZES = {"itwins": 12, "imodels": 25, "favorites": True, "seed": 0}
 
 
-class SharedEmulator:
-    """
-    The emulator of a test process.
-
-    Args:
-        options: what it is made with, as ``Emulator`` takes it.
-
-    """
-
-    def __init__(self, options: Mapping[str, object]) -> None:
-        self._emulator = start(options)
-        self._begun = self._emulator.snapshot()
-
-    def begin(self, item: pytest.Item) -> EmulatorThread:
-        """Make the world and set the faults that a test's marks ask for."""
-        emulator = self._emulator
-        mark = item.get_closest_marker("itwin_world")
-        if mark is not None:
-            _make_world(emulator, item, mark)
-        for fault in _faults(item):
-            emulator.fault(fault)
-        return emulator
-
-    def end(self) -> None:
-        """Forget what a test did."""
-        self._emulator.reset(self._begun.world)
-
-    def __enter__(self) -> Self:
-        """Give the server, which runs already."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        """Stop the server."""
-        self._emulator.stop()
-
-
-def start(options: Mapping[str, object]) -> EmulatorThread:
-    """Start an emulator that collects what strict mode asks about."""
+def make_emulator(options: Mapping[str, object]) -> EmulatorThread:
+    """Make an emulator that collects what strict mode asks about."""
     options = {"strict": True, **options}
-    return EmulatorThread(**options).start()  # type: ignore[arg-type]
+    return EmulatorThread(**options)  # type: ignore[arg-type]
 
 
-def session_on(
+def make_session(
     emulator: EmulatorThread, virtual_time: VirtualTime, options: Mapping[str, object]
 ) -> Session:
     """Make a session of the demo user, in which waiting takes no time."""
@@ -76,6 +33,30 @@ def session_on(
         **options,
     }
     return Session(**settings)  # type: ignore[arg-type]
+
+
+@contextmanager
+def prepared(emulator: EmulatorThread, item: pytest.Item) -> Iterator[None]:
+    """Set up what a test's marks ask for; at the end the emulator is as it was."""
+    before = emulator.snapshot()
+    try:
+        mark = item.get_closest_marker("itwin_world")
+        if mark is not None:
+            _make_world(emulator, item, mark)
+        for fault in _faults(item):
+            emulator.fault(fault)
+        yield
+    finally:
+        emulator.reset(before.world)
+        if not _is_running(emulator):  # the test stopped it, and it serves others too
+            emulator.start()
+
+
+def _is_running(emulator: EmulatorThread) -> bool:
+    try:
+        return bool(emulator.base_url)
+    except RuntimeError:
+        return False
 
 
 def _make_world(emulator: EmulatorThread, item: pytest.Item, mark: pytest.Mark) -> None:

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
 
+from itwin_async.emulator import EmulatorClock
 from itwin_async.retry import RetryPolicy
-
-if TYPE_CHECKING:
-    from itwin_async.emulator import EmulatorClock
-
 
 _GRACE = 0.005  # answers on their way arrive before the time moves on
 
@@ -23,29 +19,29 @@ class VirtualTime:
     after one second, not two, and who wakes first is not overtaken.
 
     Args:
-        clock: an emulator's clock that goes along, so that rate windows pass while a client waits.
+        clock: the wall clock, which moves along; an emulator's, so that rate windows pass while a
+            client waits.
 
     """
 
     def __init__(self, clock: EmulatorClock | None = None) -> None:
         self.slept: list[float] = []
-        self._clock = clock
-        self._ahead = 0.0
+        self._clock = clock or EmulatorClock()
+        self._passed = 0.0
         self._wake_ups: list[float] = []
 
     def monotonic(self) -> float:
         """Seconds that never run back."""
-        return time.monotonic() + self._ahead
+        return time.monotonic() + self._passed
 
     def now(self) -> float:
-        """Seconds since the epoch, by the emulator's clock where there is one."""
-        return time.time() + self._ahead if self._clock is None else self._clock.now()
+        """Seconds since the epoch."""
+        return self._clock.now()
 
     def advance(self, seconds: float) -> None:
         """Let time pass."""
-        self._ahead += seconds
-        if self._clock is not None:
-            self._clock.advance(seconds)
+        self._passed += seconds
+        self._clock.advance(seconds)
 
     async def sleep(self, seconds: float) -> None:
         """Wait for a moment only; ``slept`` remembers for how long it would have been."""

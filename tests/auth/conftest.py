@@ -9,12 +9,11 @@ import keyring.backends.fail
 import keyring.core
 import pytest
 from doubles import FakeClock
+from sign_in_browser import free_port
 
 from itwin_async import RetryPolicy
 from itwin_async.auth import AuthorizationCode, FileStore
 from itwin_async.emulator import Emulator
-
-from .browser import free_port
 
 
 @pytest.fixture(autouse=True)

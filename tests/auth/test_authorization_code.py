@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import attrs
 import pytest
 from doubles import FakeClock, until
+from sign_in_browser import Browser, answering, visit
 
 from itwin_async import (
     ArgumentError,
@@ -28,7 +29,6 @@ from itwin_async.auth._browser import Proof
 from itwin_async.auth._files import locked
 from itwin_async.emulator import Emulator, Fault
 
-from .browser import Browser, answering, visit
 from .test_stores import sign_ins
 
 TOKEN = "POST /connect/token"

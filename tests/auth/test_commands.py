@@ -12,15 +12,15 @@ from pathlib import Path
 
 import attrs
 import pytest
+import sign_in_browser
 from doubles import until
+from sign_in_browser import visit
 
 from itwin_async.auth import FileStore
 from itwin_async.emulator import Emulator, Fault
 
-from .browser import visit
 from .test_stores import RECORD, sign_ins
 
-HERE = Path(__file__).parent
 TOKEN = "POST /connect/token"
 
 
@@ -41,7 +41,7 @@ class Commands:
             "ITWIN_ISSUER": emulator.base_url,
             "ITWIN_CLIENT_ID": "native",
             "ITWIN_REDIRECT_URI": redirect,
-            "BROWSER": f"{sys.executable} {HERE / 'browser.py'} %s",
+            "BROWSER": f"{sys.executable} {sign_in_browser.__file__} %s",
         }
 
     def write(self, name: str, text: str) -> None:
@@ -249,7 +249,7 @@ async def test_an_interrupted_command_keeps_the_sign_in(
     await asyncio.sleep(1)
     emulator.fault(Fault(match=TOKEN, times=1, trickle=100, tick=0.05))
     process = await commands.start("whoami")
-    await until(lambda: len(emulator.token_requests) == 2, 20)
+    await until(lambda: len(emulator.token_requests) == 2)
     process.send_signal(signal.SIGINT)
     await process.communicate()
     assert process.returncode == 130

@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import ast
 import asyncio
-import inspect
 import re
-from pathlib import Path
 
 import click
 import pytest
+from documents import blocks, execute, text
+from sign_in_browser import Browser
 
 from itwin_async import Session, imodels, itwins
 from itwin_async.auth._oauth_errors import _MESSAGES
 from itwin_async.cli.app import app
 from itwin_async.emulator import Emulator
 
-from .browser import Browser
-
-TEXT = (Path(__file__).parents[2] / "docs" / "authentication.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
+TEXT = text("docs/authentication.md")
+SNIPPETS = blocks("docs/authentication.md", "python")
 
 
 async def test_every_snippet_runs(
@@ -44,10 +41,7 @@ async def test_every_snippet_runs(
         "open_url": Browser(),
     }
     for snippet in SNIPPETS:
-        code = compile(snippet, "authentication.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-        result = eval(code, names)
-        if inspect.isawaitable(result):
-            await result
+        await execute("docs/authentication.md", snippet, names)
     assert "where" in names
     assert emulator.request_count >= 7
 

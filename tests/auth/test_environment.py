@@ -8,13 +8,13 @@ from pathlib import Path
 
 import attrs
 import pytest
+from sign_in_browser import Browser
 
 from itwin_async import AuthenticationError, ConfigurationError, Session, itwins
 from itwin_async.auth import AuthorizationCode, ClientCredentials, FileStore
 from itwin_async.auth._environment import find_credentials, find_platform
 from itwin_async.emulator import Emulator
 
-from .browser import Browser
 from .test_stores import ISSUER, RECORD
 
 PROD = ("https://api.bentley.com/", "https://ims.bentley.com")
@@ -188,8 +188,6 @@ print([name for name in ("keyring", "filelock", "aiohttp.web", "click") if name 
 
 
 def test_sign_in_is_loaded_when_it_is_asked_for(settings: Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-c", LEAN], capture_output=True, text=True, check=True, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines() == ["[]", "[]"]
     assert not re.search("Warning", done.stderr)

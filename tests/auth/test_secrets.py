@@ -8,11 +8,9 @@ import asyncio
 import base64
 import logging
 import pickle
-import traceback
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
 from urllib.parse import quote, quote_plus
 
 import attrs
@@ -24,13 +22,14 @@ from doubles import CannedServer, Exchange, FakeClock, RawServer
 from hypothesis import HealthCheck, given
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
+from leaks import leaks, texts_of
+from sign_in_browser import answering, free_port
 
 from itwin_async import ITwinError, RetryPolicy, Session, Timeout
 from itwin_async._http.credentials import Secret, TokenProvider
 from itwin_async.auth import AuthorizationCode, ClientCredentials, FileStore, KeyringStore
 from itwin_async.auth._environment import find_credentials
 
-from .browser import answering, free_port
 from .test_stores import RECORD
 
 SECRETS = {
@@ -58,61 +57,12 @@ def forms(secret: str) -> list[str]:
 FORMS = [form for secret in SECRETS.values() for form in forms(secret)]
 
 
-def texts_of(error: BaseException) -> dict[str, str]:
-    """
-    Everything that can be read off an exception: texts, members, causes, frames with their locals.
-    """
-    found: dict[str, str] = {}
-    chain: list[BaseException] = [error]
-    seen: set[int] = set()
-    while chain:
-        one = chain.pop()
-        if id(one) in seen:
-            continue
-        seen.add(id(one))
-        name = f"{type(one).__name__}-{len(seen)}"
-        found[f"{name} str"] = str(one)
-        found[f"{name} repr"] = repr(one)
-        found[f"{name} args"] = repr(one.args)
-        found[f"{name} members"] = repr(vars(one))
-        found[f"{name} traceback"] = "".join(traceback.format_exception(one))
-        found |= frames_of(name, one.__traceback__)
-        chain += [linked for linked in (one.__cause__, one.__context__) if linked is not None]
-        if isinstance(one, BaseExceptionGroup):
-            chain += one.exceptions
-    if isinstance(error, ITwinError):
-        found["pickle"] = pickle.dumps(error, 0).decode("latin-1")
-    return found
-
-
-def frames_of(name: str, trace: TracebackType | None) -> dict[str, str]:
-    return {
-        f"{name} {frame.f_code.co_filename}:{frame.f_code.co_name}:{variable}": repr(value)
-        for frame, _ in traceback.walk_tb(trace)
-        for variable, value in frame.f_locals.items()
-        if Path(frame.f_code.co_filename) != Path(__file__)
-    }
-
-
 def everything_kept(folder: Path) -> str:
     return "".join(file.read_text() for file in folder.glob("*"))
 
 
-def leaks(texts: dict[str, str]) -> list[str]:
-    return [place for place, text in texts.items() if any(form in text for form in FORMS)]
-
-
-def test_the_search_finds_what_there_is_to_find() -> None:
-    def fail(number: object) -> None:
-        try:
-            raise ValueError(number)
-        except ValueError as problem:
-            raise ITwinError("broken") from problem
-
-    for form in FORMS:
-        with pytest.raises(ITwinError) as caught:
-            fail(form)
-        assert leaks(texts_of(caught.value))
+def read(error: BaseException) -> dict[str, str]:
+    return texts_of(error, without=(__file__,))
 
 
 # What a broken or malicious sign-in server may do with what it was sent.
@@ -210,7 +160,7 @@ async def hostile(handler: Callable[[Exchange], Awaitable[None]]) -> AsyncIterat
     """A sign-in server that is honest about its addresses only."""
 
     async def answer(exchange: Exchange) -> None:
-        if exchange.target.startswith(b"/.well-known"):
+        if exchange.target.startswith("/.well-known"):
             url = server.base_url
             await exchange.reply(
                 f'{{"issuer": "{url}", "token_endpoint": "{url}/t", "authorization_endpoint": '
@@ -302,10 +252,10 @@ async def test_no_failure_shows_a_secret(
         with pytest.raises(ITwinError) as caught:
             await way(issuer)
     out, err = capfd.readouterr()
-    texts = texts_of(caught.value) | {"log": caplog.text, "stdout": out, "stderr": err}
+    texts = read(caught.value) | {"log": caplog.text, "stdout": out, "stderr": err}
     for record in caplog.records:
         texts[f"log record {record.name}"] = repr(vars(record))
-    assert leaks(texts) == []
+    assert leaks(texts, FORMS) == []
     copy = pickle.loads(pickle.dumps(caught.value))
     assert str(copy) == str(caught.value)
     kept = everything_kept(settings)
@@ -320,7 +270,7 @@ async def test_a_cancelled_request_shows_no_secret(caplog: pytest.LogCaptureFixt
             with pytest.raises(TimeoutError) as caught:
                 async with asyncio.timeout(0.05):
                     await way(issuer)
-            assert leaks(texts_of(caught.value) | {"log": caplog.text}) == []
+            assert leaks(read(caught.value) | {"log": caplog.text}, FORMS) == []
 
 
 class Chatty(keyring.backend.KeyringBackend):
@@ -356,7 +306,7 @@ async def test_a_sign_in_that_cannot_be_kept_shows_no_secret(
         )
         with pytest.raises(ITwinError) as caught:
             await provider.get_token()
-    assert leaks(texts_of(caught.value) | {"log": caplog.text}) == []
+    assert leaks(read(caught.value) | {"log": caplog.text}, FORMS) == []
     assert SECRETS["fresh"] not in everything_kept(settings)
 
 
@@ -378,7 +328,7 @@ def test_reprs_show_no_secret(clock: FakeClock) -> None:
     texts |= {
         f"vars {index}": repr(getattr(value, "__dict__", "")) for index, value in enumerate(values)
     }
-    assert leaks(texts) == []
+    assert leaks(texts, FORMS) == []
     for value in (record, provider):
         with pytest.raises(TypeError, match="a secret is not pickled"):
             pickle.dumps(value)
@@ -399,12 +349,12 @@ def test_an_environment_that_makes_no_sense_shows_no_secret(
         monkeypatch.delenv("ITWIN_ACCESS_TOKEN", raising=False)
     with pytest.raises(ITwinError) as caught:
         Session.from_env()
-    assert leaks(texts_of(caught.value)) == []
+    assert leaks(read(caught.value), FORMS) == []
 
 
 def test_credentials_that_were_found_do_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ITWIN_ACCESS_TOKEN", SECRETS["access"])
-    assert leaks({"repr": repr(find_credentials())}) == []
+    assert leaks({"repr": repr(find_credentials())}, FORMS) == []
 
 
 async def test_the_platform_gets_no_token_of_another(canned: CannedServer) -> None:
@@ -453,6 +403,5 @@ async def test_no_secret_whatever_it_is_and_however_it_is_quoted(
         )
         with pytest.raises(ITwinError) as caught:
             await provider.get_token()
-    texts = texts_of(caught.value) | {"log": caplog.text}
-    for form in {secret, quote_plus(secret), quote(secret, safe="")}:
-        assert not [place for place, text in texts.items() if form in text]
+    texts = read(caught.value) | {"log": caplog.text}
+    assert leaks(texts, {secret, quote_plus(secret), quote(secret, safe="")}) == []

@@ -6,22 +6,22 @@ import subprocess
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import chromium
 import pytest
 from aiohttp import web
 from doubles import until
 from npm_packages import NpmError, install
-from testing import browser
 
 from itwin_async.emulator import Emulator
 
 HERE = Path(__file__).parent
-PROGRAM = browser.find()
+PROGRAM = chromium.find()
 NAMES = "`[${{[...document.querySelectorAll('#{} {}')].map((one) => one.innerText).join('|')}}]`"
 TILE = "[data-testid^=iTwin-tile-]:is(button, a)"
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(PROGRAM is None, reason=f"none of {', '.join(browser.NAMES)} is installed"),
+    pytest.mark.skipif(PROGRAM is None, reason=f"none of {', '.join(chromium.NAMES)} is installed"),
 ]
 
 
@@ -59,7 +59,7 @@ async def test_the_platforms_grids_list_favorites_and_recents(
 ) -> None:
     async with (
         Emulator(itwins=8, imodels=4, favorites=3) as emulator,
-        browser.tab(str(PROGRAM), tmp_path) as tab,
+        chromium.tab(str(PROGRAM), tmp_path) as tab,
     ):
         emulator.add_client("page", redirect_uris=[page_url])
         world, itwin_id = emulator.state, next(iter(emulator.state.itwins))

@@ -8,18 +8,19 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from commands import COMMAND, environment
+from documents import blocks, text
 
-from cli.running import COMMAND, environment
 from itwin_async.emulator import EmulatorThread
 
-_FILE = Path(__file__).parents[2] / "docs" / "cli.md"
+_DOCUMENT = "docs/cli.md"
 _FENCE = "=" * 30
 
 
 def _shown() -> list[tuple[str, str]]:
     """All commands of the document and the output below each."""
     found: list[tuple[str, str]] = []
-    for block in re.findall(r"```console\n(.*?)```", _FILE.read_text(encoding="utf-8"), re.DOTALL):
+    for block in blocks(_DOCUMENT, "console"):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             found.append((command, output))
@@ -33,6 +34,7 @@ def _pattern(output: str) -> str:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the document uses jq")
 def test_every_example(tmp_path: Path) -> None:
     shown = _shown()
@@ -49,7 +51,6 @@ def test_every_example(tmp_path: Path) -> None:
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
-            timeout=100,
             check=False,
         )
     outputs = done.stdout.split(f"{_FENCE}\n")[:-1]
@@ -58,13 +59,13 @@ def test_every_example(tmp_path: Path) -> None:
 
 
 def test_every_command_is_shown() -> None:
-    text = _FILE.read_text(encoding="utf-8")
+    shown = text(_DOCUMENT)
     for group, names in {
         "favorites": ("itwins", "imodels", "add", "remove"),
         "recents": ("itwins", "imodels", "add", "remove"),
         "tag": ("create", "list", "show", "rename", "delete"),
     }.items():
         for name in names:
-            assert f"$ itwin-async {group} {name} " in text
-    for name in ("harvest", "export", "emulator"):
-        assert f"itwin-async {name} " in text
+            assert f"$ itwin-async {group} {name} " in shown
+    for name in ("call", "operations", "harvest", "export", "emulator"):
+        assert f"itwin-async {name} " in shown

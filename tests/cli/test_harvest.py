@@ -9,11 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from commands import Terminal, run
+from harvest_truth import expected, found
 
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread, Fault
-from tests.cli.running import Terminal, run
-from tests.harvest.truth import expected, found
 
 SOURCES = ["favorite-imodels", "favorite-itwins", "recent-imodels", "recent-itwins", "tags"]
 
@@ -45,7 +45,6 @@ def test_harvested_told_exported_drawn(emulator: EmulatorThread, tmp_path: Path)
 
 
 def test_a_map(emulator: EmulatorThread, tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
     run(emulator, "harvest", "out.db", "--full", cwd=tmp_path)
     done = run(emulator, "map", "out.db", "--png", "out.png", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -174,3 +173,35 @@ def test_the_export_is_readable_by_others(emulator: EmulatorThread, tmp_path: Pa
     run(emulator, "harvest", "out.db", "--full", cwd=tmp_path)
     run(emulator, "export", "out.db", "--geojson", "out.json", cwd=tmp_path)
     assert (tmp_path / "out.json").stat().st_mode & 0o777 == 0o644
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig"])
+def test_given_itwins_on_standard_input(
+    emulator: EmulatorThread, tmp_path: Path, encoding: str
+) -> None:
+    itwin, *_ = emulator.state.itwins
+    stdin = f"{itwin}\r\n".encode(encoding).decode()
+    done = run(emulator, "harvest", "out.db", "--itwins", "-", cwd=tmp_path, stdin=stdin)
+    assert done.returncode == 0, done.stderr
+    assert {key for key, _ in found(tmp_path / "out.db")} == {itwin}
+
+
+def test_standard_input_that_is_no_text(emulator: EmulatorThread, tmp_path: Path) -> None:
+    done = run(emulator, "harvest", "out.db", "--itwins", "-", cwd=tmp_path, stdin="a\0b")
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes there")
+def test_a_target_name_that_is_no_utf_8(emulator: EmulatorThread, tmp_path: Path) -> None:
+    name = "caf\udce9.ndjson"
+    done = run(emulator, "harvest", name, "--full", "--report", "r.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "r.json").read_text())["finished"]
+    for arguments in (["status", name], ["status", name, "--json"], ["check", name]):
+        done = run(emulator, "harvest", *arguments, cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert "ndjson" in done.stdout
+    done = run(emulator, "export", name, "--geojson", "\udcff.json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 
 import pytest
+from commands import Terminal, rows, run
 
-from cli.running import Terminal, rows, run
 from itwin_async.emulator import EmulatorThread, Fault
 
-pytestmark = pytest.mark.skipif(os.name != "posix", reason="needs pseudo terminals")
+pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("width", [20, 80, 120])

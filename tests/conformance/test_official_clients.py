@@ -7,14 +7,16 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import attrs
 import pytest
+from npm_packages import NpmError, install
 
 from itwin_async.emulator import SERVED, EmulatorThread
 
-from .conftest import HERE, unavailable
-
+HERE = Path(__file__).parent
+REQUIRED = os.environ.get("CONFORMANCE") == "required"
 STEPS = re.findall(r'^  async "([^"]+)"\(\)', (HERE / "drive.cjs").read_text(), re.MULTILINE)
 
 # The clients have no function for these.
@@ -30,6 +32,23 @@ class Drive:
     outcomes: dict[str, str | None]
     counts: dict[str, int]
     violations: list[str]
+
+
+def unavailable(reason: str) -> NoReturn:
+    """Skip, or fail where these tests have to run."""
+    message = f"the official clients cannot drive the emulator: {reason}"
+    if REQUIRED:
+        pytest.fail(message, pytrace=False)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """The official clients, installed as the lock file says, outside of the working tree."""
+    try:
+        return install(HERE) / "node_modules"
+    except NpmError as error:
+        unavailable(str(error))
 
 
 @pytest.fixture(scope="module")

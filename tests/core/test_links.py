@@ -225,4 +225,4 @@ async def test_links_go_out_byte_for_byte(raw_server: Start, token: str) -> None
         pager = imodels.list_favorites(session, "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11")
         await pager.collect()
     _, second = server.requests
-    assert second.target == f"/x?$continuationToken={token}".encode()
+    assert second.target == f"/x?$continuationToken={token}"

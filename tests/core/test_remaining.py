@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from doubles import FakeClock
 
 from itwin_async import RetryPolicy, Session, imodels
 from itwin_async._http.slots import Slots
 from itwin_async.emulator import Emulator, EmulatorClock, RateLimit
-from tests.doubles import FakeClock
 
 
 async def refusals(*, header: bool) -> int:

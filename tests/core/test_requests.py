@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Awaitable, Callable
 
 import aiohttp
 import pytest
 from aiohttp import web
-from doubles import CannedServer, Exchange, FakeClock, Handler, RawServer, Seen, refusal
+from doubles import CannedServer, Exchange, FakeClock, Handler, RawServer, Seen, refusal, refused
 from yarl import URL
 
 import itwin_async
@@ -81,7 +82,7 @@ async def test_headers_of_the_caller_replace_ours_in_any_case(canned: CannedServ
 @pytest.mark.parametrize("name", ["Authorization", "authorization"])
 async def test_the_token_comes_from_the_session_alone(canned: CannedServer, name: str) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="with_token"):
+        with refused("headers"):
             await session.request("GET", "/x", headers={name: "Bearer other"})
     assert canned.seen == []
 
@@ -93,17 +94,18 @@ async def test_headers_that_cannot_be_sent_are_refused(
     canned: CannedServer, headers: dict[str, str]
 ) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="headers"):
+        with pytest.raises(ArgumentError) as caught:
             await session.request("GET", "/x", headers=headers)
         with pytest.raises(ITwinError):
             await session.request("GET", "/x", accept="a\r\nEvil: b")
+    assert caught.value.argument.startswith("headers")
     assert canned.seen == []
 
 
 @pytest.mark.parametrize("method", ["", "G T", "GET\r\n", "GÉT", "GET /evil HTTP/1.1\r\nX: "])
 async def test_methods_that_cannot_be_sent_are_refused(canned: CannedServer, method: str) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="method"):
+        with refused("method"):
             await session.request(method, "/x")
     assert canned.seen == []
 
@@ -125,7 +127,7 @@ async def test_a_method_in_small_letters_is_the_same_method(
 )  # fmt: skip
 async def test_paths_that_cannot_be_sent_are_refused(canned: CannedServer, path: str) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="path"):
+        with refused("path"):
             await session.request("GET", path)
     assert canned.seen == []
 
@@ -136,7 +138,7 @@ async def test_a_path_is_sent_as_it_is(raw_server: Start) -> None:
     async with Session("t", base_url=server.base_url) as session:
         await session.request("GET", target)
         await session.request("GET", "/a%2Fb/../%7e")
-    assert [request.target.decode() for request in server.requests] == [target, "/a%2Fb/../%7e"]
+    assert [request.target for request in server.requests] == [target, "/a%2Fb/../%7e"]
 
 
 async def test_queries_are_added_to_those_of_the_path(raw_server: Start) -> None:
@@ -145,7 +147,7 @@ async def test_queries_are_added_to_those_of_the_path(raw_server: Start) -> None
         await session.request("GET", "/x", params={"$skip": "", "q": "a b&c=d+é"})
         await session.request("GET", "/x?a=1", params=[("b", "2"), ("b", "3")])
         await session.request("GET", "/x?", params={"b": "2"})
-    assert [request.target.decode() for request in server.requests] == [
+    assert [request.target for request in server.requests] == [
         "/x?$skip=&q=a%20b%26c%3Dd%2B%C3%A9",
         "/x?a=1&b=2&b=3",
         "/x?b=2",
@@ -159,7 +161,7 @@ async def test_queries_that_are_no_texts_are_refused(
     canned: CannedServer, params: dict[str, str]
 ) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="params"):
+        with refused("params"):
             await session.request("GET", "/x", params=params)
     assert canned.seen == []
 
@@ -181,9 +183,9 @@ async def test_bodies(raw_server: Start) -> None:
 
 async def test_a_value_that_json_cannot_say_is_refused(canned: CannedServer) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="json"):
+        with refused("json"):
             await session.request("POST", "/x", json={"a": object()})
-        with pytest.raises(ArgumentError, match="mutually exclusive"):
+        with refused("json"):
             await session.request("POST", "/x", json={}, body=b"")
     assert canned.seen == []
 
@@ -194,7 +196,7 @@ async def test_a_timeout_that_is_none_is_refused(
     timeout: float,  # noqa: ASYNC109 - it is the very subject
 ) -> None:
     async with Session("t", base_url=canned.base_url) as session:
-        with pytest.raises(ArgumentError, match="above 0"):
+        with pytest.raises(ArgumentError):
             await session.request("GET", "/x", timeout=timeout)
     with pytest.raises(ArgumentError):
         Session("t", timeout=timeout)
@@ -216,7 +218,7 @@ async def test_an_answer(canned: CannedServer) -> None:
         answer = await session.request("GET", "/x?y=1")
     assert answer.headers["x-thing"] == "1"
     assert (answer.method, answer.path) == ("GET", "/x")
-    with pytest.raises(DecodeError, match="not JSON") as caught:
+    with pytest.raises(DecodeError) as caught:
         answer.json()
     assert caught.value.request_id == answer.request_id
     assert "not json" not in repr(answer)
@@ -237,7 +239,7 @@ async def test_redirects_are_not_followed(canned: CannedServer, status: int) -> 
 
 
 async def test_cookies_of_one_user_are_not_sent_for_another() -> None:
-    async with CannedServer("localhost") as server:
+    async with CannedServer(host="localhost") as server:
         server.script(web.Response(headers={"Set-Cookie": "who=first; Path=/"}))
         async with Session("one", base_url=server.base_url) as session:
             await session.request("GET", "/x")
@@ -273,7 +275,7 @@ async def test_a_dead_pooled_connection_is_no_reason_to_create_twice(raw_server:
         with pytest.raises(TransportError) as caught:
             await session.request("POST", "/tags", json={})
     assert caught.value.sent
-    assert [request.line.split()[0] for request in server.requests] == [b"GET", b"POST"]
+    assert [request.method for request in server.requests] == ["GET", "POST"]
 
 
 async def test_settings_go_through_to_aiohttp(raw_server: Start) -> None:
@@ -293,7 +295,7 @@ async def test_settings_go_through_to_aiohttp(raw_server: Start) -> None:
     ) as session:
         await session.request("GET", "/x")
     assert started == ["GET"]
-    assert server.requests[0].target == b"http://localhost:1/x"
+    assert server.requests[0].target == "http://localhost:1/x"
     assert server.requests[0].header("Proxy-Authorization")
 
 
@@ -306,7 +308,7 @@ async def test_proxies_come_from_the_environment_when_asked_for(
     monkeypatch.delenv("NO_PROXY", raising=False)
     async with Session("t", base_url="http://localhost:1", trust_env=True) as session:
         await session.request("GET", "/x")
-    assert server.requests[0].target == b"http://localhost:1/x"
+    assert server.requests[0].target == "http://localhost:1/x"
 
 
 async def test_a_netrc_file_does_not_get_in_the_way_of_the_token(
@@ -328,12 +330,16 @@ async def test_a_connector_of_the_caller_is_used(canned: CannedServer) -> None:
     assert connector.closed
 
 
-async def test_tls_that_fails_is_not_tried_again(canned: CannedServer) -> None:
-    policy = RetryPolicy(sleep=never)
-    base = canned.base_url.replace("http:", "https:")
-    async with Session("t", base_url=base, retry=policy) as session:
-        with pytest.raises(TransportError, match="TLS") as caught:
-            await session.request("GET", "/x")
+async def test_tls_that_fails_is_not_tried_again() -> None:
+    async def no_tls(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 X\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(no_tls, "127.0.0.1", 0) as server:
+        base = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with Session("t", base_url=base, retry=RetryPolicy(sleep=never)) as session:
+            with pytest.raises(TransportError) as caught:
+                await session.request("GET", "/x")
     assert not caught.value.sent
     assert not caught.value.retryable
 
@@ -346,7 +352,7 @@ async def test_nobody_listens(clock: FakeClock, unused_tcp_port: int) -> None:
     policy = RetryPolicy(clock=clock, sleep=clock.sleep, retries=2)
     base = f"http://127.0.0.1:{unused_tcp_port}"
     async with Session("t", base_url=base, retry=policy) as session:
-        with pytest.raises(TransportError, match="no connection") as caught:
+        with pytest.raises(TransportError) as caught:
             await session.request("POST", "/x")
     assert not caught.value.sent
     assert caught.value.retryable
@@ -397,36 +403,35 @@ def test_base_urls(value: str | URL, shown: str) -> None:
     assert str(Session("t", base_url=value).base_url) == shown
 
 
-async def test_a_base_url_with_ipv6(canned: CannedServer) -> None:
-    async def handle(_: web.Request) -> web.Response:
-        return web.Response()
-
-    app = web.Application()
-    app.router.add_get("/x", handle)
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        site = web.TCPSite(runner, "::1", 0)
-        await site.start()
-        base = f"http://[::1]:{runner.addresses[0][1]}"
-        async with Session("t", base_url=base) as session:
-            assert (await session.request("GET", "/x")).status == 200
-    except OSError:
+async def test_a_base_url_with_ipv6() -> None:
+    if not has_ipv6():
         pytest.skip("no IPv6 on this machine")
-    finally:
-        await runner.cleanup()
+    async with (
+        CannedServer(host="::1") as server,
+        Session("t", base_url=server.base_url) as session,
+    ):
+        assert (await session.request("GET", "/x")).status == 200
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
 
 
 @pytest.mark.parametrize("option", ["max_connections", "max_body_size"])
 @pytest.mark.parametrize("value", [0, -1, True, "10", 1.5])
 def test_sizes_that_cannot_work_are_refused(option: str, value: int) -> None:
-    with pytest.raises(ArgumentError, match=option):
+    with refused(option):
         Session("t", **{option: value})  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("value", ["a\r\nX: y", "é", "\x00"])
 def test_a_user_agent_that_cannot_be_sent_is_refused(value: str) -> None:
-    with pytest.raises(ArgumentError, match="user_agent"):
+    with refused("user_agent"):
         Session("t", user_agent=value)
 
 

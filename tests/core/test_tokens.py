@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
-from doubles import Answer, CannedServer, FakeClock, Seen, refusal
+from doubles import Answer, CannedServer, FakeClock, Seen, refusal, settle, skip_time, until
 
 from itwin_async import (
     AuthenticationError,
@@ -107,7 +107,7 @@ async def test_a_provider_that_hangs_is_bounded_by_the_deadline(canned: CannedSe
         return "never"
 
     async with Session(source, base_url=canned.base_url, timeout=0.02) as session:
-        with pytest.raises(TransportError, match="token provider") as caught:
+        with pytest.raises(TransportError) as caught:
             await session.request("GET", "/x")
     assert caught.value.timeout
     assert not caught.value.sent
@@ -215,7 +215,7 @@ async def test_a_late_401_of_an_old_token_does_not_throw_away_the_new_one(
     canned.respond = respond
     async with Session(provider, base_url=canned.base_url) as session:
         late = asyncio.create_task(session.request("GET", "/slow"))
-        await asyncio.sleep(0.02)
+        await until(lambda: canned.seen)
         await session.request("GET", "/quick")
         slow.set()
         await late
@@ -264,9 +264,8 @@ async def test_a_renewal_that_is_cancelled_is_taken_over(canned: CannedServer) -
     async with Session(provider, base_url=canned.base_url) as session:
         first = asyncio.create_task(session.request("GET", "/1"))
         second = asyncio.create_task(session.request("GET", "/2"))
-        while provider.asked < 3:  # noqa: ASYNC110 - the server is real
-            await asyncio.sleep(0.005)
-        await asyncio.sleep(0.02)
+        await until(lambda: provider.asked == 3 and not canned.active)
+        await settle()
         first.cancel()
         assert (await second).status == 200
         with pytest.raises(asyncio.CancelledError):
@@ -300,11 +299,12 @@ async def test_the_wait_for_a_renewal_counts_for_the_deadline(canned: CannedServ
     class Stuck(Provider):
         async def get_token(self) -> str:
             if self.refused:
-                await asyncio.sleep(100)
+                skip_time(31)
+                await asyncio.sleep(1000)
             return "token-1"
 
     canned.script(refusal(401))
-    timeout = Timeout(total=0.1)
+    timeout = Timeout(total=30)
     async with Session(Stuck(), base_url=canned.base_url, timeout=timeout) as session:
         with pytest.raises(TransportError, match="token provider"):
             await session.request("GET", "/x")

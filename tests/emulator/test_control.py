@@ -16,6 +16,7 @@ from typing import Any
 import aiohttp
 import attrs
 import pytest
+from caller import Caller
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -23,8 +24,6 @@ from itwin_async.emulator import Emulator, EmulatorThread, Fault, World
 from itwin_async.emulator.command import main, rate_limit
 from itwin_async.emulator.control.actions import Actions
 from itwin_async.emulator.control.world_file import export_chunks
-
-from .conftest import Caller
 
 ROOT = Path(__file__).parents[2]
 LIST = "/itwins/favorites"
@@ -182,7 +181,7 @@ async def start(
 ) -> tuple[asyncio.subprocess.Process, str, str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-X", "dev", "-W", "error", "-m", program),
+        *("-W", "error", "-m", program),
         *(["emulator"] if program == "itwin_async.cli" else []),
         *arguments,
         stdout=asyncio.subprocess.PIPE,

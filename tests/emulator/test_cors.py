@@ -4,10 +4,9 @@ import io
 
 import aiohttp
 import pytest
+from caller import Caller
 
 from itwin_async.emulator import Emulator, Fault, RateLimit
-
-from .conftest import Caller
 
 LIST = "/itwins/favorites"
 PAGE = {"Origin": "http://localhost:3000"}

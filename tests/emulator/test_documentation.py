@@ -6,11 +6,10 @@ from pathlib import Path
 
 import attrs
 import pytest
+from caller import Caller
 
 from itwin_async.emulator import Emulator, Fault
 from itwin_async.emulator.command import parser
-
-from .conftest import Caller
 
 TEXT = (Path(__file__).parents[2] / "docs/emulator.md").read_text(encoding="utf-8")
 EXAMPLES = [

@@ -5,6 +5,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from caller import Caller, error_of
 
 from itwin_async.emulator import (
     Answer,
@@ -14,8 +15,6 @@ from itwin_async.emulator import (
     FaultError,
     RecordedRequest,
 )
-
-from .conftest import Caller, error_of
 
 LIST = "/itwins/favorites"
 

@@ -6,10 +6,9 @@ from typing import Any
 
 import aiohttp
 import pytest
+from caller import Caller, error_of
 
 from itwin_async.emulator import Emulator, EmulatorClock, RateLimit
-
-from .conftest import Caller, error_of
 
 LIST = "/itwins/favorites"
 MISSING = {

@@ -4,10 +4,9 @@ import re
 
 import aiohttp
 import pytest
+from caller import V1, V2, Caller, error_of
 
 from itwin_async.emulator import Emulator, Extent
-
-from .conftest import V1, V2, Caller, error_of
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 DATE_7 = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{7}Z")

@@ -4,10 +4,9 @@ import re
 from urllib.parse import quote
 
 import pytest
+from caller import V2, Caller, error_of
 
 from itwin_async.emulator import Emulator, World
-
-from .conftest import V2, Caller, error_of
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"
 MINIMAL = {"id", "class", "subClass", "type", "number", "displayName"}

@@ -5,10 +5,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from caller import Caller, Reply
 
 from itwin_async.emulator import SERVED, Emulator
-
-from .conftest import Caller, Reply
 
 DOCUMENT: Any = Emulator(itwins=0).openapi()
 KINDS = {

@@ -9,10 +9,10 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from caller import Caller, Reply
 
 from itwin_async.emulator import Cassette, CassetteError, Emulator, Recorder, Replay, ReplayThread
 
-from .conftest import Caller, Reply
 from .test_control import start
 
 LIST = "/itwins/favorites"

@@ -8,11 +8,10 @@ from datetime import UTC, datetime
 
 import aiohttp
 import pytest
+from caller import Caller
 
 from itwin_async.emulator import Emulator, EmulatorClock, EmulatorThread
 from itwin_async.emulator.differences import differences
-
-from .conftest import Caller
 
 
 async def test_what_was_asked(call: Caller, emulator: Emulator, itwin_id: str) -> None:

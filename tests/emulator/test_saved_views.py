@@ -4,10 +4,9 @@ import re
 from typing import Any
 
 import pytest
+from caller import V2, Caller, error_of
 
 from itwin_async.emulator import Emulator
-
-from .conftest import V2, Caller, error_of
 
 
 async def test_life_of_a_tag(call: Caller, emulator: Emulator, itwin_id: str) -> None:

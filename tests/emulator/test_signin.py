@@ -9,10 +9,9 @@ from urllib.parse import parse_qs, parse_qsl, quote_plus, urlencode, urlsplit
 
 import aiohttp
 import pytest
+from caller import Caller, Reply
 
 from itwin_async.emulator import Emulator, EmulatorClock
-
-from .conftest import Caller, Reply
 
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 CALLBACK = "http://localhost:3301/signin-callback"

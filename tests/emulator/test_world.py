@@ -8,15 +8,14 @@ from typing import Any
 
 import aiohttp
 import pytest
-from doubles import until
+from caller import Caller
+from doubles import settle, skip_time, until
 from hypothesis import given
 from hypothesis import strategies as st
 
 from itwin_async.emulator import Emulator, Extent, Fault, World
 from itwin_async.emulator.world.ids import GuidGenerator, is_guid
 from itwin_async.emulator.world.tables import Selection, Table
-
-from .conftest import Caller
 
 
 def fingerprint(world: World) -> str:
@@ -298,16 +297,20 @@ async def test_what_came_before_a_reset_does_nothing_behind_it(
 
 
 async def test_a_slow_emulator_forgets_what_waits_in_it(session: aiohttp.ClientSession) -> None:
-    async with Emulator(latency=0.1, favorites=0.0) as emulator:
+    async with Emulator(latency=60, favorites=0.0) as emulator:
         path = f"/itwins/favorites/{next(iter(emulator.state.itwins))}"
         call = Caller(session, emulator.base_url, emulator.token)
         late = asyncio.ensure_future(call("POST", path))
-        await asyncio.sleep(0.03)  # until it is in the emulator, which tells nobody before its work
+        await settle(200)  # until it is in the emulator, which tells nobody before its work
         emulator.reset()
+        skip_time(61)
         with pytest.raises(aiohttp.ClientError):
             await late
         assert emulator.request_count == 0
-        assert (await call("POST", path)).status == 204
+        later = asyncio.ensure_future(call("POST", path))
+        await settle(200)
+        skip_time(61)
+        assert (await later).status == 204
 
 
 async def test_snapshots(call: Caller, emulator: Emulator) -> None:

@@ -2,67 +2,84 @@
 
 from __future__ import annotations
 
-import ast
-import asyncio
 import importlib
-import inspect
+import json
+import os
 import re
-from collections.abc import Iterator
+import socket
+import subprocess
+import sys
+from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from shutil import which
+from textwrap import indent
 
 import pytest
+from documents import ROOT, blocks, text
 
 import itwin_async
 from itwin_async.emulator import EmulatorThread
 
-ROOT = Path(__file__).parents[2]
-CHAPTER = (ROOT / "docs" / "web-backends.md").read_text(encoding="utf-8")
-SNIPPETS = re.findall(r"```python\n(.*?)```", CHAPTER, re.DOTALL)
+CHAPTER = text("docs/web-backends.md")
+SNIPPETS = blocks("docs/web-backends.md", "python")
 
 
-@pytest.fixture
-def platform() -> Iterator[EmulatorThread]:
+def test_every_snippet_runs_after_the_one_before(tmp_path: Path) -> None:
+    shown = [part for part in SNIPPETS if "opentelemetry" not in part or find_spec("opentelemetry")]
+    program = "\n".join(
+        ["async def main():", indent("\n".join(shown), "    "), "asyncio.run(main())"]
+    )
     with EmulatorThread(itwins=2, imodels=250) as emulator:
-        yield emulator
+        tmp_path.joinpath("token").write_text(emulator.token)
+        tmp_path.joinpath("main.py").write_text(
+            "import asyncio\n" + program.replace("http://127.0.0.1:4242", emulator.base_url)
+        )
+        done = run("exec python -W error main.py", tmp_path)
+        itwins = emulator.state.itwins
+        assert {answer.status for answer in emulator.requests} == {200, 204}
+    names, rows = done[: len(itwins)], [json.loads(row) for row in done if row.startswith("{")]
+    assert names == [itwin.display_name for itwin in itwins.values()]
+    assert [row["id"] for row in rows] == list(emulator.state.imodels)[:250] * 2  # two streams
+    assert [row for row in done[len(itwins) :] if row[0] != "{"] == ["2 2", "250 0", "1"]
 
 
-async def test_every_snippet_runs(
-    platform: EmulatorThread, capsys: pytest.CaptureFixture[str]
-) -> None:
-    pytest.importorskip("opentelemetry.instrumentation.aiohttp_client")
-    assert len(SNIPPETS) >= 6
-    sent: list[str] = []
-    renewed: list[str] = []
-
-    async def send(text: str) -> None:
-        sent.append(text)
-
-    async def renew(refresh_token: str) -> str:
-        renewed.append(refresh_token)
-        return platform.token_for("demo", fresh=True)
-
-    names: dict[str, Any] = {
-        "asyncio": asyncio,
-        "base_url": platform.base_url,
-        "itwin_id": next(iter(platform.state.itwins)),
-        "renew": renew,
-        "send": send,
-        "user_token": platform.token,
+@pytest.mark.skipif(which("curl") is None, reason="the chapter uses curl")
+def test_the_shell_snippets_run_as_they_are(tmp_path: Path) -> None:
+    pytest.importorskip("fastapi")
+    pytest.importorskip("uvicorn")
+    script = "\n".join([*blocks("docs/web-backends.md", "sh"), "kill %1 %2", "wait"])
+    for port in ("4242", "8000"):
+        assert port in script
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            free = str(probe.getsockname()[1])
+        script = script.replace(port, free)
+    # What is installed is what is tested, and uvicorn's own port may be taken.
+    commands = {
+        "pip": "exit 0 #",
+        "uvicorn": f"exec python -m uvicorn --port {free}",
+        "itwin-async": "exec python -m itwin_async.cli",
     }
-    async with itwin_async.Session(platform.token, base_url=platform.base_url) as session:
-        for snippet in SNIPPETS:
-            names["session"] = session
-            code = compile(snippet, "web-backends.md", "exec", ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
-            result = eval(code, names)
-            if inspect.isawaitable(result):
-                await result
-    assert renewed == ["refresh-token-of-ann"]
-    assert names["first"].id == names["itwin_id"]
-    printed = capsys.readouterr().out.splitlines()
-    assert printed == [*(itwin.display_name for itwin in platform.state.itwins.values()), "1"]
-    # A page for each of two streams of three pages.
-    assert [len(text.splitlines()) for text in sent] == [100, 100, 50] * 2
+    for name, command in commands.items():
+        tmp_path.joinpath(name).write_text(f'#!/bin/sh\n{command} "$@"\n')
+        tmp_path.joinpath(name).chmod(0o755)
+    rows = [json.loads(row) for row in run(script, tmp_path) if row.startswith("{")]
+    assert len(rows) == 10  # of the emulator's 12 favorites, those that are not inactive
+    assert "`kill %1 %2`" in CHAPTER
+
+
+def run(script: str, folder: Path) -> list[str]:
+    path = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
+    done = subprocess.run(
+        ["bash", "-c", script],
+        cwd=folder,
+        env={**os.environ, "PATH": path, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
 
 
 def test_the_table_of_errors_is_what_the_examples_do() -> None:
@@ -72,8 +89,6 @@ def test_the_table_of_errors_is_what_the_examples_do() -> None:
     known = {name for name in itwin_async.__all__ if name.endswith("Error")} - roots
     assert set(told) == known
     for example in ("aiohttp_app", "fastapi_app"):
-        if example == "fastapi_app":
-            pytest.importorskip("fastapi")
         status_of = importlib.import_module(f"examples.{example}").status_of
         for name, answer in told.items():
             error = made(getattr(itwin_async, name))

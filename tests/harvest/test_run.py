@@ -6,12 +6,12 @@ import errno
 import json
 import pickle
 import sqlite3
-import threading
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harvest_truth import expected, found
+from memory_sink import Memory
 
 from itwin_async import (
     ArgumentError,
@@ -25,46 +25,8 @@ from itwin_async import (
     imodels,
 )
 from itwin_async.emulator import Emulator, Fault
-from tests.harvest.truth import expected, found
 
 SOURCE = harvest.favorite_imodels()
-
-
-class Memory:
-    """A sink of one's own, that can be slow or full."""
-
-    def __init__(self, path: Path) -> None:
-        self.state = path / "memory.state"
-        self.kept: list[tuple[str, str]] = []
-        self.rows: list[tuple[str, str]] = []
-        self.marks: list[str | None] = []
-        self.problem: OSError | None = None
-        self.gate = threading.Event()
-        self.gate.set()
-
-    def open(self, columns: Sequence[object], mark: str | None) -> None:
-        self.marks.append(mark)
-        self.rows = self.kept[: int(mark or 0)]
-
-    def write(self, key: str, items: Sequence[Any], texts: Sequence[bytes]) -> None:
-        self.gate.wait(10)
-        self.rows += [(key, item.id) for item in items]
-
-    @property
-    def waiting(self) -> bool:
-        return True
-
-    def commit(self) -> str:
-        if self.problem is not None and len(self.rows) > 60:
-            raise self.problem
-        self.kept = list(self.rows)
-        return str(len(self.kept))
-
-    def ids(self, key: str) -> Iterable[str]:
-        return [found for where, found in self.rows if where == key]
-
-    def close(self) -> None:
-        pass
 
 
 async def test_a_sink_of_ones_own(emulator: Emulator, session: Session, tmp_path: Path) -> None:
@@ -179,7 +141,7 @@ async def test_a_platform_that_is_away_ends_it(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        (harvest.favorite_imodels(prefer="representation"), "prefer is minimal there"),
+        (harvest.favorite_imodels().full(), "prefer is minimal there"),
         (harvest.recent_imodels(), "source is favorite-imodels there, recent-imodels here"),
         (harvest.favorite_imodels(["a"]), "itwins is all favorites there, 1 given"),
     ],
@@ -373,7 +335,7 @@ async def test_a_churning_list_doubles_nothing(
         session, harvest.favorite_itwins(), tmp_path / "out.ndjson", page_size=2
     )
     assert report.complete
-    ids = [item.id for _, item in harvest.read(tmp_path / "out.ndjson")]  # type: ignore[attr-defined]
+    ids = [item.id for _, item in harvest.read(tmp_path / "out.ndjson")]
     assert len(ids) == len(set(ids)) >= 9
 
 

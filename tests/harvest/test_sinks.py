@@ -6,13 +6,13 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from harvest_truth import NEEDS, TARGETS, expected, found, lines
 
 from itwin_async import AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator, Fault
-from itwin_async.harvest.places import place_of
-from tests.harvest.truth import NEEDS, TARGETS, expected, found, lines
+from itwin_async.harvest.target import target_files
 
-FULL = harvest.favorite_imodels(prefer="representation")
+FULL = harvest.favorite_imodels().full()
 
 
 @pytest.fixture(params=TARGETS)
@@ -76,7 +76,7 @@ async def test_a_token_that_the_server_no_longer_takes_doubles_nothing(
     assert applied.applied == 6
     assert report.complete, report.failures
     assert found(target) == expected(emulator)
-    with closing(sqlite3.connect(place_of(target).state)) as state:
+    with closing(sqlite3.connect(target_files(target).state)) as state:
         assert state.execute("SELECT count(*) FROM harvest_seen").fetchone() == (0,)
 
 
@@ -97,7 +97,7 @@ async def test_the_other_sources(emulator: Emulator, session: Session, target: P
     report = await harvest.run(session, harvest.favorite_itwins(), target)
     wanted = sorted(emulator.state.favorites["demo"].itwins)
     assert report.complete
-    assert sorted(item.id for _, item in harvest.read(target)) == wanted  # type: ignore[attr-defined]
+    assert sorted(item.id for _, item in harvest.read(target)) == wanted
 
 
 async def test_columns_hold_typed_values(session: Session, tmp_path: Path) -> None:
@@ -161,7 +161,7 @@ async def test_a_file_that_was_cut_is_refused(session: Session, tmp_path: Path) 
     await harvest.run(session, FULL, target)
     with target.open("r+b") as file:
         file.truncate(100)
-    with pytest.raises(harvest.TargetError, match="it was changed"):
+    with pytest.raises(harvest.TargetError):
         await harvest.run(session, FULL, target)
 
 
@@ -170,5 +170,5 @@ async def test_a_part_that_was_removed_is_missed(session: Session, tmp_path: Pat
     target = tmp_path / "out.parquet"
     await harvest.run(session, FULL, target)
     (target / "part-000000.parquet").unlink()
-    with pytest.raises(harvest.TargetError, match="is missing"):
+    with pytest.raises(harvest.TargetError, match=r"part-000000\.parquet"):
         await harvest.run(session, FULL, target)

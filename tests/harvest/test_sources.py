@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import sys
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from harvest_truth import NEEDS, expected, found, lines
 
 from itwin_async import (
     ArgumentError,
@@ -22,7 +25,6 @@ from itwin_async import (
 )
 from itwin_async.emulator import Emulator
 from itwin_async.paging import Pager
-from tests.harvest.truth import NEEDS, expected, found, lines
 
 
 def models(
@@ -109,7 +111,7 @@ async def test_a_strange_value_stops_nothing(
     emulator.fail(
         "GET /imodels/favorites", status=200, body={"iModels": items, "_links": {"next": None}}
     )
-    source = harvest.favorite_imodels([itwin], prefer="representation")
+    source = harvest.favorite_imodels([itwin]).full()
     report = await harvest.run(session, source, tmp_path / name)
     assert report.complete, report.failures
     assert len(found(tmp_path / name)) == 130
@@ -198,3 +200,114 @@ async def test_recents(emulator: Emulator, session: Session, tmp_path: Path) -> 
     assert found(tmp_path / "imodels.db") == sorted(
         (itwin, key) for key, itwin in of.items() if itwin in kept
     )
+
+
+ENCODINGS = ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"]
+MARKS = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+
+
+@pytest.mark.parametrize("encoding", ENCODINGS)
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+def test_ids_as_windows_programs_write_them(tmp_path: Path, encoding: str, end: str) -> None:
+    file = tmp_path / "ids.txt"
+    text = end.join(["# iTwins \u2014 mine", "one", "", "  two # second", "one"])
+    file.write_bytes(MARKS.get(encoding, b"") + text.encode(encoding))
+    assert harvest.favorite_imodels(file).keys == ("one", "two")
+    assert harvest.tags(str(file)).keys == ("one", "two")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"\xff",
+        "one\ntwo".encode("utf-16-le"),
+        b"one\0two",
+        b"\xff\xfeo",
+        b"caf\xe9",
+        b"\x1f\x8b\x08",
+    ],
+)
+def test_a_file_that_holds_no_text_is_told(tmp_path: Path, data: bytes) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_bytes(data)
+    with pytest.raises(ArgumentError):
+        harvest.favorite_imodels(file)
+
+
+@pytest.mark.parametrize("name", ["ids\0.txt", "", ".", "x" * 300])
+def test_a_file_of_ids_that_cannot_be_there(name: str) -> None:
+    with pytest.raises(ArgumentError):
+        harvest.favorite_imodels(name)
+
+
+def test_a_huge_number_is_an_id_like_any_other(tmp_path: Path) -> None:
+    file = tmp_path / "ids.txt"
+    file.write_text("9" * 5000 + "\n1e400\n")
+    assert harvest.favorite_imodels(file).keys == ("9" * 5000, "1e400")
+
+
+@pytest.mark.parametrize("bad", ["a\0.db", "x" * 300 + ".db", b"a.db", 5, None])
+async def test_targets_that_no_file_can_be(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, bad: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises((ArgumentError, harvest.TargetError)):
+        await harvest.run(session, own("a"), bad)
+    if isinstance(bad, str):
+        for look in (harvest.status, harvest.check, lambda name: next(harvest.read(name))):
+            with pytest.raises((ArgumentError, harvest.TargetError)):
+                look(bad)
+    assert not list(tmp_path.iterdir())
+
+
+async def test_a_target_behind_links_in_a_circle(session: Session, tmp_path: Path) -> None:
+    (tmp_path / "a.db").symlink_to("b.db")
+    (tmp_path / "b.db").symlink_to("a.db")
+    with pytest.raises(harvest.TargetError):
+        await harvest.run(session, own("a"), tmp_path / "a.db")
+
+
+@pytest.mark.parametrize("bad", ["a\0.json", "x" * 300, "."])
+async def test_outputs_that_no_file_can_be(session: Session, tmp_path: Path, bad: str) -> None:
+    target = tmp_path / "out.db"
+    await harvest.run(session, harvest.favorite_itwins().full(), target)
+    with pytest.raises((ArgumentError, harvest.TargetError)):
+        harvest.export_geojson(target, tmp_path / bad)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are bytes there")
+@pytest.mark.parametrize("ending", ["db", "ndjson", "parquet"])
+async def test_a_name_that_is_no_utf_8(session: Session, tmp_path: Path, ending: str) -> None:
+    pytest.importorskip("pyarrow")
+    target = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9." + ending.encode())
+    source = harvest.favorite_imodels().full()
+    report = await harvest.run(session, source, target)
+    assert report.target == target
+    assert json.loads(report.to_json())["target"].endswith(f"caf\\udce9.{ending}")
+    assert json.loads(harvest.check(target).to_json())["items"] == report.progress.items
+    assert len(list(harvest.read(target))) == report.progress.items
+    output = os.fsdecode(os.fsencode(tmp_path) + b"/\xff.geojson")
+    assert harvest.export_geojson(target, output).features
+
+
+async def test_numbers_beyond_all_bounds_on_a_map(
+    emulator: Emulator, session: Session, tmp_path: Path
+) -> None:
+    itwin, target = next(iter(emulator.state.itwins)), tmp_path / "out.ndjson"
+    south_west = '{"latitude":0,"longitude":0}'
+    items = [
+        f'{{"id":"{name}","extent":{{"southWest":{south_west},"northEast":{north_east}}}{more}}}'
+        for name, north_east, more in [
+            ("a", '{"latitude":1,"longitude":1}', f',"containersEnabled":{10**30}'),
+            ("b", '{"latitude":1e999,"longitude":1}', ""),
+        ]
+    ]
+    body = f'{{"iModels":[{",".join(items)}],"_links":{{}}}}'.encode()
+    emulator.fail("GET /imodels/favorites", status=200, body=body)
+    source = harvest.favorite_imodels([itwin]).full()
+    report = await harvest.run(session, source, target)
+    done = harvest.export_geojson(target, tmp_path / "out.json") if report.complete else None
+    if done is not None:
+        assert (done.features, done.without_place) == (1, 1)
+        (feature,) = json.loads((tmp_path / "out.json").read_text())["features"]
+        assert feature["properties"]["containers_enabled"] == 10**30

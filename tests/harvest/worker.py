@@ -7,15 +7,15 @@ import sys
 from importlib import import_module
 
 from itwin_async import RetryPolicy, Session, harvest
-from itwin_async.harvest import keeper
+from itwin_async.harvest import store
 
 
 async def main(target: str, base_url: str, token: str, page_size: str) -> None:
     policy = RetryPolicy(base=0.02)
     # Files become durable seldom, and a test has no time for that.
-    keeper._PATIENCE = keeper._PARQUET_PATIENCE = 0.05
+    store._COMMIT_AFTER = store._PARQUET_COMMIT_AFTER = 0.05
     async with Session(token, base_url=base_url, retry=policy) as session:
-        source = harvest.favorite_imodels(prefer="representation")
+        source = harvest.favorite_imodels().full()
         if target.endswith(".parquet"):
             import_module("pyarrow.parquet")  # takes as long as a process lives here
         print("started", flush=True)

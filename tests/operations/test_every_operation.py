@@ -5,16 +5,20 @@ from __future__ import annotations
 import inspect
 import pickle
 import traceback
-from typing import Any
+from typing import Any, get_origin, get_type_hints
 
+import attrs
 import pytest
+from aiohttp import web
 from doubles import CannedServer, FakeClock, refusal
 
 from itwin_async import (
     ArgumentError,
     AuthenticationError,
+    Content,
     DecodeError,
     ITwinError,
+    LongRunning,
     NotFoundError,
     Pager,
     Repeat,
@@ -23,8 +27,14 @@ from itwin_async import (
     Session,
     catalog,
 )
+from itwin_async._json.naming import wire_name
 from itwin_async.catalog import Entry
-from itwin_async.operations import EntityOperation, ListOperation
+from itwin_async.operations import (
+    ContentOperation,
+    EntityOperation,
+    ListOperation,
+    StartOperation,
+)
 
 GUID = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
 TOKEN = "a-token-that-nobody-may-see"
@@ -33,10 +43,14 @@ ENTRIES = list(catalog.operations())
 every = pytest.mark.parametrize("entry", ENTRIES, ids=lambda entry: entry.operation.name)
 
 
-def arguments(entry: Entry) -> dict[str, str]:
+# Values for arguments that are neither an id nor a text.
+EXAMPLES: dict[str, Any] = {}
+
+
+def arguments(entry: Entry) -> dict[str, Any]:
     """Values for the arguments that an operation needs."""
     return {
-        name: GUID if name.endswith("_id") else "a name"
+        name: EXAMPLES.get(name, GUID if name.endswith("_id") else "a name")
         for name, parameter in inspect.signature(entry.function).parameters.items()
         if name != "session"
         and parameter.default is parameter.empty
@@ -53,8 +67,23 @@ async def call(entry: Entry, session: Session, **changes: Any) -> Any:
 def answer(entry: Entry) -> Any:
     operation = entry.operation
     if isinstance(operation, ListOperation):
-        return {operation.key: [{"id": GUID}]}
-    return {operation.key: {"id": GUID}} if isinstance(operation, EntityOperation) else 204
+        return {operation.key: [_example(operation.item)]}
+    if isinstance(operation, EntityOperation):
+        return {operation.key: _example(operation.cls)}
+    if isinstance(operation, ContentOperation):
+        return web.Response(body=b"\x89PNG", content_type="image/png")
+    if isinstance(operation, StartOperation):
+        return web.Response(status=202, headers={"Location": f"/{GUID}"})
+    return 204
+
+
+def _example(cls: Any) -> Any:
+    """The least that a class of an answer decodes from."""
+    if not attrs.has(cls):
+        return {str: "a", bool: True, list[str]: ["a"]}[cls]
+    needed = [field.name for field in attrs.fields(cls) if field.default is attrs.NOTHING]
+    hints = get_type_hints(cls)
+    return {wire_name(name): GUID if hints[name] is str else 1 for name in needed}
 
 
 def session_of(canned: CannedServer, clock: FakeClock) -> Session:
@@ -99,7 +128,9 @@ async def test_it_asks_for_what_is_declared(
     if isinstance(operation, ListOperation):
         assert [type(item) for item in result.items] == [operation.item]
     elif isinstance(operation, EntityOperation):
-        assert type(result) is operation.cls
+        assert type(result) is (get_origin(operation.cls) or operation.cls)
+    elif isinstance(operation, ContentOperation | StartOperation):
+        assert isinstance(result, Content | LongRunning)
     else:
         assert result is None
 
@@ -171,7 +202,7 @@ async def test_an_answer_that_is_not_as_documented(
 ) -> None:
     canned.script(body)
     async with session_of(canned, clock) as session:
-        if isinstance(entry.operation, EntityOperation | ListOperation):
+        if isinstance(entry.operation, EntityOperation | ListOperation | StartOperation):
             with pytest.raises(DecodeError):
                 await call(entry, session)
         else:

@@ -6,19 +6,16 @@ import asyncio
 from typing import Any
 
 import pytest
-from doubles import until
+from doubles import CannedServer, Reply, Seen, refusal, until
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lists import NO_RETRY, OpenDesk, SkipList, Thing, ids, pager_of, skip_listing, take
 
 from itwin_async import ServerError, Session
 
-from .conftest import NO_RETRY, OpenDesk, Thing, ids, pager_of, skip_listing, take
-from .lists import SkipList
-from .server import Reply, Seen, Server, refusal
 
-
-def skips(server: Server) -> list[int]:
-    return [int(seen.query("$skip") or 0) for seen in server.requests]
+def skips(server: CannedServer) -> list[int]:
+    return [int(seen.query("$skip") or 0) for seen in server.seen]
 
 
 async def test_pages_are_under_way_at_once(open_desk: OpenDesk) -> None:
@@ -78,8 +75,8 @@ def test_as_if_one_after_another(
     async def main() -> None:
         rows = SkipList(length, cap=cap, extra_next=extra)
         async with (
-            Server(rows) as server,
-            Session("secret", base_url=server.url, retry=NO_RETRY) as session,
+            CannedServer(rows) as server,
+            Session("secret", base_url=server.base_url, retry=NO_RETRY) as session,
         ):
             options: dict[str, Any] = {"page_size": size, "concurrency": concurrency}
             walk = aiter(pager_of(session, skip_listing(), **options))
@@ -106,21 +103,21 @@ async def test_how_many_requests_it_takes(open_desk: OpenDesk, cap: int) -> None
     found = await desk.things(skip_listing(), page_size=3, concurrency=4).collect()
     assert ids(found) == list(range(30))
     assert len(set(desk.server.targets)) == len(desk.server.targets)
-    assert 10 <= len(desk.server.requests) <= 10 + 4
+    assert 10 <= len(desk.server.seen) <= 10 + 4
 
 
 async def test_a_server_that_caps_the_pages_wastes_no_requests(open_desk: OpenDesk) -> None:
     desk = await open_desk(SkipList(40, cap=4))
     found = await desk.things(skip_listing(), page_size=10, concurrency=3).collect()
     assert ids(found) == list(range(40))
-    assert len(desk.server.requests) <= 10 + 3
+    assert len(desk.server.seen) <= 10 + 3
 
 
 async def test_the_first_page_goes_alone_and_may_be_the_only_one(open_desk: OpenDesk) -> None:
     desk = await open_desk(SkipList(3))
     found = await desk.things(skip_listing(), page_size=3, concurrency=8).collect()
     assert ids(found) == [0, 1, 2]
-    assert len(desk.server.requests) == 1
+    assert len(desk.server.seen) == 1
 
 
 @pytest.mark.parametrize("change", ["shrinks", "grows"])
@@ -193,14 +190,14 @@ async def test_links_without_skip_are_walked_one_by_one(open_desk: OpenDesk) -> 
 
     desk = await open_desk(respond)
     assert ids(await desk.things(skip_listing(), concurrency=3).collect()) == [0, 1, 2, 3, 4]
-    assert len(desk.server.requests) == 5
+    assert len(desk.server.seen) == 5
 
 
 async def test_a_limit_needs_no_guesses(open_desk: OpenDesk) -> None:
     desk = await open_desk(SkipList(40))
     pager = desk.things(skip_listing(), page_size=2, concurrency=4)
     assert len(await pager.collect(3)) == 3
-    assert len(desk.server.requests) == 2
+    assert len(desk.server.seen) == 2
 
 
 @pytest.mark.parametrize("name", ["$skip", "%24skip", "$SKIP"])
@@ -213,7 +210,7 @@ async def test_skip_is_recognized_however_it_is_written(open_desk: OpenDesk, nam
     desk = await open_desk(respond)
     walk = desk.things(skip_listing(), concurrency=3).pages()
     await anext(walk)
-    await until(lambda: len(desk.server.requests) == 4)
+    await until(lambda: len(desk.server.seen) == 4)
     assert desk.server.targets[1:] == [f"/things?a%2Bb=+&{name}={n}&z=$skip=7" for n in (1, 2, 3)]
     assert [ids(page.items) async for page in walk] == [[1], [2], [3], [4], [5]]
     assert len(desk.server.targets) == len(set(desk.server.targets))

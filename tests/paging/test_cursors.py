@@ -13,15 +13,24 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
+from doubles import CannedServer, Reply, Respond, Seen, refusal, refused
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from lists import (
+    NO_RETRY,
+    OpenDesk,
+    SkipList,
+    Thing,
+    ids,
+    pager_of,
+    skip_listing,
+    take,
+    token_list,
+    token_listing,
+)
 
 from itwin_async import ArgumentError, ITwinError, Pager, Session, imodels, itwins, saved_views
 from itwin_async._paging.cursor import CursorCodec
-
-from .conftest import NO_RETRY, OpenDesk, Thing, ids, pager_of, skip_listing, take, token_listing
-from .lists import SkipList, token_list
-from .server import Reply, Respond, Seen, Server, refusal
 
 GUID = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
 
@@ -61,13 +70,13 @@ def test_resuming_gives_exactly_the_rest(
     respond = SkipList(length, extra_next=extra) if by_skip else token_list(length)
 
     async def main() -> None:
-        async with Server(respond) as server, open_session(server) as session:
+        async with CannedServer(respond) as server, open_session(server) as session:
             walk = aiter(pager_of(session, listing, page_size=size, prefetch=prefetch))
             found = [await anext(walk) for _ in range(stop)]
             cursor = walk.cursor
             await walk.aclose()
             assert walk.cursor == cursor
-        async with Server(respond) as other, open_session(other) as session:
+        async with CannedServer(respond) as other, open_session(other) as session:
             rest = pager_of(session, listing, page_size=later_size, cursor=cursor)
             assert ids(found + await rest.collect()) == list(range(length))
             assert ids([thing async for thing in rest]) == list(range(stop, length))
@@ -98,13 +107,13 @@ def test_a_failure_on_any_page_loses_and_repeats_nothing(
 
     async def main() -> None:
         found: list[Thing] = []
-        async with Server(Flaky(inner, fails)) as server, open_session(server) as session:
+        async with CannedServer(Flaky(inner, fails)) as server, open_session(server) as session:
             pager = pager_of(session, listing, page_size=size, prefetch=prefetch)
             with pytest.raises(ITwinError) as caught:
                 await take(flat(pager) if in_pages else pager, found)
             cursor = caught.value.cursor
             assert len(found) == (fails - 1) * size
-        async with Server(inner) as server, open_session(server) as session:
+        async with CannedServer(inner) as server, open_session(server) as session:
             found += await pager_of(session, listing, cursor=cursor).collect()
         assert ids(found) == list(range(length))
 
@@ -145,8 +154,8 @@ def test_dots_in_a_token_are_no_way_out() -> None:
     pager_of(Session("secret"), token_listing(), cursor=cursor)
 
 
-def open_session(server: Server) -> Session:
-    return Session("secret", base_url=server.url, retry=NO_RETRY)
+def open_session(server: CannedServer) -> Session:
+    return Session("secret", base_url=server.base_url, retry=NO_RETRY)
 
 
 @pytest.mark.parametrize("listing", [token_listing(), skip_listing()])
@@ -191,7 +200,7 @@ async def test_the_level_of_detail_may_change(open_desk: OpenDesk) -> None:
     desk = await open_desk(token_list(4))
     walk = aiter(desk.things(page_size=2))
     await anext(walk)
-    full = token_listing(prefer="return=representation")
+    full = token_listing(headers={"Prefer": "return=representation"})
     assert ids(await desk.things(full, cursor=walk.cursor).collect()) == [1, 2, 3]
 
 
@@ -227,7 +236,7 @@ async def test_another_process_goes_on(open_desk: OpenDesk) -> None:
     desk = await open_desk(lambda seen: Reply(rows(seen).body.replace(b'"things"', b'"iTwins"')))
 
     async def run(cursor: str, count: int) -> list[str]:
-        command = [sys.executable, "-c", textwrap.dedent(program), desk.server.url, cursor]
+        command = [sys.executable, "-c", textwrap.dedent(program), desk.server.base_url, cursor]
         process = await asyncio.create_subprocess_exec(
             *command, str(count), stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -298,7 +307,7 @@ def test_other_texts_are_refused(cursor: Any) -> None:
     ],
 )
 def test_a_later_version_is_named(cursor: str) -> None:
-    with pytest.raises(ArgumentError, match="version 2"):
+    with refused("cursor"):
         pager_of(Session("secret"), token_listing(), cursor=cursor)
 
 
@@ -308,13 +317,13 @@ async def test_a_cursor_of_another_list_is_refused(open_desk: OpenDesk) -> None:
     cursor = (await itwins.list_favorites(session, sub_class="Asset")).cursor
     itwins.list_favorites(session, sub_class=["Asset"], page_size=7).full()
     itwins.list_favorites(session, sub_class=["Asset"], page_size=7, cursor=cursor)
-    with pytest.raises(ArgumentError, match=r"not itwins\.list_recents"):
+    with refused("cursor"):
         itwins.list_recents(session, sub_class="Asset", cursor=cursor)
-    with pytest.raises(ArgumentError, match="other arguments"):
+    with refused("cursor"):
         itwins.list_favorites(session, sub_class="Project", cursor=cursor)
-    with pytest.raises(ArgumentError, match="other arguments"):
+    with refused("cursor"):
         itwins.list_favorites(session, cursor=cursor)
-    with pytest.raises(ArgumentError, match="cursor"):
+    with refused("cursor"):
         imodels.list_favorites(session, GUID, cursor=cursor)
-    with pytest.raises(ArgumentError, match="cursor"):
+    with refused("cursor"):
         saved_views.list_tags(session, cursor=cursor)

@@ -12,13 +12,20 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from doubles import settle, until
+from doubles import Reply, Seen, settle, strays, until
+from lists import (
+    Desk,
+    OpenDesk,
+    SkipList,
+    Thing,
+    ids,
+    pager_of,
+    skip_listing,
+    token_list,
+    token_listing,
+)
 
 from itwin_async import ConfigurationError, ITwinError, Pager, Session
-
-from .conftest import Desk, OpenDesk, Thing, ids, pager_of, skip_listing, token_listing
-from .lists import SkipList, token_list
-from .server import Reply, Seen, strays
 
 
 class Stuck:
@@ -43,7 +50,7 @@ async def rest_is_silence(desk: Desk) -> None:
     # Connections that waited for an answer nobody wants any more were closed, the others reused.
     if isinstance(desk.server.respond, Stuck):
         desk.server.respond.gate.set()
-    await until(lambda: desk.server.connections <= 1)
+    await until(lambda: desk.server.open_connections <= 1)
     desk.server.respond = token_list(1)
     assert len(await desk.things().collect()) == 1
 
@@ -65,7 +72,7 @@ async def stuck(request: pytest.FixtureRequest, open_desk: OpenDesk) -> tuple[De
 
 
 async def one_ahead(desk: Desk) -> None:
-    await until(lambda: len(desk.server.requests) > 1)
+    await until(lambda: len(desk.server.seen) > 1)
 
 
 async def test_break(stuck: tuple[Desk, Pager[Thing]]) -> None:
@@ -174,7 +181,7 @@ async def test_closing_the_session_under_a_walk(stuck: tuple[Desk, Pager[Thing]]
         assert caught.value.cursor == walk.cursor
     assert isinstance(desk.server.respond, Stuck)
     desk.server.respond.gate.set()
-    await until(lambda: desk.server.connections == 0)
+    await until(lambda: desk.server.open_connections == 0)
 
 
 async def test_closing_the_session_under_a_waiting_consumer(
@@ -208,8 +215,8 @@ async def test_views_share_the_tasks(open_desk: OpenDesk) -> None:
     view = desk.session.with_token("other")
     walk = aiter(pager_of(view, token_listing(), page_size=2))
     await anext(walk)
-    await until(lambda: len(desk.server.requests) == 2)
-    assert {seen.headers["authorization"] for seen in desk.server.requests} == {"Bearer other"}
+    await until(lambda: len(desk.server.seen) == 2)
+    assert {seen.headers["authorization"] for seen in desk.server.seen} == {"Bearer other"}
     await walk.aclose()
 
 
@@ -222,7 +229,7 @@ async def test_many_walks_at_once(open_desk: OpenDesk) -> None:
     async with asyncio.TaskGroup() as group:
         tasks = [group.create_task(read()) for _ in range(20)]
     assert all(task.result() == list(range(20)) for task in tasks)
-    assert desk.server.connections <= 3
+    assert desk.server.open_connections <= 3
 
 
 PROGRAM = """
@@ -239,7 +246,7 @@ PROGRAM = """
 
     listing = List(
         operation="tests.things", path="/things", query=(("kind", "odd"),), key="things",
-        item=Thing, accept="application/json", prefer=None, mode="token",
+        item=Thing, accept="application/json", headers={}, mode="token",
     )
 
     async def leave(pager, way, session):
@@ -272,6 +279,7 @@ PROGRAM = """
             await session.close()
 
     async def main(way):
+        asyncio.get_running_loop().slow_callback_duration = 3600  # a busy machine is no fault
         async with Session("secret", base_url=sys.argv[1]) as session:
             pager = Pager(session, listing, {'page_size': 2, 'prefetch': 3})
             held = await leave(pager, way, session)
@@ -291,6 +299,7 @@ PROGRAM = """
         return walk
 
     loop = asyncio.new_event_loop()
+    loop.slow_callback_duration = 3600
     walk = loop.run_until_complete(abandon())
     loop.close()
     del walk
@@ -302,13 +311,13 @@ async def test_nothing_is_said_in_development_mode(open_desk: OpenDesk) -> None:
     desk = await open_desk(token_list(40))
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        *("-X", "dev", "-W", "error", "-c", textwrap.dedent(PROGRAM), desk.server.url),
+        *("-X", "dev", "-W", "error", "-c", textwrap.dedent(PROGRAM), desk.server.base_url),
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     out, err = await process.communicate()
     assert (process.returncode, out.decode(), err.decode()) == (0, "", "")
-    assert len(desk.server.requests) > 10
+    assert len(desk.server.seen) > 10
 
 
 async def test_an_async_generator_around_a_walk(open_desk: OpenDesk) -> None:

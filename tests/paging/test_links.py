@@ -7,15 +7,24 @@ import json
 from typing import Any
 
 import pytest
+from doubles import CannedServer, Reply, Seen, refusal
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from lists import (
+    NO_RETRY,
+    OpenDesk,
+    Thing,
+    ids,
+    next_link,
+    pager_of,
+    take,
+    thing_page,
+    token_listing,
+)
 from yarl import URL
 
 from itwin_async import Page, PaginationError, Session
 from itwin_async._paging.links import follow
-
-from .conftest import NO_RETRY, OpenDesk, Thing, ids, pager_of, take, token_listing
-from .server import Reply, Seen, Server, next_link, refusal, thing_page
 
 LONG = token_listing(query=(), mode="top")
 
@@ -174,16 +183,16 @@ def test_every_byte_of_a_link_arrives(tokens: list[str], absolute: bool) -> None
         place = wanted.index(seen.target)
         if place == len(tokens):
             return thing_page([place])
-        href = (server.url if absolute else "") + wanted[place + 1]
+        href = (server.base_url if absolute else "") + wanted[place + 1]
         body = {"things": [{"id": f"{place}"}], "_links": next_link(href)}
         return Reply(json.dumps(body, ensure_ascii=place % 2 == 0).encode())
 
-    server = Server(respond)
+    server = CannedServer(respond)
 
     async def main() -> None:
         async with (
             server,
-            Session("secret", base_url=server.url, retry=NO_RETRY) as session,
+            Session("secret", base_url=server.base_url, retry=NO_RETRY) as session,
         ):
             await pager_of(session, LONG).collect()
             assert server.targets == wanted

@@ -9,20 +9,29 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
-from doubles import settle, until
+from doubles import CannedServer, Reply, Seen, refusal, settle, until
+from lists import (
+    NO_RETRY,
+    OpenDesk,
+    Thing,
+    book,
+    ids,
+    next_link,
+    pager_of,
+    take,
+    thing_page,
+    token_list,
+    token_listing,
+)
 
 from itwin_async import Converter, ITwinError, PaginationError, ServerError, Session
-
-from .conftest import NO_RETRY, OpenDesk, Thing, ids, pager_of, take, token_listing
-from .lists import book, token_list
-from .server import Reply, Seen, Server, next_link, refusal, thing_page
 
 LONG = token_listing(query=(), mode="top")
 
 
 @contextmanager
-def server_in_thread(respond: Callable[[Seen], Reply]) -> Iterator[Server]:
-    ready, server = threading.Event(), Server(respond)
+def server_in_thread(respond: Callable[[Seen], Reply]) -> Iterator[CannedServer]:
+    ready, server = threading.Event(), CannedServer(respond)
     ended: list[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = []
 
     async def main() -> None:
@@ -34,13 +43,13 @@ def server_in_thread(respond: Callable[[Seen], Reply]) -> Iterator[Server]:
 
     thread = threading.Thread(target=asyncio.run, args=(main(),))
     thread.start()
-    ready.wait(10)
+    ready.wait(60)
     try:
         yield server
     finally:
         loop, end = ended[0]
         loop.call_soon_threadsafe(end.set)
-        thread.join(10)
+        thread.join(60)
 
 
 async def test_the_next_request_leaves_before_the_items_are_decoded() -> None:
@@ -56,12 +65,12 @@ async def test_the_next_request_leaves_before_the_items_are_decoded() -> None:
 
     def decode(value: Any, _: object) -> Thing:
         following = arrived.get(int(value["id"]) + 1)
-        early.append(following is None or following.wait(5))
+        early.append(following is None or following.wait(60))
         return Thing(value["id"])
 
     converter.register_structure_hook(Thing, decode)
     with server_in_thread(respond) as server:
-        async with Session("secret", base_url=server.url, converter=converter) as session:
+        async with Session("secret", base_url=server.base_url, converter=converter) as session:
             assert ids(await pager_of(session, LONG).collect()) == [0, 1, 2, 3]
     assert early == [True] * 4
 
@@ -72,9 +81,9 @@ async def test_never_more_ahead_than_allowed(open_desk: OpenDesk, prefetch: int)
     walk = desk.things(page_size=2, prefetch=prefetch).pages()
     for page in range(6):
         await anext(walk)
-        await until(lambda page=page: len(desk.server.requests) == page + 1 + prefetch)
+        await until(lambda page=page: len(desk.server.seen) == page + 1 + prefetch)
         await settle(50)
-        assert len(desk.server.requests) == page + 1 + prefetch
+        assert len(desk.server.seen) == page + 1 + prefetch
     await walk.aclose()
 
 
@@ -82,9 +91,9 @@ async def test_items_are_walked_with_prefetch_too(open_desk: OpenDesk) -> None:
     desk = await open_desk(token_list(6))
     walk = aiter(desk.things(page_size=2))
     await anext(walk)
-    await until(lambda: len(desk.server.requests) == 2)
+    await until(lambda: len(desk.server.seen) == 2)
     assert ids([thing async for thing in walk]) == [1, 2, 3, 4, 5]
-    assert len(desk.server.requests) == 3
+    assert len(desk.server.seen) == 3
 
 
 async def test_zero_turns_it_off(open_desk: OpenDesk) -> None:
@@ -94,7 +103,7 @@ async def test_zero_turns_it_off(open_desk: OpenDesk) -> None:
         await anext(walk)
         await settle(50)
         await asyncio.sleep(0.005)
-        assert len(desk.server.requests) == page + 1
+        assert len(desk.server.seen) == page + 1
 
 
 async def test_links_before_the_items_are_prefetched_once_known(open_desk: OpenDesk) -> None:
@@ -108,9 +117,9 @@ async def test_links_before_the_items_are_prefetched_once_known(open_desk: OpenD
     desk = await open_desk(respond)
     walk = desk.things(LONG).pages()
     assert ids((await anext(walk)).items) == [1]
-    await until(lambda: len(desk.server.requests) == 2)
+    await until(lambda: len(desk.server.seen) == 2)
     assert [ids(page.items) async for page in walk] == [[2]]
-    assert len(desk.server.requests) == 2
+    assert len(desk.server.seen) == 2
 
 
 async def test_members_that_look_like_links_mislead_nobody(open_desk: OpenDesk) -> None:
@@ -124,7 +133,7 @@ async def test_members_that_look_like_links_mislead_nobody(open_desk: OpenDesk) 
     for body in bodies:
         desk = await open_desk(lambda _, body=body: Reply(body))
         assert ids(await desk.things(LONG).collect()) == [1]
-        assert len(desk.server.requests) == 1
+        assert len(desk.server.seen) == 1
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
@@ -170,12 +179,12 @@ async def test_an_async_token_is_asked_for_every_page() -> None:
         return f"secret{asked}"
 
     async with (
-        Server(token_list(6)) as server,
-        Session(token, base_url=server.url, retry=NO_RETRY) as session,
+        CannedServer(token_list(6)) as server,
+        Session(token, base_url=server.base_url, retry=NO_RETRY) as session,
     ):
         found = await pager_of(session, token_listing(), page_size=2).collect()
     assert ids(found) == [0, 1, 2, 3, 4, 5]
-    sent = {seen.headers["authorization"] for seen in server.requests}
+    sent = {seen.headers["authorization"] for seen in server.seen}
     assert sent == {"Bearer secret1", "Bearer secret2", "Bearer secret3"}
 
 

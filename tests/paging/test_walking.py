@@ -5,12 +5,23 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from doubles import Reply, refused
+from lists import (
+    OpenDesk,
+    SkipList,
+    Thing,
+    book,
+    ids,
+    next_link,
+    pager_of,
+    skip_listing,
+    take,
+    thing_page,
+    token_list,
+    token_listing,
+)
 
-from itwin_async import ArgumentError, DecodeError, PaginationError, Session
-
-from .conftest import OpenDesk, Thing, ids, pager_of, skip_listing, take, token_listing
-from .lists import SkipList, book, token_list
-from .server import Reply, next_link, thing_page
+from itwin_async import DecodeError, PaginationError, Session
 
 LONG = token_listing(query=(), mode="top")
 
@@ -28,19 +39,19 @@ async def test_token_mode_starts_with_an_empty_token(open_desk: OpenDesk) -> Non
 async def test_headers_go_with_every_page(open_desk: OpenDesk) -> None:
     desk = await open_desk(token_list(6))
     await desk.things(page_size=2).collect()
-    assert len(desk.server.requests) == 3
-    for seen in desk.server.requests:
+    assert len(desk.server.seen) == 3
+    for seen in desk.server.seen:
         assert seen.headers["prefer"] == "return=minimal"
         assert seen.headers["accept"] == "application/vnd.tests.v1+json"
         assert seen.headers["authorization"] == "Bearer secret"
-    correlation = {seen.headers["x-correlation-id"] for seen in desk.server.requests}
+    correlation = {seen.headers["x-correlation-id"] for seen in desk.server.seen}
     assert len(correlation) == 3
 
 
 async def test_without_prefer_none_is_sent(open_desk: OpenDesk) -> None:
     desk = await open_desk(token_list(1))
-    await desk.things(token_listing(prefer=None))
-    assert "prefer" not in desk.server.requests[0].headers
+    await desk.things(token_listing(headers={}))
+    assert "prefer" not in desk.server.seen[0].headers
 
 
 async def test_skip_mode_follows_the_links_as_they_are(open_desk: OpenDesk) -> None:
@@ -56,7 +67,7 @@ async def test_skip_mode_follows_the_links_as_they_are(open_desk: OpenDesk) -> N
 async def test_next_on_the_last_page_costs_one_request_more(open_desk: OpenDesk) -> None:
     desk = await open_desk(SkipList(4, extra_next=True))
     assert ids(await desk.things(skip_listing(), page_size=2).collect()) == [0, 1, 2, 3]
-    assert len(desk.server.requests) == 3
+    assert len(desk.server.seen) == 3
 
 
 @pytest.mark.parametrize(
@@ -72,7 +83,7 @@ async def test_next_on_the_last_page_costs_one_request_more(open_desk: OpenDesk)
 async def test_every_form_of_no_next_link_ends_the_list(open_desk: OpenDesk, links: object) -> None:
     desk = await open_desk(book(([1, 2], links)))
     assert ids(await desk.things(LONG).collect()) == [1, 2]
-    assert len(desk.server.requests) == 1
+    assert len(desk.server.seen) == 1
 
 
 @pytest.mark.parametrize(
@@ -110,14 +121,14 @@ async def test_an_empty_page_with_a_next_link_goes_on(open_desk: OpenDesk) -> No
     desk = await open_desk(book(*pages))
     assert ids([thing async for thing in desk.things(LONG)]) == [1, 2]
     assert [len(page.items) async for page in desk.things(LONG).pages()] == [1, 0, 0, 1]
-    assert len(desk.server.requests) == 8
+    assert len(desk.server.seen) == 8
 
 
 async def test_first_skips_empty_pages_and_asks_for_no_more(open_desk: OpenDesk) -> None:
     pages = [([], next_link("?p=1")), ([7, 8], next_link("?p=2")), ([9], {})]
     desk = await open_desk(book(*pages))
     assert await desk.things(LONG).first() == Thing("7")
-    assert len(desk.server.requests) == 2
+    assert len(desk.server.seen) == 2
 
 
 async def test_first_of_an_empty_list_is_none(open_desk: OpenDesk) -> None:
@@ -134,15 +145,15 @@ async def test_collect_asks_for_no_more_than_it_needs(
     desk = await open_desk(token_list(6))
     found = await desk.things(page_size=2).collect(limit)
     assert ids(found) == list(range(6))[:limit]
-    assert len(desk.server.requests) == requests
+    assert len(desk.server.seen) == requests
 
 
 @pytest.mark.parametrize("limit", [-1, True, 1.0, "3"])
 async def test_collect_refuses_other_limits(open_desk: OpenDesk, limit: Any) -> None:
     desk = await open_desk(token_list(6))
-    with pytest.raises(ArgumentError, match="limit must be"):
+    with refused("limit"):
         await desk.things().collect(limit)
-    assert desk.server.requests == []
+    assert desk.server.seen == []
 
 
 async def test_awaiting_fetches_the_first_page_only(open_desk: OpenDesk) -> None:
@@ -153,7 +164,7 @@ async def test_awaiting_fetches_the_first_page_only(open_desk: OpenDesk) -> None
     assert page.next.endswith("=at2")
     assert page.prev is None
     assert page.self is None
-    assert len(desk.server.requests) == 1
+    assert len(desk.server.seen) == 1
 
 
 async def test_nothing_is_requested_before_it_is_used(open_desk: OpenDesk) -> None:
@@ -162,7 +173,7 @@ async def test_nothing_is_requested_before_it_is_used(open_desk: OpenDesk) -> No
     aiter(pager)
     pager.pages()
     assert "tests.things" in repr(pager)
-    assert desk.server.requests == []
+    assert desk.server.seen == []
 
 
 async def test_each_iteration_starts_anew(open_desk: OpenDesk) -> None:
@@ -185,7 +196,7 @@ async def test_an_ended_walk_stays_ended(open_desk: OpenDesk) -> None:
             await anext(items)
         with pytest.raises(StopAsyncIteration):
             await anext(pages)
-    assert len(desk.server.requests) == 2
+    assert len(desk.server.seen) == 2
 
 
 @pytest.mark.parametrize("prefetch", [0, 1, 3])
@@ -216,7 +227,7 @@ async def test_a_loop_is_an_error(
     assert caught.value.cursor is not None
     assert caught.value.method == "GET"
     assert caught.value.request_id
-    assert len(desk.server.requests) <= visited + prefetch
+    assert len(desk.server.seen) <= visited + prefetch
 
 
 async def test_a_page_knows_its_own_json(open_desk: OpenDesk) -> None:
@@ -230,7 +241,7 @@ async def test_a_page_knows_its_own_json(open_desk: OpenDesk) -> None:
 
 @pytest.mark.parametrize("size", [0, -1, 1001, True, "10", 1.0])
 async def test_page_sizes_out_of_range(size: Any) -> None:
-    with pytest.raises(ArgumentError, match="page_size must be a whole number from 1 to 1000"):
+    with refused("page_size"):
         pager_of(Session("x"), token_listing(), page_size=size)
 
 
@@ -238,19 +249,19 @@ async def test_page_sizes_out_of_range(size: Any) -> None:
 async def test_page_sizes_at_the_edge(open_desk: OpenDesk, size: int) -> None:
     desk = await open_desk(token_list(2))
     assert len(await desk.things(page_size=size).collect()) == 2
-    assert desk.server.requests[0].query("$top") == str(size)
+    assert desk.server.seen[0].query("$top") == str(size)
 
 
 @pytest.mark.parametrize(
     "options", [{"prefetch": -1}, {"prefetch": True}, {"concurrency": 0}, {"concurrency": "2"}]
 )
 async def test_other_options_out_of_range(options: dict[str, Any]) -> None:
-    with pytest.raises(ArgumentError, match=next(iter(options))):
+    with refused(next(iter(options))):
         pager_of(Session("x"), skip_listing(), **options)
 
 
 async def test_token_lists_are_walked_one_after_another() -> None:
-    with pytest.raises(ArgumentError, match="concurrency must be 1"):
+    with refused("concurrency"):
         pager_of(Session("x"), token_listing(), concurrency=2)
 
 
@@ -297,7 +308,7 @@ async def test_a_page_that_cannot_be_read(open_desk: OpenDesk, prefetch: int) ->
     assert ids(found) == [0, 1]
     assert error.json_path == "$.things[1].id"
     assert (error.status, error.method, error.path) == (200, "GET", "/things")
-    assert error.request_id == desk.server.requests[1].headers["x-correlation-id"]
+    assert error.request_id == desk.server.seen[1].headers["x-correlation-id"]
     assert error.cursor == walk.cursor
     broken = False
     assert ids([thing async for thing in walk]) == [2, 3, 4, 5]

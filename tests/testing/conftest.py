@@ -1,32 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
-
-Run = Callable[..., pytest.RunResult]
-
-_INI = """
-[pytest]
-addopts = --strict-markers --strict-config -p no:cacheprovider
-filterwarnings = error
-"""
-_ASYNCIO = "asyncio_mode = {}\nasyncio_default_fixture_loop_scope = function\n"
+from inner_pytest import Run, runner
 
 
 @pytest.fixture
 def run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a test file in a process of its own; ``mode`` is pytest-asyncio's, absent without it."""
-
-    def run(
-        source: str, *args: str, mode: str | None = "auto", ini: str = "", plugins: str = ""
-    ) -> pytest.RunResult:
-        pytester.makeini(_INI + (_ASYNCIO.format(mode) if mode else "") + ini)
-        pytester.makepyfile(test_it=source)
-        names = ["itwin_async", *(["asyncio"] if mode else []), *plugins.split()]
-        load = [part for name in names for part in ("-p", name)]
-        return pytester.runpytest_subprocess(*load, *args)
-
     # Only the plugins that a test names: others cost a second in each process.
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
-    return run
+    return runner(pytester)

@@ -1,56 +1,119 @@
-"""The testing chapter, taken at its word."""
+"""The testing chapter, taken at its word: every snippet is pasted into a project and run."""
 
 from __future__ import annotations
 
-import ast
+import json
 import re
+import shlex
+import socket
+import subprocess
+import sys
+import urllib.request
 from pathlib import Path
 
 import pytest
+from documents import blocks, text
+from inner_pytest import Run
 
 import _itwin_async_pytest as plugin
-import itwin_async.emulator
-import itwin_async.testing
 from itwin_async.emulator import Emulator
 
-from .conftest import Run
-
-CHAPTER = (Path(__file__).parents[2] / "docs" / "testing.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"```python\n(.*?)```", CHAPTER, re.DOTALL)
+CHAPTER = text("docs/testing.md")
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", CHAPTER, re.DOTALL | re.MULTILINE))
 WORLD = '{"itwins": [{"displayName": "Harbour", "imodels": [{"displayName": "Pier"}]}]}'
+MODULE = re.compile(r"^(async )?def test_|^@pytest.fixture", re.MULTILINE)
 
 
-def test_the_first_test(run: Run) -> None:
-    run(BLOCKS[0], mode="strict").assert_outcomes(passed=2)
+def snippets(part: str) -> list[str]:
+    return re.findall(r"```python\n(.*?)```", part, re.DOTALL)
 
 
-def test_the_worlds(run: Run, pytester: pytest.Pytester) -> None:
+def test_every_section_with_snippets_is_run() -> None:
+    found = [block for section in SECTIONS.values() for block in snippets(section)]
+    assert found == blocks("docs/testing.md", "python")
+
+
+@pytest.mark.parametrize("title", [title for title in SECTIONS if "```python" in SECTIONS[title]])
+def test_the_snippets_of_a_section_work(title: str, run: Run, pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("world.json").write_text(WORLD)
-    marks = next(block for block in BLOCKS if "itwin_world(itwins=0)" in block)
+    modules, lines = [], list[str]()
+    for block in snippets(SECTIONS[title]):
+        if MODULE.search(block):
+            modules.append(block)
+        elif block.startswith("@"):
+            modules.append(marked_tests(block))
+        else:
+            lines += block.splitlines()
+    passed = sum(len(re.findall(r"def test_", module)) for module in modules)
+    if lines:
+        fixtures = sorted(set(re.findall(r"\bitwin_(?:emulator|session|time)\b", "\n".join(lines))))
+        head = f"@pytest.mark.asyncio\nasync def test_lines({', '.join(fixtures)}):"
+        modules.append("\n".join([head, *(f"    {line}" for line in lines)]))
+        passed += 1
+    if title == "Settings":
+        modules.append(
+            "@pytest.mark.asyncio\n"
+            "async def test_settings(itwin_session, itwin_emulator):\n"
+            "    await itwin_session.request('GET', '/itwins/favorites')\n"
+            "    assert itwin_emulator.requests[0].user == 'ana'\n"
+            "    assert len(itwin_emulator.state.itwins) == 2\n"
+        )
+        passed += 1
+    result = run("\n\n".join(["import pytest", *modules]), mode="strict")
+    result.assert_outcomes(passed=passed)
+
+
+def marked_tests(marks: str) -> str:
+    """Put each of the marks above a test, which says in its name what it begins with."""
     starts = [match.start() for match in re.finditer(r"^@", marks, re.MULTILINE)]
     pieces = [marks[a:b] for a, b in zip(starts, [*starts[1:], len(marks)], strict=True)]
     counts = [0, 3, 1, 1]
-    tests = [
-        f"{piece}def test_{count}_{place}(itwin_emulator):\n"
+    return "\n".join(
+        f"{piece}def test_world_{place}(itwin_emulator):\n"
         f"    assert len(itwin_emulator.state.itwins) == {count}\n"
         for place, (piece, count) in enumerate(zip(pieces, counts, strict=True))
-    ]
-    run("import pytest\n\n" + "\n".join(tests), mode=None).assert_outcomes(passed=4)
+    )
 
 
-def test_building(run: Run) -> None:
-    building = next(block for block in BLOCKS if "add_itwin" in block and "snapshot" in block)
-    lines = ["def test_it(itwin_emulator):", *(f"    {line}" for line in building.splitlines())]
-    lines.append("    assert len(itwin_emulator.state.itwins) == 13")
-    run("\n".join(lines), mode=None).assert_outcomes(passed=1)
+def test_what_is_to_be_installed() -> None:
+    install, _ = blocks("docs/testing.md", "sh")
+    command, verb, *wanted = shlex.split(install)
+    assert (command, verb) == ("pip", "install")
+    names = "itwin-async[testing]", "pytest-asyncio"
+    assert tuple(wanted) == names
 
 
-@pytest.mark.parametrize("block", BLOCKS, ids=range(len(BLOCKS)))
-def test_blocks_are_python(block: str) -> None:
-    if block.rstrip().splitlines()[-1].startswith((" ", "@")) and "def " not in block:
-        block += "def test(): ..."  # marks without a test
-    flags = ast.PyCF_ONLY_AST | ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
-    compile(block, "docs/testing.md", "exec", flags)
+@pytest.mark.parametrize("which", [0, 2], ids=["command", "module"])
+def test_the_emulator_is_served_and_controlled(which: int, tmp_path: Path) -> None:
+    _, serve = blocks("docs/testing.md", "sh")
+    line = re.split(r"( # or: )", serve.strip())[which]
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        url = f"http://127.0.0.1:{probe.getsockname()[1]}"
+    words = shlex.split(line.replace("8080", url.rpartition(":")[2]))
+    programs = {"itwin-async": ["-m", "itwin_async.cli"], "python": []}
+    command = [sys.executable, *programs[words[0]], *words[1:]]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        try:
+            assert child.stdout.readline().strip() == url
+            token = child.stdout.readline().strip()
+            send_what_the_table_says(url, token)
+        finally:
+            child.terminate()
+
+
+def send_what_the_table_says(url: str, token: str) -> None:
+    found = re.findall(r"`(GET|POST) (/_emulator/\S+)`(?: `(\{.*?\})`)?", CHAPTER)
+    assert len(found) > 10
+    with urllib.request.urlopen(f"{url}/_emulator/state") as response:
+        itwin_id = json.load(response)["itwins"][0]["id"]
+    for method, path, body in found:
+        text = (body or "{}").replace("<id>", itwin_id).replace("...", token)
+        data = text.encode() if method == "POST" else None
+        headers = {"Content-Type": "application/json"}
+        request = urllib.request.Request(url + path, data, headers, method=method)
+        with urllib.request.urlopen(request) as response:  # raises for a status of 400 and above
+            assert response.status < 300
 
 
 def test_every_fixture_and_name_is_there() -> None:
@@ -59,8 +122,3 @@ def test_every_fixture_and_name_is_there() -> None:
     assert all(hasattr(plugin, name) for name in fixtures)
     controls = set(re.findall(r"itwin_emulator\.(\w+)", CHAPTER))
     assert {name for name in controls if not hasattr(Emulator, name)} == set()
-    for module in (itwin_async.emulator, itwin_async.testing):
-        found = re.findall(rf"from {re.escape(module.__name__)} import ([\w, ]+)", CHAPTER)
-        names = {name for line in found for name in line.split(", ")}
-        assert names
-        assert names <= set(module.__all__)

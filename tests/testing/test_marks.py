@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import pytest
-
-from .conftest import Run
+from inner_pytest import Run
 
 CALL = """
 import urllib.error
@@ -77,6 +76,37 @@ def test_marks_that_make_no_sense(run: Run, mark: str, words: str) -> None:
     result = run(f"import pytest\n@pytest.mark.{mark}\ndef test_it(itwin_emulator): ...", mode=None)
     result.assert_outcomes(errors=1)
     result.stdout.fnmatch_lines([words])
+
+
+def test_a_set_up_that_fails_is_undone(run: Run) -> None:
+    source = """
+    class TestWrong:
+        @pytest.mark.itwin_world({"itwins": [{"displayName": "A"}, {"displayName": 7}]})
+        def test_world(self, itwin_emulator): ...
+
+        @pytest.mark.itwin_world(itwins=1)
+        @pytest.mark.itwin_fault("*", status=500, times=None)
+        @pytest.mark.itwin_fault("*", statsu=500)
+        def test_fault(self, itwin_emulator): ...
+
+        @pytest.fixture
+        def broken(self, itwin_emulator):
+            itwin_emulator.fail("*", status=500, times=None)
+            itwin_emulator.add_itwin("One more")
+            itwin_emulator.clock.freeze()
+            raise ValueError
+
+        def test_fixture(self, broken): ...
+
+    def test_next(itwin_emulator):
+        assert len(itwin_emulator.state.itwins) == 12
+        assert not itwin_emulator.faults
+        assert get(itwin_emulator, "/itwins/favorites") == 200
+    """
+    for order in ([], ["-k", "test_world or test_next"], ["-k", "test_fault or test_next"]):
+        outcomes = run(_source(source), *order, mode=None).parseoutcomes()
+        assert outcomes["passed"] == 1
+        assert outcomes["errors"] == (1 if order else 3)
 
 
 def test_faults(run: Run) -> None:

@@ -3,22 +3,21 @@ from __future__ import annotations
 from pathlib import Path
 
 import aiohttp
+import chromium
 import pytest
 from yarl import URL
 
 from itwin_async.emulator import Emulator
 
-from . import browser
-
-PROGRAM = browser.find()
+PROGRAM = chromium.find()
 TEXT = "document.getElementById({!r})?.innerText"
 
 
-@pytest.mark.skipif(PROGRAM is None, reason=f"none of {', '.join(browser.NAMES)} is installed")
+@pytest.mark.skipif(PROGRAM is None, reason=f"none of {', '.join(chromium.NAMES)} is installed")
 async def test_the_page_shows_the_world_and_follows_it(tmp_path: Path) -> None:
     async with (
         Emulator(itwins=5, imodels=3, strict=True) as emulator,
-        browser.tab(str(PROGRAM), tmp_path) as tab,
+        chromium.tab(str(PROGRAM), tmp_path) as tab,
         aiohttp.ClientSession(headers={"Authorization": f"Bearer {emulator.token}"}) as http,
     ):
 

@@ -46,7 +46,7 @@ async def lists(session: Session) -> None:
     assert_type(summaries, DetailPager[imodels.IModelSummary, imodels.IModel])
     assert_type(summaries.full(), Pager[imodels.IModel])
     narrower: Pager[imodels.IModelSummary] = imodels.list_recents(session, "id", page_size=10)
-    assert_type(narrower, Pager[imodels.IModelSummary])
+    assert_type(await narrower.collect(), list[imodels.IModelSummary])
     assert_type(imodels.list_recents(session, "id").full(), Pager[imodels.IModel])
     numbered = itwins.list_favorites(session, sub_class={"Asset", "Project"}, concurrency=2)
     assert_type(numbered, DetailPager[itwins.ITwinSummary, itwins.ITwin])

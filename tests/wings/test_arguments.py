@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
+from doubles import refused
 
 from itwin_async import ArgumentError, Session, imodels, itwins, saved_views
 
@@ -61,12 +62,12 @@ async def test_ids_that_cannot_be_one(id_: Any) -> None:
 )
 async def test_ids_that_are_no_guid(value: Any) -> None:
     for make in (imodels.list_favorites, imodels.list_recents):
-        with pytest.raises(ArgumentError, match="itwin_id must be a GUID"):
+        with refused("itwin_id"):
             make(CLOSED, value)
     if value is not None:
-        with pytest.raises(ArgumentError, match="itwin_id must be a GUID"):
+        with refused("itwin_id"):
             saved_views.list_tags(CLOSED, itwin_id=value)
-        with pytest.raises(ArgumentError, match="imodel_id must be a GUID"):
+        with refused("imodel_id"):
             await saved_views.create_tag(CLOSED, "x", imodel_id=value)
 
 
@@ -84,46 +85,51 @@ LISTS: list[Any] = [
 
 @pytest.mark.parametrize("make", LISTS)
 @pytest.mark.parametrize(
-    ("options", "words"),
+    "options",
     [
-        *[({"page_size": size}, "page_size must be") for size in (0, -1, 1001, True, "10", 1.5)],
-        ({"prefetch": -1}, "prefetch must be"),
-        ({"cursor": "x"}, "cursor must be"),
+        *[{"page_size": size} for size in (0, -1, 1001, True, "10", 1.5)],
+        {"prefetch": -1},
+        {"cursor": "x"},
     ],
 )
-def test_options_of_every_list(make: Any, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ArgumentError, match=words):
+def test_options_of_every_list(make: Any, options: dict[str, Any]) -> None:
+    with refused(*options):
         make(CLOSED, **options)
 
 
 @pytest.mark.parametrize("make", ITWIN_LISTS)
 @pytest.mark.parametrize(
-    ("options", "words"),
+    "options",
     [
-        ({"status": "Active", "include_inactive": True}, "mutually exclusive"),
-        ({"status": "Active", "include_inactive": False}, "mutually exclusive"),
-        ({"status": "active"}, "status must be one of 'Active'"),
-        ({"status": ""}, "status must be"),
-        ({"sub_class": "Projects"}, "sub_class must be one of 'Account'"),
-        ({"sub_class": ""}, "sub_class must be"),
-        ({"sub_class": "Asset,Project"}, "sub_class must be"),
-        ({"sub_class": []}, "sub_class must be one sub-class or several"),
-        ({"sub_class": ["Asset", 5]}, "sub_class must be"),
-        ({"sub_class": ["Asset", ["Project"]]}, "sub_class must be"),
-        ({"sub_class": 5}, "sub_class must be one sub-class or several"),
-        ({"sub_class": b"Asset"}, "sub_class must be"),
-        ({"type": ""}, "type must be"),
-        ({"type": "  "}, "type must be"),
-        ({"type": 5}, "type must be"),
-        ({"type": "\ud800"}, "type must be"),
-        ({"include_inactive": "yes"}, "include_inactive must be True or False"),
-        ({"include_inactive": 1}, "include_inactive must be True or False"),
-        ({"concurrency": 0}, "concurrency must be"),
+        {"status": "active"},
+        {"status": ""},
+        {"sub_class": "Projects"},
+        {"sub_class": ""},
+        {"sub_class": "Asset,Project"},
+        {"sub_class": []},
+        {"sub_class": ["Asset", 5]},
+        {"sub_class": ["Asset", ["Project"]]},
+        {"sub_class": 5},
+        {"sub_class": b"Asset"},
+        {"type": ""},
+        {"type": "  "},
+        {"type": 5},
+        {"type": "\ud800"},
+        {"include_inactive": "yes"},
+        {"include_inactive": 1},
+        {"concurrency": 0},
     ],
 )
-def test_filters_of_itwins(make: Any, options: dict[str, Any], words: str) -> None:
-    with pytest.raises(ArgumentError, match=words):
+def test_filters_of_itwins(make: Any, options: dict[str, Any]) -> None:
+    with refused(*options):
         make(CLOSED, **options)
+
+
+@pytest.mark.parametrize("make", ITWIN_LISTS)
+@pytest.mark.parametrize("include_inactive", [True, False])
+def test_filters_of_itwins_that_exclude_each_other(make: Any, include_inactive: bool) -> None:
+    with pytest.raises(ArgumentError):
+        make(CLOSED, status="Active", include_inactive=include_inactive)
 
 
 @pytest.mark.parametrize(
@@ -147,9 +153,8 @@ async def test_characters_that_a_tag_may_not_have(character: str) -> None:
         saved_views.create_tag(CLOSED, f"a{character}b"),
         saved_views.update_tag(CLOSED, "id", display_name=character),
     ):
-        with pytest.raises(ArgumentError, match="display_name must not") as caught:
+        with refused("display_name"):
             await act
-        assert caught.value.argument == "display_name"
 
 
 @pytest.mark.parametrize("name", ["", " ", "\n", None, 5, b"x", ["x"], "\ud800"])
@@ -158,5 +163,5 @@ async def test_names_that_a_tag_may_not_have(name: Any) -> None:
         saved_views.create_tag(CLOSED, name),
         saved_views.update_tag(CLOSED, "id", display_name=name),
     ):
-        with pytest.raises(ArgumentError, match="display_name must be"):
+        with refused("display_name"):
             await act

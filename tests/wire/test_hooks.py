@@ -10,13 +10,12 @@ from typing import Any
 
 import attrs
 import pytest
+from codecs_compared import envelope
 
 from itwin_async import Converter, DecodeError, Link, Session, from_dict, imodels, itwins, to_dict
 from itwin_async import converter as shared_converter
 from itwin_async._json.codec import Codec
 from itwin_async.session import internals_of
-
-from .conftest import envelope
 
 ITEM = {
     "id": "a",

@@ -11,14 +11,13 @@ from typing import Any
 
 import attrs
 import pytest
+from codecs_compared import FAST, assert_same, envelope
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from itwin_async import DecodeError, Link, from_dict, imodels, itwins, saved_views, to_dict
 from itwin_async._json.naming import wire_name
 from itwin_async._paging.links import read_links
-
-from .conftest import FAST, assert_same, envelope
 
 SAMPLES = json.loads((Path(__file__).parent / "samples.json").read_text("utf-8"))
 LISTS = [

@@ -12,15 +12,14 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import attrs
 import pytest
+import shapes
+from codecs_compared import FAST, SLOW, assert_same, envelope, verdict
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from itwin_async import Converter, imodels, itwins, saved_views
 from itwin_async._json.codec import Codec
 from itwin_async._json.naming import wire_name
-
-from . import shapes
-from .conftest import FAST, SLOW, assert_same, envelope, verdict
 
 MODELS = [
     imodels.IModelSummary,

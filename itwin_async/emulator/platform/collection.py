@@ -245,7 +245,7 @@ class Collection(Generic[R]):
         method, _, path = operation.partition(" ")
         facts.setdefault("results", [self._envelope("", self.schema)])
         facts.setdefault("conflicts", "body" in facts and self.unique != "")
-        return Route(method, path, title, api=self.api, handler=handler, **facts)
+        return Route(method=method, path=path, title=title, api=self.api, handler=handler, **facts)
 
     def _envelope(self, kind: str, schema: JsonObject | None) -> JsonObject:
         return define(f"{self.name}{kind}Response", objects({self.key: schema}, self.key))

@@ -2,6 +2,63 @@
 
 from __future__ import annotations
 
-from itwin_async.harvest.sinks.base import Sink
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Protocol
 
-__all__ = ["Sink"]
+from itwin_async.harvest.columns import Column
+
+
+class Sink(Protocol):
+    """
+    Where rows go. All methods are called by one thread, never two at once.
+
+    Rows become durable with ``commit``; the mark that it returns is saved with the cursors and
+    passed to ``open`` when the harvest is resumed. ``open`` must drop what was written after it.
+
+    Attributes:
+        state: the SQLite database of the checkpoint.
+
+    """
+
+    state: Path
+
+    def open(self, columns: Sequence[Column], mark: str | None) -> None:
+        """
+        Begin, or resume after a mark.
+
+        Args:
+            columns: one for each attribute of the items' class.
+            mark: what the last ``commit`` returned; ``None`` if there was none.
+
+        """
+        ...
+
+    def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+        """
+        Take rows; they need not be durable yet.
+
+        Args:
+            key: the list that they belong to.
+            items: instances of the class.
+            texts: the JSON of each as the platform sent it.
+
+        """
+        ...
+
+    @property
+    def waiting(self) -> bool:
+        """Whether so much is written that it should be committed now."""
+        ...
+
+    def commit(self) -> str:
+        """Make everything durable that was written, and return a mark to resume from."""
+        ...
+
+    def ids(self, key: str) -> Iterable[str]:
+        """Read the ids of all rows of a list, uncommitted ones included."""
+        ...
+
+    def close(self) -> None:
+        """Release everything; what was not committed may be lost."""
+        ...

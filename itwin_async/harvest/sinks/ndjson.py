@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import gzip
 import io
+import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.columns import Column
-from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.errors import TargetError, damaged, reading
 
 _ENOUGH = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
+_MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 
 
 class NdjsonSink:
@@ -27,7 +29,7 @@ class NdjsonSink:
 
     Args:
         path: the file; compressed if its name ends in ``.gz`` or ``.zst``.
-        state: where the state lies.
+        state: the database of the checkpoint.
 
     """
 
@@ -40,23 +42,15 @@ class NdjsonSink:
         self._size = 0
 
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
-        """
-        Open the file and cut off what lies behind the mark.
-
-        Args:
-            columns: not needed.
-            mark: length of what is durable.
-
-        """
+        """Open the file and cut off what was written after the mark, the durable length."""
         del columns
         durable = int(mark or 0)
         found = self._path.stat().st_size if self._path.exists() else 0
-        if found < durable:
-            raise TargetError(
-                f"{self._path} has {found} bytes where {durable} were written: it was changed"
-            )
         if found and mark is None:
             raise TargetError(f"{self._path} exists already and is no harvest")
+        _check_size(self._path, found, durable)
+        if durable:
+            self._check_end(durable)
         # Without a buffer, so that closing writes nothing that a full disk refused.
         self._file = io.FileIO(self._path, "r+" if self._path.exists() else "w+")
         self._file.truncate(durable)
@@ -74,17 +68,11 @@ class NdjsonSink:
 
     @property
     def waiting(self) -> bool:
-        """Whether so much is written that it should become durable now."""
+        """Whether so much is written that it should be committed now."""
         return self._size >= _ENOUGH
 
     def commit(self) -> str:
-        """
-        Write and flush to the disk.
-
-        Returns:
-            Length of the file.
-
-        """
+        """Write and flush to the disk, and return the length of the file."""
         file = self._opened
         if self._lines:
             start = file.tell()
@@ -105,9 +93,8 @@ class NdjsonSink:
     def ids(self, key: str) -> Iterator[str]:
         """Read the ids of a list."""
         self.commit()
-        for found, text in lines_of(self._path):
-            if found == key:
-                yield str(msgspec.json.decode(text)["id"])
+        with reading(self._path):
+            yield from (str(item["id"]) for found, item in lines_of(self._path) if found == key)
 
     def close(self) -> None:
         """Close the file."""
@@ -117,6 +104,15 @@ class NdjsonSink:
             finally:
                 self._file = None
 
+    def _check_end(self, durable: int) -> None:
+        """Find files whose line ends were changed, before anything is cut off at a wrong place."""
+        with self._path.open("rb") as file:
+            file.seek(durable - 1)
+            last, rest = file.read(1), file.read(len(_MAGIC[".zst"]))
+        magic = _MAGIC.get(self._path.suffix.lower())
+        if (magic is None and last != b"\n") or (magic and not rest.startswith(magic[: len(rest)])):
+            raise damaged(self._path, f"no row ends at the byte {durable}")
+
     @property
     def _opened(self) -> io.FileIO:
         if self._file is None:
@@ -124,29 +120,35 @@ class NdjsonSink:
         return self._file
 
 
-class _Line(msgspec.Struct):
-    list: str
-    item: msgspec.Raw
-
-
-def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, bytes]]:
+def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, Any]]:
     """
-    Read a harvested file.
+    Yield list and item of each row in the first ``length`` bytes of a file.
 
-    Args:
-        path: the file.
-        length: how many bytes of it are durable; by default all.
-
-    Yields:
-        List and JSON of each row.
+    Raises:
+        TargetError: the file is shorter.
 
     """
-    decode = msgspec.json.Decoder(_Line).decode
-    size = path.stat().st_size if length is None else length
+    size = path.stat().st_size
+    if length is not None:
+        _check_size(path, size, length)
+        size = length
     with path.open("rb") as file, _unpacked(_Part(file, size), path) as stream:
         for text in stream:
-            line = decode(text)
-            yield line.list, bytes(line.item)
+            line = parse(text)
+            yield line["list"], line["item"]
+
+
+def parse(text: str | bytes) -> Any:  # noqa: ANN401 - JSON
+    """Parse JSON, with numbers beyond all bounds and half characters too."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return json.loads(text)
+
+
+def _check_size(path: Path, found: int, written: int) -> None:
+    if found < written:
+        raise damaged(path, f"it has {found} bytes where {written} were written")
 
 
 class _Part(io.RawIOBase):
@@ -171,7 +173,7 @@ def _packer(path: Path) -> Callable[[bytes], bytes]:
     if name.endswith(".gz"):
         return lambda data: gzip.compress(data, 6, mtime=0)
     if name.endswith(".zst"):
-        pack: Callable[[bytes], bytes] = _zstandard().ZstdCompressor().compress
+        pack: Callable[[bytes], bytes] = _zstandard().ZstdCompressor(write_checksum=True).compress
         return pack
     return bytes
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.columns import Column, as_json, storable
-from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.errors import TargetError, damaged, reading
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +27,7 @@ class ParquetSink:
 
     Args:
         path: the directory.
-        state: where the state lies.
+        state: the database of the checkpoint.
 
     """
 
@@ -42,19 +42,16 @@ class ParquetSink:
         self._parts = 0
 
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
-        """
-        Remove parts behind the mark.
-
-        Args:
-            columns: the typed columns.
-            mark: number of finished parts.
-
-        """
+        """Remove parts that were written after the mark, the number of finished parts."""
         self._columns = columns
         fields = [self._arrow.field("list", self._arrow.string(), nullable=False)]
         self._schema = self._arrow.schema(fields + [self._field(column) for column in columns])
         self._parts = int(mark or 0)
-        parts_of(self._path, self._parts)
+        import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+        for part in parts_of(self._path, self._parts):
+            with reading(part), part.open("rb") as file:
+                pq.read_metadata(file)
         for match, path in _matches(self._path):
             if match[2] or int(match[1]) >= self._parts:
                 if mark is None:
@@ -79,13 +76,7 @@ class ParquetSink:
         return self._rows >= _ENOUGH
 
     def commit(self) -> str:
-        """
-        Write a part, if there are rows.
-
-        Returns:
-            Number of finished parts.
-
-        """
+        """Write a part, if there are rows, and return the number of finished parts."""
         if self._rows:
             self._write(self._path / _name(self._parts))
             self._parts += 1
@@ -100,7 +91,8 @@ class ParquetSink:
         yield from _ids(self._arrow.Table.from_batches(self._batches, self._schema), key)
         for number in range(self._parts):
             part = self._path / _name(number)
-            yield from _ids(pq.read_table(part, columns=["list", "id"]), key)
+            with reading(part), part.open("rb") as file:
+                yield from _ids(pq.read_table(file, columns=["list", "id"]), key)
 
     def close(self) -> None:
         """Forget what is not written."""
@@ -112,7 +104,7 @@ class ParquetSink:
         table = self._arrow.Table.from_batches(self._batches, self._schema)
         temporary = path.with_name(f"{path.name}.tmp")
         with temporary.open("wb") as file:
-            pq.write_table(table, file, compression="zstd")
+            pq.write_table(table, file, compression="zstd", write_page_checksum=True)
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
@@ -135,13 +127,7 @@ class ParquetSink:
 
 
 def arrow() -> ModuleType:
-    """
-    Import pyarrow.
-
-    Raises:
-        ConfigurationError: it is not installed.
-
-    """
+    """Import pyarrow, or raise ``ConfigurationError``."""
     try:
         import pyarrow as pa  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
@@ -156,13 +142,6 @@ def parts_of(path: Path, count: int) -> list[Path]:
     """
     List the finished parts of a directory, in order.
 
-    Args:
-        path: the directory.
-        count: how many there are.
-
-    Returns:
-        The parts.
-
     Raises:
         TargetError: one is missing.
 
@@ -170,14 +149,14 @@ def parts_of(path: Path, count: int) -> list[Path]:
     parts = [path / _name(number) for number in range(count)]
     for part in parts:
         if not part.exists():
-            raise TargetError(f"{part} is missing: it was removed")
+            raise damaged(part, "it is missing")
     return parts
 
 
 def _ids(table: pa.Table, key: str) -> Iterator[str]:
     for found, name in zip(table["list"].to_pylist(), table["id"].to_pylist(), strict=True):
         if found == key:
-            yield name
+            yield str(name)
 
 
 def _value(column: Column, value: object) -> object:

@@ -1,9 +1,11 @@
-"""Rows in the same SQLite database as the cursors, in the same transactions."""
+"""Rows in the SQLite database of the checkpoint, in the same transactions."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
 
 from itwin_async.harvest.columns import Column, Row, flat, reader, storable
 from itwin_async.harvest.errors import TargetError
@@ -12,94 +14,107 @@ _TYPES = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _AT_ONCE = 64
 
 
-class SqliteRows:
+class SqliteSink:
     """
-    A table of typed columns, with each item's JSON beside them; an item stands there once a list.
+    A table of typed columns, with each item's JSON beside them.
 
     Args:
-        connection: the connection that the state uses too.
+        path: the database.
         table: name of the table.
-        columns: what ``columns_of`` gave.
+
+    Attributes:
+        table: the quoted name.
+        connection: the connection of the checkpoint, whose commit makes rows durable too.
 
     """
 
-    def __init__(
-        self, connection: sqlite3.Connection, table: str, columns: Sequence[Column]
-    ) -> None:
-        self._connection = connection
-        self._columns = list(flat(columns, leave=("links",)))
-        self._read: Callable[[object], Row] = reader(self._columns)
-        names = ["list", *(column.name for column in self._columns), "json"]
-        self._table = _quoted(table)
-        self._create(names)
-        listed = ", ".join(map(_quoted, names))
+    connection: sqlite3.Connection
+
+    def __init__(self, path: Path, table: str) -> None:
+        self.state = path
+        self.table = quoted(table)
+        self._read: Callable[[object], Row]
+        self._one = self._many = ""
+
+    def open(self, columns: Sequence[Column], mark: str | None) -> None:
+        """Create the table."""
+        del mark
+        cells = list(flat(columns, leave=("links",)))
+        self._read = reader(cells)
+        types = {column.name: _TYPES.get(column.kind, "TEXT") for column in cells}
+        names = ["list", *types, "json"]
+        there = [row[1] for row in self.connection.execute(f"PRAGMA table_info({self.table})")]
+        if there and there != names:
+            raise TargetError(
+                f"the table {self.table} was made by another version of the package; "
+                "begin a new target"
+            )
+        body = ", ".join(
+            f"{quoted(name)} {types.get(name, 'TEXT')}"
+            + " NOT NULL" * (name in {"list", "id", "json"})
+            for name in names
+        )
+        self.connection.execute(
+            f"CREATE TABLE IF NOT EXISTS {self.table} ({body}, UNIQUE (list, id))"
+        )
         row = f"({', '.join('?' * len(names))})"
-        self._one = f"INSERT OR IGNORE INTO {self._table} ({listed}) VALUES {row}"  # noqa: S608 - quoted
+        listed = ", ".join(map(quoted, names))
+        self._one = f"INSERT INTO {self.table} ({listed}) VALUES {row}"  # noqa: S608 - quoted
         self._many = f"{self._one}{f', {row}' * (_AT_ONCE - 1)}"
 
-    def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> int:
-        """
-        Insert rows; those that the list has already are left out.
-
-        Args:
-            key: the list that they are of.
-            items: instances of the class.
-            texts: JSON of each as the platform sent it.
-
-        Returns:
-            How many are new.
-
-        """
-        read, before = self._read, self._connection.total_changes
+    def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+        """Insert rows."""
+        read = self._read
         rows = [(key, *read(item), text.decode()) for item, text in zip(items, texts, strict=True)]
+        execute = self.connection.execute
+        execute("SAVEPOINT page")
         try:
-            self._insert(rows)
-        except OverflowError:
-            self._insert([tuple(map(storable, row)) for row in rows])
-        return self._connection.total_changes - before
+            try:
+                self._insert(rows)
+            except OverflowError:
+                execute("ROLLBACK TO page")
+                self._insert([tuple(map(storable, row)) for row in rows])
+        except BaseException:
+            with suppress(sqlite3.Error):  # a full disk has rolled back everything
+                execute("ROLLBACK TO page")
+            raise
+        finally:
+            with suppress(sqlite3.Error):
+                execute("RELEASE page")
+
+    @property
+    def waiting(self) -> bool:
+        """Always: a commit costs little."""
+        return True
+
+    def commit(self) -> str:
+        """Do nothing; the checkpoint commits."""
+        return ""
+
+    def ids(self, key: str) -> Iterator[str]:
+        """Read the ids of a list."""
+        found = self.connection.execute(f"SELECT id FROM {self.table} WHERE list = ?", (key,))  # noqa: S608 - quoted
+        return (name for (name,) in found)
+
+    def close(self) -> None:
+        """Do nothing; the connection is the checkpoint's."""
 
     def _insert(self, rows: Sequence[Row]) -> None:
-        execute = self._connection.execute
-        # One statement for many rows: each statement lets go of the interpreter's lock and must
-        # get it back from a busy event loop.
+        execute = self.connection.execute
+        # One statement for many rows: each statement releases the interpreter's lock and must get
+        # it back from a busy event loop.
         whole = len(rows) - len(rows) % _AT_ONCE
         for start in range(0, whole, _AT_ONCE):
             execute(self._many, [value for row in rows[start : start + _AT_ONCE] for value in row])
         for row in rows[whole:]:
             execute(self._one, row)
 
-    def _create(self, names: Sequence[str]) -> None:
-        types = {column.name: _TYPES.get(column.kind, "TEXT") for column in self._columns}
-        body = ", ".join(
-            f"{_quoted(name)} {types.get(name, 'TEXT')}"
-            + (" NOT NULL" if name in {"list", "id", "json"} else "")
-            for name in names
-        )
-        there = [row[1] for row in self._connection.execute(f"PRAGMA table_info({self._table})")]
-        if there and there != list(names):
-            raise TargetError(
-                f"the table {self._table} was made by another version of the package; "
-                "begin a new target"
-            )
-        self._connection.execute(
-            f"CREATE TABLE IF NOT EXISTS {self._table} ({body}, UNIQUE (list, id))"
-        )
-
 
 def texts_of(connection: sqlite3.Connection, table: str) -> Iterator[tuple[str, str]]:
-    """
-    Read a harvested table.
-
-    Args:
-        connection: an open connection.
-        table: its name.
-
-    Yields:
-        List and JSON of each row.
-
-    """
-    yield from connection.execute(f"SELECT list, json FROM {_quoted(table)} ORDER BY rowid")  # noqa: S608 - quoted
+    """Yield list and JSON of each row of a harvested table."""
+    yield from connection.execute(f"SELECT list, json FROM {quoted(table)} ORDER BY rowid")  # noqa: S608 - quoted
 
 
-def _quoted(name: str) -> str:
+def quoted(name: str) -> str:
+    """Quote a name for SQL."""
     return '"' + name.replace('"', '""') + '"'

@@ -1,0 +1,274 @@
+"""How far a harvest is: lists, cursors and counts, in SQLite."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.progress import Failure, printable
+
+FORMAT = "1"
+
+_FAILURES_KEPT = 1000
+_AT_ONCE = 500
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS harvest_meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS harvest_lists (
+    number INTEGER PRIMARY KEY,
+    key TEXT NOT NULL UNIQUE,
+    title TEXT,
+    state TEXT NOT NULL DEFAULT 'open',
+    cursor TEXT,
+    items INTEGER NOT NULL DEFAULT 0,
+    pages INTEGER NOT NULL DEFAULT 0,
+    checked INTEGER NOT NULL DEFAULT 0,
+    kind TEXT,
+    error TEXT
+);
+CREATE INDEX IF NOT EXISTS harvest_lists_state ON harvest_lists (state, number);
+CREATE TABLE IF NOT EXISTS harvest_seen (
+    list INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (list, id)
+) WITHOUT ROWID;
+"""
+
+
+@attrs.frozen
+class Entry:
+    """
+    A list to be read.
+
+    Attributes:
+        number: its number in the checkpoint.
+        key: what it is the list of.
+        cursor: where to resume, or ``None`` for the start.
+
+    """
+
+    number: int
+    key: str
+    cursor: str | None
+
+
+@attrs.define
+class Totals:
+    """Counts over the whole target."""
+
+    lists: int = 0
+    done: int = 0
+    failed: int = 0
+    items: int = 0
+    pages: int = 0
+
+
+class Checkpoint:
+    """
+    The tables that say how far a harvest is; used by one thread.
+
+    Args:
+        path: the database.
+        writable: open it for a harvest, and create it if there is none.
+
+    Raises:
+        TargetError: it is no database of a harvest, or of a later format.
+
+    """
+
+    def __init__(self, path: Path, *, writable: bool) -> None:
+        if not writable and not path.exists():
+            raise TargetError(f"{path} does not exist")
+        self._writable = writable
+        address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
+        try:
+            self.connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=20)
+        except sqlite3.Error as problem:
+            raise explain(problem, path, "opened") from None
+        try:
+            self._prepare(path)
+        except sqlite3.Error as problem:
+            self.connection.close()
+            raise explain(problem, path, "opened") from None
+        except TargetError:
+            self.connection.close()
+            raise
+        if not writable:
+            self.connection.execute("BEGIN")  # what is read is of one moment
+
+    def _prepare(self, path: Path) -> None:
+        tables = {name for (name,) in self._all("SELECT name FROM sqlite_master")}
+        if tables and "harvest_meta" not in tables:
+            raise TargetError(f"{path} is a database of something else, not a harvest")
+        if self._writable:
+            self.connection.execute("PRAGMA journal_mode=WAL")
+            self.connection.execute("PRAGMA synchronous=NORMAL")
+            self.connection.executescript(_SCHEMA)
+        elif not tables:
+            raise TargetError(f"{path} is empty: no harvest was begun")
+        found = self.get("format")
+        if found not in {None, FORMAT}:
+            raise TargetError(f"{path} has format {found}; this version reads format {FORMAT}")
+
+    def get(self, name: str) -> str | None:
+        """Read a value."""
+        rows = self._all("SELECT value FROM harvest_meta WHERE name = ?", name)
+        return str(rows[0][0]) if rows else None
+
+    def set(self, name: str, value: str) -> None:
+        """Save a value."""
+        self.connection.execute("REPLACE INTO harvest_meta VALUES (?, ?)", (name, value))
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What the target is a harvest of; empty if it is new."""
+        text = self.get("identity")
+        return {} if text is None else {str(k): str(v) for k, v in json.loads(text).items()}
+
+    @property
+    def all_known(self) -> bool:
+        """Whether the outer list was read to its end."""
+        return self.get("outer_done") is not None
+
+    def begin(self, identity: Mapping[str, str], table: str, keys: Iterable[str]) -> None:
+        """Save what a new target is a harvest of, and the lists that are known from the start."""
+        with self.connection as connection:
+            connection.execute("BEGIN IMMEDIATE")
+            self.set("format", FORMAT)
+            self.set("identity", json.dumps(dict(identity)))
+            self.set("table", table)
+            self._add((key, None) for key in keys)
+
+    def reopen(self) -> None:
+        """Make lists that failed open again."""
+        self.connection.execute(
+            "UPDATE harvest_lists SET state = 'open', kind = NULL, error = NULL"
+            " WHERE state = 'failed'"
+        )
+
+    def open_lists(self, after: int, count: int) -> list[Entry]:
+        """Read the next lists that are not finished."""
+        rows = self._all(
+            "SELECT number, key, cursor FROM harvest_lists"
+            " WHERE state = 'open' AND number > ? ORDER BY number LIMIT ?",
+            after,
+            count,
+        )
+        return [Entry(number, key, cursor) for number, key, cursor in rows]
+
+    def add_lists(
+        self, keys: Iterable[tuple[str, str | None]], cursor: str | None, *, done: bool
+    ) -> int:
+        """Save a page of the outer list, and count the keys that are new."""
+        new = self._add(keys)
+        self.set("outer_cursor", cursor or "")
+        if done:
+            self.set("outer_done", "1")
+        return new
+
+    def advance(self, entry: Entry, cursor: str, items: int, *, done: bool) -> None:
+        """Save the cursor after a page of a list, and how many items it added."""
+        self.connection.execute(
+            "UPDATE harvest_lists SET cursor = ?, items = items + ?, pages = pages + 1"
+            " WHERE number = ?",
+            (cursor, items, entry.number),
+        )
+        if done:
+            self.finish(entry)
+
+    def finish(self, entry: Entry) -> None:
+        """Mark a list as done; it gets no more rows to compare with."""
+        number = (entry.number,)
+        self.connection.execute("UPDATE harvest_lists SET state = 'done' WHERE number = ?", number)
+        self.connection.execute("DELETE FROM harvest_seen WHERE list = ?", number)
+
+    def fail(self, entry: Entry, kind: str, error: str) -> None:
+        """Mark a list as failed."""
+        self.connection.execute(
+            "UPDATE harvest_lists SET state = 'failed', kind = ?, error = ? WHERE number = ?",
+            (kind, printable(error), entry.number),
+        )
+
+    def rewind(self, entry: Entry) -> None:
+        """Let a list begin again from its start."""
+        self.connection.execute(
+            "UPDATE harvest_lists SET cursor = NULL WHERE number = ?", (entry.number,)
+        )
+
+    def compare(self, entry: Entry, ids: Iterable[str]) -> None:
+        """Note that further ids of a list are compared; ``ids`` are those of its rows so far."""
+        self.connection.execute(
+            "UPDATE harvest_lists SET checked = 1 WHERE number = ?", (entry.number,)
+        )
+        self.remember(entry, ids)
+
+    def is_compared(self, entry: Entry) -> bool:
+        """Tell whether the ids of a list were compared, in an earlier run too."""
+        rows = self._all("SELECT checked FROM harvest_lists WHERE number = ?", entry.number)
+        return bool(rows and rows[0][0])
+
+    def remember(self, entry: Entry, ids: Iterable[str]) -> None:
+        """Remember ids of a list until it is finished."""
+        self.connection.executemany(
+            "INSERT OR IGNORE INTO harvest_seen VALUES (?, ?)", ((entry.number, one) for one in ids)
+        )
+
+    def totals(self) -> Totals:
+        """Count."""
+        rows = self._all(
+            "SELECT count(*), total(state = 'done'), total(state = 'failed'),"
+            " total(items), total(pages) FROM harvest_lists"
+        )
+        return Totals(*(int(value) for value in rows[0]))
+
+    def items(self) -> dict[str, int]:
+        """Count the rows of each list that has some."""
+        return dict(self._all("SELECT key, items FROM harvest_lists WHERE items"))
+
+    def verify(self) -> None:
+        """Let SQLite look for damage, which raises ``sqlite3.DatabaseError``."""
+        faults = [text for (text,) in self._all("PRAGMA integrity_check(1)") if text != "ok"]
+        if faults:
+            raise sqlite3.DatabaseError(faults[0])
+
+    def failures(self) -> list[Failure]:
+        """Read lists that failed, the first thousand."""
+        rows = self._all(
+            "SELECT key, title, kind, error FROM harvest_lists WHERE state = 'failed'"
+            " ORDER BY number LIMIT ?",
+            _FAILURES_KEPT,
+        )
+        return [Failure(*values) for values in rows]
+
+    def close(self) -> None:
+        """Close the database; what is not committed is dropped."""
+        if self._writable and not self.connection.in_transaction:
+            # One plain file again, that can be read where nothing may be written beside it.
+            with suppress(sqlite3.Error):  # somebody reads it, or the disk is full
+                self.connection.execute("PRAGMA busy_timeout=0")
+                self.connection.execute("PRAGMA journal_mode=DELETE")
+        self.connection.close()
+
+    def _add(self, keys: Iterable[tuple[str, str | None]]) -> int:
+        sql = "INSERT OR IGNORE INTO harvest_lists (key, title) VALUES (?, ?)"
+        rows = ((key, None if title is None else printable(title)) for key, title in keys)
+        return max(0, self.connection.executemany(sql, rows).rowcount)
+
+    def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
+        return self.connection.execute(sql, values).fetchall()
+
+
+def known_ids(
+    connection: sqlite3.Connection, table: str, list_: object, ids: Sequence[str]
+) -> set[str]:
+    """Tell which of some ids a list has in a table with the columns ``list`` and ``id``."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
+        found.update(str(name) for (name,) in connection.execute(sql, (list_, *part)))
+    return found

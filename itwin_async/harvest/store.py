@@ -1,0 +1,307 @@
+"""The sink and the checkpoint of one target: rows, cursors and counts are committed at once."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+
+from itwin_async.errors import ITwinError
+from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals, known_ids
+from itwin_async.harvest.columns import columns_of, id_of
+from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.progress import Failure
+from itwin_async.harvest.sinks import Sink
+from itwin_async.harvest.sinks.ndjson import NdjsonSink
+from itwin_async.harvest.sinks.parquet import ParquetSink
+from itwin_async.harvest.sinks.sqlite import SqliteSink
+from itwin_async.harvest.sources import Source
+from itwin_async.harvest.target import TargetFiles
+from itwin_async.paging import Page
+
+_COMMIT_AFTER = 1.0  # seconds that rows wait where the sink does not ask for a commit
+_PARQUET_COMMIT_AFTER = 20.0  # a part that is written often is a small one
+
+
+class SinkError(Exception):
+    """Carries an error of a caller's own sink past those who explain errors of ours."""
+
+    def __init__(self, problem: Exception) -> None:
+        super().__init__()
+        self.problem = problem
+
+
+class UnstorableError(TargetError):
+    """Rows cannot be stored, though the target is sound."""
+
+
+class Store:
+    """
+    Everything that one thread does to a target.
+
+    Args:
+        name: what the target is called in messages.
+        sink: where rows go.
+        fail_fast: raise an error where rows cannot be stored, instead of recording it.
+
+    Attributes:
+        totals: counts of what is written, if not yet committed.
+        unstorable: numbers of the lists that have rows that cannot be stored.
+
+    """
+
+    def __init__(self, name: str, sink: Sink, *, fail_fast: bool = False) -> None:
+        self.name = name
+        self.fail_fast = fail_fast
+        self.totals = Totals()
+        self.unstorable: set[int] = set()
+        self._is_ours = isinstance(sink, SqliteSink | NdjsonSink | ParquetSink)
+        self._sink = sink
+        self._checkpoint: Checkpoint | None = None
+        self._compared: set[int] = set()
+        self._deadline = 0.0
+        is_parquet = isinstance(sink, ParquetSink)
+        self._commit_after = _PARQUET_COMMIT_AFTER if is_parquet else _COMMIT_AFTER
+
+    def open(self, source: Source[object], identity: Mapping[str, str]) -> None:
+        """
+        Open the target, and check that it belongs to this harvest.
+
+        Raises:
+            TargetError: it is foreign, damaged or cannot be written.
+
+        """
+        path, sink = self._sink.state, self._sink
+        columns, fresh = columns_of(source.item), not path.exists()
+        try:
+            self._checkpoint = checkpoint = Checkpoint(path, writable=True)
+            begun = checkpoint.identity
+            if begun:
+                _compare(self.name, begun, identity)
+            if isinstance(sink, SqliteSink):
+                sink.connection = checkpoint.connection
+            mark = checkpoint.get("mark")
+            with self._blaming_sink():
+                sink.open(columns, mark)
+            if not begun:
+                keys = source.keys if source.outer is None else ()
+                checkpoint.begin(identity, source.table, keys)
+                self._save_mark(checkpoint)
+            checkpoint.reopen()
+            self.totals = checkpoint.totals()
+        except BaseException:
+            self.close()
+            if fresh:
+                for ending in ("", "-wal", "-shm"):
+                    path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+            raise
+
+    def outer(self) -> tuple[str | None, bool]:
+        """Tell where the outer list is resumed, and whether it is finished."""
+        return self._opened.get("outer_cursor") or None, self._opened.all_known
+
+    def open_lists(self, after: int, count: int) -> list[Entry]:
+        """Read the next lists that are not finished."""
+        return self._opened.open_lists(after, count)
+
+    def outcome(self) -> tuple[bool, list[Failure]]:
+        """Commit, and tell from what is recorded whether all lists are read, and which failed."""
+        self.commit()
+        self.totals = totals = self._opened.totals()
+        finished = self._opened.all_known and totals.done + totals.failed == totals.lists
+        return finished, self._opened.failures()
+
+    def apply(self, steps: Sequence[Callable[[], None]]) -> None:
+        """Take steps in one transaction, and commit where it is due; none to see whether it is."""
+        connection = self._opened.connection
+        if steps and not connection.in_transaction:
+            connection.execute("BEGIN IMMEDIATE")
+            self._deadline = time.monotonic() + self._commit_after
+        for step in steps:
+            step()
+        with self._blaming_sink():
+            due = self._sink.waiting
+        if due or time.monotonic() >= self._deadline:
+            self.commit()
+
+    def add_lists(
+        self, keys: Sequence[tuple[str, str | None]], cursor: str | None, *, done: bool
+    ) -> None:
+        """Add a page of the outer list: keys with titles, and the cursor after it."""
+        self.totals.lists += self._opened.add_lists(keys, cursor, done=done)
+
+    def add_page(self, entry: Entry, page: Page[object], cursor: str, *, done: bool) -> None:
+        """
+        Add a page of a list, and save the cursor after it; what is there already is left out.
+
+        A list with rows that cannot be stored fails, and what else comes of it is ignored.
+        """
+        if entry.number in self.unstorable:
+            return
+        try:
+            # The page is cut here, since a page that waits should not be there twice.
+            rows = _first(page.items, page.raw_items())
+        except (ValueError, TypeError) as problem:
+            self._fail_rows(entry, problem)
+            return
+        known = self._known(entry, list(rows), done=done)
+        new = [row for name, row in rows.items() if name not in known]
+        if new:
+            items, texts = zip(*new, strict=True)
+            try:
+                with self._blaming_sink():
+                    self._write(entry.key, items, texts)
+            except UnstorableError as problem:
+                self._fail_rows(entry, problem)
+                return
+        self._remember(entry, list(rows))
+        self._opened.advance(entry, cursor, len(new), done=done)
+        self.totals.items += len(new)
+        self.totals.pages += 1
+        self._end(entry, done=done)
+
+    def finish(self, entry: Entry) -> None:
+        """Mark a list as done."""
+        if entry.number not in self.unstorable:
+            self._opened.finish(entry)
+            self._end(entry)
+
+    def fail(self, entry: Entry, kind: str, error: str) -> None:
+        """Mark a list as failed."""
+        if entry.number not in self.unstorable:
+            self._opened.fail(entry, kind, error)
+            self.totals.failed += 1
+
+    def restart(self, entry: Entry) -> None:
+        """Let a list begin again from its start."""
+        if entry.number not in self.unstorable:
+            self._compare_ids(entry, resumed=True)
+            self._opened.rewind(entry)
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something is not committed yet."""
+        return self._checkpoint is not None and self._checkpoint.connection.in_transaction
+
+    def commit(self) -> None:
+        """Make everything durable."""
+        if self._checkpoint is not None and self.unsaved:
+            self._save_mark(self._checkpoint)
+            self._checkpoint.connection.execute("COMMIT")
+
+    def close(self) -> None:
+        """Close the target; what is not committed is dropped."""
+        checkpoint, self._checkpoint = self._checkpoint, None
+        try:
+            with self._blaming_sink():
+                self._sink.close()
+        finally:
+            if checkpoint is not None:
+                checkpoint.close()
+
+    def _write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+        try:
+            self._sink.write(key, items, texts)
+        except (ValueError, TypeError, ArithmeticError, sqlite3.DataError) as problem:
+            if not self._is_ours:
+                raise
+            raise UnstorableError(str(problem)) from problem
+
+    def _fail_rows(self, entry: Entry, problem: Exception) -> None:
+        error = TargetError(f"{self.name} cannot store a page of this list: {problem}")
+        if self.fail_fast:
+            raise error
+        self.fail(entry, type(error).__name__, str(error))
+        self.unstorable.add(entry.number)
+
+    def _end(self, entry: Entry, *, done: bool = True) -> None:
+        self.totals.done += done
+        if done:
+            self._compared.discard(entry.number)
+
+    def _known(self, entry: Entry, ids: list[str], *, done: bool) -> set[str]:
+        """
+        Tell which ids a list has already.
+
+        A server may repeat a page under another token, items move while a list is read by position,
+        and a list may begin again. Only a list that is one page needs no comparison.
+        """
+        checkpoint = self._opened
+        resumed = entry.cursor is not None or checkpoint.is_compared(entry)
+        if done and not resumed and entry.number not in self._compared:
+            return set()
+        self._compare_ids(entry, resumed=resumed)
+        if isinstance(self._sink, SqliteSink):
+            return known_ids(checkpoint.connection, self._sink.table, entry.key, ids)
+        return known_ids(checkpoint.connection, "harvest_seen", entry.number, ids)
+
+    def _remember(self, entry: Entry, ids: list[str]) -> None:
+        if entry.number in self._compared and not isinstance(self._sink, SqliteSink):
+            self._opened.remember(entry, ids)
+
+    def _compare_ids(self, entry: Entry, *, resumed: bool) -> None:
+        """Compare the ids of a list from now on; the table of a SQLite target has them itself."""
+        if entry.number in self._compared:
+            return
+        self._compared.add(entry.number)
+        if not self._opened.is_compared(entry):
+            missing = resumed and not isinstance(self._sink, SqliteSink)
+            self._opened.compare(entry, self._sink_ids(entry.key) if missing else ())
+
+    def _sink_ids(self, key: str) -> Iterator[str]:
+        with self._blaming_sink():
+            yield from self._sink.ids(key)
+
+    def _save_mark(self, checkpoint: Checkpoint) -> None:
+        with self._blaming_sink():
+            mark = self._sink.commit()
+        checkpoint.set("mark", mark)
+
+    @contextmanager
+    def _blaming_sink(self) -> Iterator[None]:
+        """Explain errors of our sinks; those of a caller's own sink are the caller's."""
+        try:
+            yield
+        except (ITwinError, MemoryError):
+            raise
+        except Exception as problem:
+            if not self._is_ours and not isinstance(problem, OSError):
+                raise SinkError(problem) from problem
+            name = self.name if self._is_ours else f"the sink {type(self._sink).__name__}"
+            raise explain(problem, name) from problem
+
+    @property
+    def _opened(self) -> Checkpoint:
+        if self._checkpoint is None:
+            raise TargetError(f"{self.name} is closed")
+        return self._checkpoint
+
+
+def sink_of(files: TargetFiles, table: str) -> Sink:
+    """Make the sink of a target; ``table`` is the table of a SQLite target."""
+    if files.form == "sqlite":
+        return SqliteSink(files.path, table)
+    if files.form == "ndjson":
+        return NdjsonSink(files.path, files.state)
+    return ParquetSink(files.path, files.state)
+
+
+def _first(items: Sequence[object], texts: Sequence[bytes]) -> dict[str, tuple[object, bytes]]:
+    """Map ids to items and texts; what a page has twice is taken the first time."""
+    rows: dict[str, tuple[object, bytes]] = {}
+    for item, text in zip(items, texts, strict=True):
+        rows.setdefault(id_of(item), (item, text))
+    return rows
+
+
+def _compare(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    differences = [
+        f"{name} is {begun.get(name, 'not set')} there, {wanted.get(name, 'not set')} here"
+        for name in dict.fromkeys([*begun, *wanted])
+        if begun.get(name) != wanted.get(name)
+    ]
+    if differences:
+        raise TargetError(
+            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
+        )

@@ -1,0 +1,57 @@
+"""Which list comes next: read from the checkpoint a few at a time, as lists are found."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from functools import partial
+
+from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.store import Store
+from itwin_async.harvest.writer import Writer
+
+_AT_ONCE = 64
+
+
+class WorkQueue:
+    """
+    Hands each unfinished list to one worker.
+
+    Args:
+        writer: its thread reads the checkpoint.
+        store: the target.
+
+    Attributes:
+        all_known: whether no further lists will be found.
+
+    """
+
+    def __init__(self, writer: Writer, store: Store) -> None:
+        self._writer = writer
+        self._store = store
+        self._lists: deque[Entry] = deque()
+        self._last = 0
+        self._lock = asyncio.Lock()
+        self._news = asyncio.Event()
+        self.all_known = False
+
+    def notify(self) -> None:
+        """Say that there may be further lists now."""
+        self._news.set()
+
+    async def next(self) -> Entry | None:
+        """Wait for a list to read; ``None`` if there will be no more."""
+        async with self._lock:
+            while not self._lists:
+                finished = self.all_known
+                self._news.clear()
+                look = partial(self._store.open_lists, self._last, _AT_ONCE)
+                found = await self._writer.call(look)
+                if found:
+                    self._lists.extend(found)
+                    self._last = found[-1].number
+                elif finished:
+                    return None
+                else:
+                    await self._news.wait()
+            return self._lists.popleft()

@@ -1,0 +1,167 @@
+"""Rows and lists that no target can store fail; they do not disappear."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import attrs
+import pytest
+from harvest_truth import NEEDS, TARGETS
+from made_lists import MadePager, Thing, made
+
+from itwin_async import ArgumentError, ITwinError, Session, harvest
+from itwin_async.harvest.checkpoint import Checkpoint
+
+HUGE = 10**30
+
+
+@attrs.define
+class Numbered:
+    id: int
+    name: str | None = None
+
+
+@attrs.define
+class Nameless:
+    name: str
+
+
+@attrs.define
+class Measured:
+    id: float
+
+
+@pytest.fixture(params=TARGETS)
+def target(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    if request.param in NEEDS:
+        pytest.importorskip(NEEDS[request.param])
+    return tmp_path / str(request.param)
+
+
+def lists(bad: Any, cls: type = Thing) -> dict[str, Any]:
+    good = [cls(1), cls(2)] if cls is Numbered else [cls("1"), cls("2")]
+    return {"good": [good], "bad": [good, [*good, cls(bad)], [cls(bad)]], "more": [good, []]}
+
+
+@pytest.mark.parametrize(
+    ("bad", "cls"),
+    [
+        (None, Thing),
+        ("", Thing),
+        ("half \ud800", Thing),
+        (True, Numbered),
+        (None, Numbered),
+        (HUGE, Numbered),
+        (-HUGE, Numbered),
+        (2**63, Numbered),
+    ],
+)
+async def test_an_id_that_cannot_be_stored_fails_its_list(
+    session: Session, target: Path, bad: Any, cls: type
+) -> None:
+    report = await harvest.run(session, made(lists(bad, cls), cls), target)
+    assert report.finished
+    assert not report.complete
+    assert [(failure.key, failure.kind) for failure in report.failures] == [("bad", "TargetError")]
+    assert report.progress.items == harvest.status(target).items == 6
+    assert [key for key, _ in harvest.read(target, cls)].count("good") == 2
+    again = await harvest.run(session, made(lists(1 if cls is Numbered else "3", cls), cls), target)
+    assert again.complete
+    assert len(list(harvest.read(target, cls))) == again.progress.items
+    assert again.progress.items >= 6
+
+
+async def test_with_fail_fast_it_is_raised(session: Session, target: Path) -> None:
+    with pytest.raises(harvest.TargetError):
+        await harvest.run(session, made(lists(None)), target, fail_fast=True)
+
+
+@pytest.mark.parametrize("number", [2**63 - 1, -(2**63), 0])
+async def test_ids_that_are_numbers(session: Session, target: Path, number: int) -> None:
+    pages = [[Numbered(number, "a")], [Numbered(7, "b"), Numbered(number, "c")]]
+    report = await harvest.run(session, made({"one": pages}, Numbered), target)
+    assert report.complete
+    found = [(item.id, item.name) for _, item in harvest.read(target, Numbered)]
+    assert found == [(number, "a"), (7, "b")]
+
+
+async def test_half_a_character_in_another_member(session: Session, target: Path) -> None:
+    things = {"good": [[Thing("1")]], "bad": [[Thing("1", "half \ud800")]]}
+    report = await harvest.run(session, made(things), target)
+    assert report.progress.items + report.progress.lists_failed == 2
+    assert len(list(harvest.read(target, Thing))) == report.progress.items
+
+
+async def test_a_page_that_is_not_what_it_says(session: Session, target: Path) -> None:
+    """As many items as texts; a document may hold a member twice."""
+
+    class Page:
+        items = (Thing("1"), Thing("2"))
+        cursor, next = "1", None
+
+        @staticmethod
+        def raw_items() -> list[bytes]:
+            return [b'{"id":"1"}']
+
+    class Pager(MadePager):
+        async def pages(self) -> Any:
+            yield Page()
+
+    source = harvest.Source("made", Thing, lambda *_, **__: Pager([]))  # type: ignore[arg-type, return-value]
+    report = await harvest.run(session, source, target)
+    assert report.progress.lists_failed == 1
+
+
+@pytest.mark.parametrize("bad", [None, "", 2**63, "half \ud800"])
+async def test_a_list_whose_key_cannot_be_stored_is_an_error(
+    session: Session, target: Path, bad: Any
+) -> None:
+    outer = [[Thing("good")], [Thing(bad), Thing("more")]]
+    source = made(
+        {"good": [[Thing("1")]], "more": [[Thing("1")]]},
+        outer=lambda _, *, page_size, cursor: MadePager(outer, int(cursor or 0)),
+    )
+    with pytest.raises(ITwinError):
+        await harvest.run(session, source, target)
+    assert not harvest.status(target).finished
+
+
+async def test_titles_and_errors_may_hold_half_a_character(session: Session, target: Path) -> None:
+    @attrs.define
+    class Outer:
+        id: str
+        display_name: str
+
+    source = made(
+        {"one": [ITwinError("half \ud800")]},
+        outer=lambda _, *, page_size, cursor: MadePager([[Outer("one", "t \udfff")]]),
+    )
+    report = await harvest.run(session, source, target)
+    (failure,) = report.failures
+    assert failure.key == "one"
+    report.to_json().encode()
+
+
+@pytest.mark.parametrize("bad", [None, 5, "", " ", "half \ud800"])
+def test_given_ids_are_not_passed_over(bad: Any) -> None:
+    with pytest.raises(ArgumentError):
+        harvest.favorite_imodels(["a", bad])
+
+
+@pytest.mark.parametrize("bad", [None, 5, " ", "half \ud800"])
+def test_given_keys_are_texts(bad: Any) -> None:
+    with pytest.raises(ArgumentError):
+        made({bad: []})
+
+
+@pytest.mark.parametrize("cls", [Nameless, Measured, int])
+async def test_a_class_without_an_id_to_store(session: Session, target: Path, cls: type) -> None:
+    with pytest.raises(ArgumentError):
+        await harvest.run(session, made({"one": []}, cls), target)
+    assert not [path for path in target.parent.rglob("*") if path.is_file()]
+
+
+def test_the_checkpoint_is_not_made_for_reading(tmp_path: Path) -> None:
+    with pytest.raises(harvest.TargetError):
+        Checkpoint(tmp_path / "none.db", writable=False)

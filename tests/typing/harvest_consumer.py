@@ -1,0 +1,26 @@
+"""Harvests as users write them; read by type checkers, never run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import assert_type
+
+from itwin_async import Session, harvest, imodels, itwins, saved_views
+
+
+async def everything(session: Session, full: harvest.Source[imodels.IModel]) -> None:
+    summaries = harvest.favorite_imodels()
+    assert_type(summaries, harvest.DetailSource[imodels.IModelSummary, imodels.IModel])
+    narrower: harvest.Source[imodels.IModelSummary] = summaries
+    assert_type(narrower.item, type[imodels.IModelSummary])
+    assert_type(harvest.favorite_imodels(["x"]).full(), harvest.Source[imodels.IModel])
+    assert_type(harvest.recent_imodels().full(), harvest.Source[imodels.IModel])
+    assert_type(harvest.favorite_itwins().full(), harvest.Source[itwins.ITwin])
+    assert_type(harvest.tags(), harvest.Source[saved_views.Tag])
+    report = await harvest.run(session, full, "x.db")
+    assert_type(report, harvest.Report)
+    for key, item in harvest.read("x.db"):
+        assert_type(key, str)
+        assert_type(item.id, str)
+    assert_type(harvest.read("x.db", imodels.IModel), Iterator[tuple[str, imodels.IModel]])
+    assert_type(harvest.read("x.db", full.item), Iterator[tuple[str, imodels.IModel]])
