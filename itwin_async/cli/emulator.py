@@ -54,6 +54,10 @@ class _Arguments:
     latency: float
     world: Path | None
     token_file: Path | None
+    state: Path | None
+    no_any_token: bool
+    tls: bool
+    ca_file: Path | None
     strict: bool
     record: Path | None
     target: str | None
@@ -81,8 +85,12 @@ class _Arguments:
     metavar="S",
     help="Seconds that each answer takes.",
 )
+@click.option("--state", type=_FILE, metavar="FILE", help="Keep the world over restarts.")
 @click.option("--world", type=_FILE, metavar="FILE", help="A world to add, as JSON.")
 @click.option("--token-file", type=_FILE, metavar="FILE", help="Where to write the token too.")
+@click.option("--no-any-token", is_flag=True, help="Refuse tokens that it did not make.")
+@click.option("--tls", is_flag=True, help="Speak TLS, with a certificate made on the spot.")
+@click.option("--ca-file", type=_FILE, metavar="FILE", help="Where to write what to trust.")
 @click.option("--strict", is_flag=True, help="Collect requests that the platform would reject.")
 @click.option(
     "--record", type=_FILE, metavar="FILE", help="Proxy another platform and write a cassette."
@@ -105,15 +113,18 @@ def emulator(*, openapi: bool, **given: object) -> None:
 
     if given["record"] is not None and given["replay"] is not None:
         raise click.UsageError("--record and --replay are mutually exclusive")
+    if given["ca_file"] is not None and not given["tls"]:
+        raise click.UsageError("--ca-file needs --tls")
     if given["target"] is not None and given["record"] is None:
         raise click.UsageError("--target needs --record")
 
     async def main() -> None:
         from itwin_async.emulator.command import serve
 
-        hosted = _hosted(_Arguments(**given))  # type: ignore[arg-type]
+        arguments = _Arguments(**given)  # type: ignore[arg-type]
+        hosted = _hosted(arguments)
         try:
-            await serve(hosted)
+            await serve(hosted, state=arguments.state)
         except (OSError, ValueError) as problem:
             raise _cannot("cannot serve", problem) from None
 
@@ -141,18 +152,26 @@ def _hosted(given: _Arguments) -> HostedInLoop:
 
 
 def _emulator(given: _Arguments) -> HostedInLoop:
-    from itwin_async.emulator import Emulator
+    from itwin_async.emulator.command import make
 
-    served = Emulator(
-        seed=given.seed,
-        itwins=given.itwins,
-        imodels=given.imodels,
-        rate_limit=given.rate_limit,
-        latency=given.latency,
-        strict=given.strict,
-        host=given.host,
-        port=given.port,
-    )
+    try:
+        served = make(
+            given.state,
+            seed=given.seed,
+            itwins=given.itwins,
+            imodels=given.imodels,
+            rate_limit=given.rate_limit,
+            latency=given.latency,
+            strict=given.strict,
+            any_token=not given.no_any_token,
+            tls=given.tls,
+            host=given.host,
+            port=given.port,
+        )
+    except RuntimeError as problem:
+        raise ConfigurationError(str(problem)) from None
+    except (OSError, ValueError) as problem:
+        raise _cannot(f"cannot load {given.state}", problem) from None
     try:
         if given.world is not None:
             served.load(given.world)
@@ -163,6 +182,11 @@ def _emulator(given: _Arguments) -> HostedInLoop:
             given.token_file.write_text(served.token, encoding="utf-8")
     except OSError as problem:
         raise _cannot(f"cannot write {given.token_file}", problem) from None
+    try:
+        if given.ca_file is not None:
+            given.ca_file.write_bytes(served.certificate.authority_pem)
+    except OSError as problem:
+        raise _cannot(f"cannot write {given.ca_file}", problem) from None
     return served
 
 

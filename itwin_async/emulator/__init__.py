@@ -1,7 +1,8 @@
 """A local iTwin Platform for tests and trials, independent of the client."""
 
+from itwin_async.emulator.certificate import Certificate
 from itwin_async.emulator.clock import EmulatorClock
-from itwin_async.emulator.faults.plan import Fault, FaultError
+from itwin_async.emulator.faults.fault import Answer, Fault, FaultError
 from itwin_async.emulator.platform.routes import ServedOperation
 from itwin_async.emulator.platform.served import SERVED
 from itwin_async.emulator.rate_limits import RateLimit
@@ -21,8 +22,10 @@ from itwin_async.emulator.world.records import (
 from itwin_async.emulator.world.state import World
 
 __all__ = [  # noqa: RUF022 - sorted as sorted() does
+    "Answer",
     "Cassette",
     "CassetteError",
+    "Certificate",
     "Emulator",
     "EmulatorClock",
     "EmulatorThread",

@@ -51,6 +51,17 @@ class EmulatorClock:
         self._base = self.now()
         self._frozen = True
 
+    def resume(self) -> None:
+        """Let the clock run on from where it is."""
+        self._base = self.now()
+        self._origin = time.monotonic()
+        self._frozen = False
+
+    @property
+    def frozen(self) -> bool:
+        """Whether only `advance` and `set` move it."""
+        return self._frozen
+
     def utcnow(self) -> datetime:
         """Return the time as an aware datetime."""
         return datetime.fromtimestamp(self.now(), UTC)

@@ -10,7 +10,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TextIO
+from typing import Any, TextIO
 
 from itwin_async.emulator.hosting import HostedInLoop
 from itwin_async.emulator.platform.openapi import openapi
@@ -20,7 +20,9 @@ from itwin_async.emulator.recording.replay import Replay
 from itwin_async.emulator.server import Emulator
 
 
-async def serve(emulator: HostedInLoop, *, output: TextIO | None = None) -> None:
+async def serve(
+    emulator: HostedInLoop, *, output: TextIO | None = None, state: Path | None = None
+) -> None:
     """
     Run an emulator, recorder or replay until the process is interrupted.
 
@@ -30,6 +32,7 @@ async def serve(emulator: HostedInLoop, *, output: TextIO | None = None) -> None
     Args:
         emulator: what to run; not entered yet.
         output: where to print; the standard output when None.
+        state: the file that an emulator's world is written to at the end.
 
     """
     stop = asyncio.Event()
@@ -42,6 +45,8 @@ async def serve(emulator: HostedInLoop, *, output: TextIO | None = None) -> None
         if isinstance(emulator, Emulator):
             print(emulator.token, file=output, flush=True)
         await stop.wait()
+    if state is not None and isinstance(emulator, Emulator):
+        emulator.save(state)
 
 
 def rate_limit(text: str) -> RateLimit:
@@ -68,8 +73,12 @@ def parser() -> argparse.ArgumentParser:
     add("--imodels", type=int, default=25, help="iModels in each (%(default)s)")
     add("--rate-limit", type=rate_limit, metavar="N/SECONDS", help="calls allowed per caller")
     add("--latency", type=float, default=0.0, metavar="S", help="seconds before each response")
+    add("--state", type=Path, metavar="FILE", help="keep the world in a file over restarts")
     add("--world", type=Path, metavar="FILE", help="a world to add, as JSON")
     add("--token-file", type=Path, metavar="FILE", help="where to write the token too")
+    add("--no-any-token", action="store_true", help="refuse tokens that it did not make")
+    add("--tls", action="store_true", help="speak TLS, with a certificate made on the spot")
+    add("--ca-file", type=Path, metavar="FILE", help="where to write what clients have to trust")
     add("--strict", action="store_true", help="collect requests that would be refused")
     add("--record", type=Path, metavar="FILE", help="be a proxy and write a cassette instead")
     add("--target", default=PLATFORM, metavar="URL", help="what to record (%(default)s)")
@@ -86,10 +95,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print()  # noqa: T201 - its output is its purpose
         return 0
     try:
-        asyncio.run(serve(_hosted(options)))
+        asyncio.run(serve(_hosted(options), state=options.state))
     except KeyboardInterrupt:
         return 0
-    except (OSError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         print(f"{parser().prog}: {error}", file=sys.stderr)  # noqa: T201 - its output is its purpose
         return 2
     return 0
@@ -101,17 +110,32 @@ def _hosted(options: argparse.Namespace) -> HostedInLoop:
         return Recorder(options.record, options.target, **address)
     if options.replay is not None:
         return Replay(options.replay, **address)
-    emulator = Emulator(
+    emulator = make(
+        options.state,
         seed=options.seed,
         itwins=options.itwins,
         imodels=options.imodels,
         rate_limit=options.rate_limit,
         latency=options.latency,
         strict=options.strict,
+        any_token=not options.no_any_token,
+        tls=options.tls,
         **address,
     )
     if options.world is not None:
         emulator.load(options.world)
     if options.token_file is not None:
         options.token_file.write_text(emulator.token, encoding="utf-8")
+    if options.ca_file is not None:
+        options.ca_file.write_bytes(emulator.certificate.authority_pem)
+    return emulator
+
+
+def make(state: Path | None, **settings: Any) -> Emulator:  # noqa: ANN401 - what Emulator takes
+    """Return an emulator with the world of a file, or a generated one while there is no file."""
+    if state is None or not state.exists():
+        return Emulator(**settings)
+    emulator = Emulator(**{**settings, "itwins": 0, "imodels": 0})
+    emulator.load(state)
+    emulator.reset(emulator.state)
     return emulator

@@ -19,7 +19,7 @@ from itwin_async.emulator.requests import Query, Request
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.signin.server import SignIn, is_sign_in
 from itwin_async.emulator.signin.tokens import Caller, Tokens
-from itwin_async.emulator.world.state import World
+from itwin_async.emulator.world.state import Snapshot, World
 
 
 class OutdatedError(Exception):
@@ -69,8 +69,10 @@ class Engine:
         self.tokens = Tokens(clock, any_token=any_token)
         self.sign_in = SignIn(self.tokens, clock)
         self.limiter = RateLimiter(rate_limit, clock)
-        self.faults = FaultPlan()
+        self.faults = FaultPlan(self.lock)
         self.log = RequestLog(keep)
+        self.snapshots: dict[str, Snapshot] = {}
+        self.failures: list[Exception] = []
         self.epoch = 0
         self._start = world.copy()
         self._limit = rate_limit
@@ -93,9 +95,10 @@ class Engine:
             self.tokens.reset()
             self.sign_in.reset()
             self.limiter.reset(self._limit)
-            self.faults.entries.clear()
+            self.faults.clear()
             self.log.clear()
             self.log.violations.clear()
+            self.snapshots.clear()
 
     def begin(self, request: Request) -> RunningRequest:
         """Log a request and find its caller and fault; OutdatedError if a reset came between."""
@@ -107,7 +110,7 @@ class Engine:
             signing_in = is_sign_in(request.path)
             if not signing_in:
                 self.log.add(record)
-            fault = self.faults.pick(request.method, request.path, user, signing_in=signing_in)
+            fault = self.faults.pick(record, signing_in=signing_in)
             if fault is not None:
                 record.fault = fault.fault.describe()
             return RunningRequest(request, record, caller, fault)
@@ -118,11 +121,24 @@ class Engine:
             self._check(running.request)
             if running.fault is None:
                 return self._respond(running)
-            effects = Effects(running.fault.fault, running.request, running.record.user)
-            response = effects.instead() or self._respond(running)
-            response = effects.apply(response, self.style)
-            effects.churn(self.world, self.clock)
+            effects = Effects(running.fault.fault, running.request, running.record)
+            try:
+                response = effects.instead() or self._respond(running)
+                response = effects.apply(response, self.style)
+                effects.churn(self.world, self.clock)
+            except Exception as error:  # noqa: BLE001 - a test's own function: its owner is told
+                self.failures.append(error)
+                return errors.UNKNOWN
             return response
+
+    def raise_failures(self) -> None:
+        """Raise what functions of faults raised, and forget it."""
+        with self.lock:
+            failures, self.failures = self.failures, []
+        if len(failures) > 1:
+            raise ExceptionGroup("functions of faults failed", failures)
+        for failure in failures:
+            raise failure
 
     def _check(self, request: Request) -> None:
         if request.epoch not in {None, self.epoch}:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gzip
+from collections.abc import Iterator
 
 import attrs
 from aiohttp import web
@@ -13,10 +14,10 @@ from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.control.http import Control
 from itwin_async.emulator.cors import headers_of, is_preflight, preflight
 from itwin_async.emulator.engine import Engine, OutdatedError
-from itwin_async.emulator.faults.plan import Fault, check_seconds
+from itwin_async.emulator.faults.fault import Fault, check_seconds
 from itwin_async.emulator.platform import errors
 from itwin_async.emulator.requests import Request
-from itwin_async.emulator.responses import Response
+from itwin_async.emulator.responses import JSON_TYPE, Response
 
 _COMPRESS_FROM = 256
 
@@ -61,8 +62,7 @@ class Handler:
             epoch=epoch,
         )
         if self._control.handles(request):
-            found = self._control.respond(request)
-            return web.Response(status=found.status, body=found.body or None, headers=found.headers)
+            return await _send_control(incoming, self._control.respond(request))
         if is_preflight(request):
             return _plain(preflight(request))
         try:
@@ -92,6 +92,23 @@ class Handler:
             headers = {**response.headers, "Content-Encoding": "gzip"}
             return _plain(attrs.evolve(response, body=body, headers=headers))
         return _plain(response)
+
+
+async def _send_control(
+    incoming: BaseRequest, found: Response | Iterator[bytes]
+) -> web.StreamResponse:
+    if isinstance(found, Response):
+        return web.Response(status=found.status, body=found.body or None, headers=found.headers)
+    response = web.StreamResponse(headers={"Content-Type": JSON_TYPE})
+    try:
+        await response.prepare(incoming)
+        for piece in found:
+            await response.write(piece)
+            await asyncio.sleep(0)  # other requests are served in between
+        await response.write_eof()
+    except ConnectionError:
+        return _hang_up(incoming)  # the client went away first
+    return response
 
 
 def _plain(response: Response) -> web.Response:

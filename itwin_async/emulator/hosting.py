@@ -9,6 +9,8 @@ from typing import Self
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
+from itwin_async.emulator.certificate import Certificate
+
 _LONGEST_LINE = 1 << 16
 
 
@@ -19,6 +21,7 @@ class Hosted:
     _port: int = 0
     _bound: int = 0
     _runner: web.ServerRunner | None = None
+    _certificate: Certificate | None = None
 
     @property
     def base_url(self) -> str:
@@ -26,10 +29,21 @@ class Hosted:
         if not self._bound:
             raise RuntimeError("the emulator is not running: enter it with `with` or `async with`")
         host = f"[{self._host}]" if ":" in self._host else self._host
-        return f"http://{host}:{self._bound}"
+        scheme = "http" if self._certificate is None else "https"
+        return f"{scheme}://{host}:{self._bound}"
+
+    @property
+    def certificate(self) -> Certificate:
+        """The certificate that clients have to trust; RuntimeError without TLS."""
+        if self._certificate is None:
+            raise RuntimeError("the emulator does not speak TLS: make it with tls=True")
+        return self._certificate
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
         raise NotImplementedError
+
+    def _check_ended(self) -> None:
+        """Raise what went wrong while it ran."""
 
     async def _open(self) -> None:
         if self._runner is not None:
@@ -43,7 +57,8 @@ class Hosted:
         runner = web.ServerRunner(server, shutdown_timeout=0.2)
         await runner.setup()
         try:
-            await web.TCPSite(runner, self._host, self._port).start()
+            context = None if self._certificate is None else self._certificate.server_context
+            await web.TCPSite(runner, self._host, self._port, ssl_context=context).start()
         except BaseException:
             await runner.cleanup()
             raise
@@ -64,9 +79,11 @@ class HostedInLoop(Hosted):
         await self._open()
         return self
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, kind: type[BaseException] | None = None, *_: object) -> None:
         """Stop, and close all connections."""
         await self._close()
+        if kind is None:
+            self._check_ended()
 
 
 class HostedInThread(Hosted):
@@ -95,6 +112,10 @@ class HostedInThread(Hosted):
 
     def stop(self) -> None:
         """Stop the thread, and wait for its end."""
+        self._stop()
+        self._check_ended()
+
+    def _stop(self) -> None:
         if self._thread is None or self._loop is None:
             return
         self._loop.call_soon_threadsafe(self._ending.set)
@@ -105,9 +126,11 @@ class HostedInThread(Hosted):
         """Start."""
         return self.start()
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         """Stop."""
-        self.stop()
+        self._stop()
+        if kind is None:
+            self._check_ended()
 
     def _run(self, ready: threading.Event, failure: list[BaseException]) -> None:
         async def serve() -> None:

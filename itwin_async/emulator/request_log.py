@@ -1,20 +1,21 @@
-"""The log of all requests, and assertions on it."""
+"""The log of all requests."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import attrs
+import msgspec
 from multidict import CIMultiDict
 
 from itwin_async.emulator.json_types import JsonObject
-from itwin_async.emulator.requests import Query, Request, RequestPattern
+from itwin_async.emulator.requests import Request
 
 _SECRET = ("authorization", "cookie", "proxy-authorization")
-_SHOWN = 30
+_LONGEST_BODY = 500
 
 
-@attrs.define(kw_only=True)
+@attrs.define(kw_only=True, repr=False)
 class RecordedRequest:
     """
     A request that reached the emulator.
@@ -66,9 +67,29 @@ class RecordedRequest:
         status = "no answer" if self.status is None else str(self.status)
         return f"{self.method} {self.path}{query} -> {status}"
 
-    def json(self) -> JsonObject:
-        """Return the request as the control interface shows it."""
+    def __repr__(self) -> str:
+        words = [str(self)]
+        if self.user is not None:
+            words.append(f"by {self.user}")
+        if self.fault is not None:
+            words.append(f"fault: {self.fault}")
+        if self.body:
+            text = self.body[:_LONGEST_BODY].decode("utf-8", "replace")
+            words.append(f"body: {text}" + "..." * (len(self.body) > _LONGEST_BODY))
+        return f"<{', '.join(words)}>"
+
+    def content(self) -> object:
+        """Return the JSON of the body; the text of one that is no JSON, and None without a body."""
+        try:
+            return msgspec.json.decode(self.body) if self.body else None
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return self.body.decode("utf-8", "replace")
+
+    def json(self, *, body: bool = False) -> JsonObject:
+        """Return the request as the control interface shows it, with its body as text if wanted."""
+        text: JsonObject = {"body": self.body.decode("utf-8", "replace")} if body else {}
         return {
+            **text,
             "method": self.method,
             "path": self.path,
             "query": self.query,
@@ -112,57 +133,6 @@ class RequestLog:
         self.requests.clear()
         self.counts.clear()
         self.count = 0
-
-
-@attrs.frozen
-class Wanted:
-    """
-    Which requests a test looks for.
-
-    Args:
-        match: method and path, as `GET /imodels/favorites`.
-        query: parameters that were sent, with their values.
-        user: the name of the user.
-
-    """
-
-    match: str
-    query: Mapping[str, str] = attrs.field(factory=dict[str, str])
-    user: str | None = None
-
-    def __str__(self) -> str:
-        words = [self.match]
-        words += [f"with {name}={value}" for name, value in self.query.items()]
-        if self.user is not None:
-            words.append(f"by {self.user}")
-        return " ".join(words)
-
-    def among(self, requests: Sequence[RecordedRequest]) -> list[RecordedRequest]:
-        """Return the requests that fit."""
-        pattern = RequestPattern(self.match)
-
-        def fits(row: RecordedRequest) -> bool:
-            query = Query(row.query) if self.query else {}
-            return (
-                pattern.matches(row.method, row.path)
-                and self.user in {None, row.user}
-                and all(query.get(name) == value for name, value in self.query.items())
-            )
-
-        return list(filter(fits, requests))
-
-    def explain(self, requests: Sequence[RecordedRequest], expected: str) -> str:
-        """Return why an assertion failed that expected these requests so often."""
-        found = self.among(requests)
-        lines = [f"expected {self} {expected}, but it was called {times_in_words(len(found))}."]
-        if not requests:
-            return f"{lines[0]}\nNothing was called at all."
-        lines.append(f"What was called ({len(requests)} in all):")
-        if len(requests) > _SHOWN:
-            lines.append(f"    ... {len(requests) - _SHOWN} earlier ones")
-        ids = {id(request) for request in found}
-        lines += [f"  {'>' if id(row) in ids else ' '} {row}" for row in requests[-_SHOWN:]]
-        return "\n".join(lines)
 
 
 def times_in_words(count: int) -> str:

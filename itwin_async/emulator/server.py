@@ -5,6 +5,7 @@ from __future__ import annotations
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
+from itwin_async.emulator.certificate import Certificate
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.engine import Engine
@@ -36,6 +37,7 @@ class _Configured(EmulatorControls, Hosted):
         hostile_tokens: bool = False,
         compress: bool = False,
         any_token: bool = True,
+        tls: bool = False,
         keep_requests: int = 50_000,
     ) -> None:
         style = LinkStyle(
@@ -57,6 +59,10 @@ class _Configured(EmulatorControls, Hosted):
         self._handler = Handler(self, self._engine, latency=latency, compress=compress)
         self._host = host
         self._port = port
+        self._certificate = Certificate(host) if tls else None
+
+    def _check_ended(self) -> None:
+        self.raise_failures()
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
         return await self._handler.handle(incoming)
@@ -85,6 +91,7 @@ class Emulator(_Configured, HostedInLoop):
         hostile_tokens: whether continuation tokens break when they are not sent unchanged.
         compress: whether bodies are compressed for clients that accept gzip.
         any_token: whether an unknown token is valid, for a user of its own.
+        tls: whether it speaks TLS, with a certificate made on the spot; `certificate` has it.
         keep_requests: how many requests are remembered at least.
 
     """

@@ -7,7 +7,14 @@ import aiohttp
 import pytest
 from caller import Caller, error_of
 
-from itwin_async.emulator import Emulator, Fault, FaultError
+from itwin_async.emulator import (
+    Answer,
+    Emulator,
+    EmulatorThread,
+    Fault,
+    FaultError,
+    RecordedRequest,
+)
 
 LIST = "/itwins/favorites"
 
@@ -58,8 +65,8 @@ async def test_probability_from_a_seed(call: Caller, emulator: Emulator) -> None
         ("GET /imodels/**", True),
         ("GET /**", True),
         ("*", True),
-        ("POST /imodels/favorites", False),
-        ("GET /imodels/favorites/{id}", False),
+        ("POST /imodels", False),
+        ("PUT /imodels/favorites/{id}", False),
         ("GET /imodels", False),
         ("GET /itwins/**", False),
     ],
@@ -307,3 +314,161 @@ async def test_a_client_that_goes_away_leaves_nothing_in_the_log(
     await asyncio.sleep(0.1)
     assert caplog.records == []
     assert await statuses(call, 1) == [200]
+
+
+async def test_one_itwins_list_fails_and_the_others_do_not(
+    call: Caller, emulator: Emulator
+) -> None:
+    first, second = list(emulator.state.itwins)[:2]
+    emulator.fail("GET /imodels/favorites", status=503, query={"itwinid": first}, times=None)
+    got = [await statuses(call, 1, f"/imodels/favorites?iTwinId={one}") for one in (first, second)]
+    assert got == [[503], [200]]
+
+
+async def test_conditions_on_headers_and_bodies(call: Caller, emulator: Emulator) -> None:
+    emulator.fail("GET /itwins/favorites", status=503, request_headers={"prefer": "return=minimal"})
+    emulator.fail("POST /savedviews/tags", status=500, request_json={"displayName": "Bad"})
+    assert await statuses(call, 1) == [200]
+    minimal = {"Prefer": "return=minimal"}
+    assert (await call("GET", LIST, headers=minimal)).status == 503
+    for name, status in (("Good", 201), ("Bad", 500), ("Bad", 201)):
+        body = {"displayName": name, "more": [1]}
+        assert (await call("POST", "/savedviews/tags", json=body)).status == status
+    assert (await call("POST", "/savedviews/tags", data=b"Bad")).status == 415
+
+
+async def test_a_function_answers(call: Caller, emulator: Emulator) -> None:
+    seen: list[RecordedRequest] = []
+
+    def answer(request: RecordedRequest) -> Answer | None:
+        seen.append(request)
+        if len(seen) == 1:
+            return Answer(body={"iTwins": []}, headers={"X-Odd": "1"})
+        return Answer(status=418, body="<p>") if len(seen) == 2 else None
+
+    emulator.fault(Fault(match=f"GET {LIST}", answer=answer, times=3))
+    replies = [await call("GET", LIST) for _ in range(4)]
+    assert [reply.status for reply in replies] == [200, 418, 200, 200]
+    assert (replies[0].json, replies[0].headers["X-Odd"]) == ({"iTwins": []}, "1")
+    assert (replies[1].text, replies[1].headers["Content-Type"]) == ("<p>", "text/plain")
+    assert replies[2].json == replies[3].json
+    assert [request.user for request in seen] == ["demo"] * 3
+
+
+async def test_a_fixed_answer(call: Caller, emulator: Emulator) -> None:
+    emulator.fail(f"GET {LIST}", status=200, body={"iTwins": [], "_links": {}})
+    assert (await call("GET", LIST)).json == {"iTwins": [], "_links": {}}
+    with pytest.raises(FaultError):
+        Fault(match="GET /users/me", status=200)
+    emulator.fail("GET /users/me", status=200, body={"user": {}}, unserved=True)
+    assert (await call("GET", "/users/me")).json == {"user": {}}
+
+
+async def test_a_fault_while_a_block_runs(call: Caller, emulator: Emulator) -> None:
+    with emulator.fail(f"GET {LIST}", status=503, times=None) as entry:
+        assert await statuses(call, 2) == [503, 503]
+    assert await statuses(call, 1) == [200]
+    assert (entry.applied, emulator.faults) == (2, [])
+    entry.remove()
+    kept = emulator.fail("*", status=500)
+    with pytest.raises(KeyError), emulator.fail("*", status=503):
+        raise KeyError
+    assert emulator.faults == [kept]
+
+
+@pytest.mark.parametrize(
+    ("match", "meant"),
+    [
+        ("GET /itwins/favourites", "GET /itwins/favorites"),
+        ("GET /itwin/favorites", "GET /itwins/favorites"),
+        ("POST /imodels/favorites/{id}", "PUT /imodels/favorites/{id}"),
+        ("PUT /imodels/favorite/*", "PUT /imodels/favorites/{id}"),
+        ("GET /savedviews/tag", "GET /savedviews/tags"),
+        ("DELETE /itwins/recents/{id}", "POST /itwins/recents/{id}"),
+        ("POST /connect/tokens", "POST /connect/token"),
+        ("* /itwinz/**", ""),
+        ("GET /zzz", ""),
+    ],
+)
+def test_what_matches_no_operation_is_refused(match: str, meant: str) -> None:
+    emulator = Emulator(itwins=0)
+    for refused in (
+        lambda: emulator.fail(match, status=503),
+        lambda: emulator.fault(Fault(match=match)),
+        lambda: emulator.assert_called(match),
+        lambda: emulator.assert_not_called(match),
+        lambda: emulator.calls(match),
+    ):
+        with pytest.raises(ValueError, match=r".+") as caught:
+            refused()
+        assert meant in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "match",
+    [
+        "*",
+        "* /**",
+        "GET /ITWINS/Favorites/",
+        "DELETE /**",
+        "GET /imodels/6c0ed6fb-7d3c-4b3a-9d0a-7c2b8a3c1e55",
+        "GET /imodels/no-guid",
+        "PUT /imodels/favorites/*",
+        "GET /savedviews/tags/AHk2cQw9T0e1nS8rVbYxLpZdNv7DGPQORQpkxmyDyE1ERZS7bsqUkWEmr9ZGmC5Tab",
+        "POST /connect/token",
+        "* /.well-known/**",
+        "* /itwins/{id}/**",
+    ],
+)
+def test_what_matches_an_operation(match: str) -> None:
+    Emulator(itwins=0).assert_not_called(match)
+
+
+async def test_faults_that_were_not_used(call: Caller, emulator: Emulator) -> None:
+    emulator.assert_all_faults_used()
+    emulator.fail(f"GET {LIST}", status=503)
+    emulator.fail("GET /itwins/recents", status=503)
+    await call("GET", LIST)
+    with pytest.raises(AssertionError) as caught:
+        emulator.assert_all_faults_used()
+    assert "GET /itwins/recents" in str(caught.value)
+    assert LIST not in str(caught.value)
+    await call("GET", "/itwins/recents")
+    emulator.assert_all_faults_used()
+
+
+def broken() -> None:
+    raise RuntimeError("broken")
+
+
+async def run(session: aiohttp.ClientSession, fault: Fault, error: Exception | None) -> None:
+    async with Emulator() as emulator:
+        emulator.fault(fault)
+        call = Caller(session, emulator.base_url, emulator.token)
+        assert await statuses(call, 2) == [500, 200]
+        if error is not None:
+            raise error
+
+
+async def test_a_function_that_fails_fails_its_owner(session: aiohttp.ClientSession) -> None:
+    with pytest.raises(RuntimeError, match="broken"):
+        await run(session, Fault(churn=broken), None)
+    with pytest.raises(KeyError):
+        await run(session, Fault(churn=broken), KeyError())
+    async with Emulator() as emulator:
+        call = Caller(session, emulator.base_url, emulator.token)
+        emulator.fault(Fault(answer=lambda _: broken(), times=2))  # type: ignore[func-returns-value]
+        emulator.add_itwin("Gone")
+        assert await statuses(call, 2) == [500, 500]
+        with pytest.raises(ExceptionGroup):
+            emulator.reset()
+        assert len(emulator.state.itwins) == 12
+        emulator.reset()
+
+
+async def test_a_thread_tells_its_owner(session: aiohttp.ClientSession) -> None:
+    emulator = EmulatorThread().start()
+    emulator.fault(Fault(churn=broken))
+    await statuses(Caller(session, emulator.base_url, emulator.token), 1)
+    with pytest.raises(RuntimeError, match="broken"):
+        emulator.stop()

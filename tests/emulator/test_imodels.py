@@ -404,3 +404,17 @@ async def test_hidden_imodel(call: Caller, emulator: Emulator, itwin_id: str) ->
     rows = (await call("GET", favorites(itwin_id))).json["iModels"]
     assert record.id not in [row["id"] for row in rows]
     assert len(rows) == 24
+
+
+async def test_a_description_that_is_too_long(call: Caller, itwin_id: str) -> None:
+    body = {"iTwinId": itwin_id, "name": "x", "description": "y" * 256}
+    reply = await call("POST", "/imodels", json=body)
+    assert reply.status == 422
+    assert error_of(reply)["details"] == [
+        {
+            "code": "InvalidValue",
+            "message": "Provided 'description' value is not valid. The value exceeds allowed 255 "
+            "characters.",
+            "target": "description",
+        }
+    ]

@@ -11,6 +11,7 @@ import pytest
 from caller import Caller
 
 from itwin_async.emulator import Emulator, EmulatorClock, EmulatorThread
+from itwin_async.emulator.differences import differences
 
 
 async def test_what_was_asked(call: Caller, emulator: Emulator, itwin_id: str) -> None:
@@ -210,3 +211,49 @@ async def test_assertions_on_parameters_and_users(call: Caller, emulator: Emulat
 async def test_running_twice(emulator: Emulator) -> None:
     with pytest.raises(RuntimeError, match="already running"):
         await emulator.__aenter__()
+
+
+async def test_a_failure_shows_the_members_that_differ(call: Caller, emulator: Emulator) -> None:
+    await call(
+        "POST", "/savedviews/tags", json={"displayName": "Day", "more": {"a": [1, 2], "b": 1}}
+    )
+    wanted = {"displayName": "Night", "more": {"a": [1, 3]}, "iTwinId": "x"}
+    with pytest.raises(AssertionError) as caught:
+        emulator.assert_called("POST /savedviews/tags", json=wanted)
+    assert [line.strip() for line in str(caught.value).splitlines()[-3:]] == [
+        'body displayName: expected "Night", but it is "Day"',
+        "body more.a[1]: expected 3, but it is 2",
+        'body iTwinId: expected "x", but it is missing',
+    ]
+    emulator.assert_called("POST /savedviews/tags", json={"more": {"a": [1, 2]}}, times=1)
+    with pytest.raises(AssertionError) as caught:
+        emulator.assert_called(
+            "POST /savedviews/tags", query={"a": "b"}, headers={"Prefer": "x"}, user="ana"
+        )
+    assert [line.strip() for line in str(caught.value).splitlines()[-3:]] == [
+        'query a: expected "b", but it is missing',
+        'header Prefer: expected "x", but it is missing',
+        "user: expected ana, but it is demo",
+    ]
+
+
+def test_differences() -> None:
+    def of(wanted: object, found: object) -> list[str]:
+        return list(differences(wanted, found))
+
+    assert of({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}) == []
+    assert of({"a": 1}, {"a": 1, "b": 2}) == ["b: not expected, but it is 2"]
+    assert of([1, 2], [1]) == ["the whole: expected [1,2], but it is [1]"]
+    assert of([1], [True]) == ["[0]: expected 1, but it is true"]
+    assert of({"a": {"b": 1}}, {"a": "x"}) == ['a: expected {"b":1}, but it is "x"']
+    assert len(of("", "x" * 9999)[0]) < 300
+
+
+async def test_requests_print_well(call: Caller, emulator: Emulator) -> None:
+    emulator.fail("POST /savedviews/tags", status=503)
+    await call("POST", "/savedviews/tags?a=1", json={"displayName": "x"})
+    await call.as_user(None)("GET", "/itwins/favorites")
+    assert repr(emulator.requests) == (
+        "[<POST /savedviews/tags?a=1 -> 503, by demo, fault: POST /savedviews/tags status=503, "
+        'body: {"displayName": "x"}>, <GET /itwins/favorites -> 401>]'
+    )

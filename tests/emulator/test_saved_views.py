@@ -74,15 +74,35 @@ async def test_forbidden_characters(call: Caller, character: str) -> None:
         ("POST", "/savedviews/tags"),
         ("PATCH", f"/savedviews/tags/{made.json['tag']['id']}"),
     ):
-        reply = await call(method, path, json={"displayName": f"a{character}b"})
-        assert reply.status == 422
-        detail = error_of(reply)["details"][0]
-        assert (detail["code"], detail["target"]) == ("InvalidRequestBody", "displayName")
+        for name in ("displayName", "iTwinId", "other"):
+            reply = await call(method, path, json={"displayName": "ok", name: f"a{character}b"})
+            assert reply.status == 422
+            details = [(item["code"], item["target"]) for item in error_of(reply)["details"]]
+            assert details == [("InvalidRequestBody", name)]
+
+
+async def test_members_that_are_no_texts_are_let_through(call: Caller) -> None:
+    body = {"displayName": "ok", "number": 1.5, "list": ["a.b"], "nothing": None}
+    assert (await call("POST", "/savedviews/tags", json=body)).status == 201
+
+
+@pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "text/json"])
+async def test_other_content_types(call: Caller, emulator: Emulator, kind: str) -> None:
+    tag = (await call("POST", "/savedviews/tags", json={"displayName": "ok"})).json["tag"]
+    for method, path in (("POST", "/savedviews/tags"), ("PATCH", f"/savedviews/tags/{tag['id']}")):
+        headers = {"Content-Type": kind}
+        reply = await call(method, path, data=b'{"displayName": "x"}', headers=headers)
+        assert (reply.status, error_of(reply)["code"]) == (415, "UnsupportedMediaType")
+        headers = {"Content-Type": "Application/JSON; charset=utf-8"}
+        reply = await call(method, path, data=b'{"displayName": "x"}', headers=headers)
+        assert reply.status in {200, 201}
+    assert len(emulator.state.tags) == 2
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"nonsense", b"\xff"])
 async def test_no_json(call: Caller, body: bytes) -> None:
-    reply = await call("POST", "/savedviews/tags", data=body)
+    headers = {"Content-Type": "application/json"}
+    reply = await call("POST", "/savedviews/tags", data=body, headers=headers)
     assert reply.status == 422
     assert error_of(reply)["details"] == [
         {

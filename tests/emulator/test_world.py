@@ -158,7 +158,19 @@ def test_building_refuses() -> None:
         lambda: emulator.add_itwin(status="Odd"),
         lambda: emulator.add_itwin(id="abc"),
         lambda: emulator.add_itwin(id=first),
+        lambda: emulator.add_itwin(number=emulator.state.itwins[first].number),
+        lambda: emulator.add_itwin(latitude=100),
+        lambda: emulator.add_itwin(longitude=-181),
+        lambda: emulator.add_itwin("x" * 256),
+        lambda: emulator.add_itwin(created="yesterday"),
         lambda: emulator.add_imodel(first, extent={"southWest": None}),
+        lambda: emulator.add_imodel(first, extent=(0, 0, 100, 0)),
+        lambda: emulator.add_imodel(first, emulator.state.imodels_of(first)[3].name),
+        lambda: emulator.add_imodel(first, description="x" * 256),
+        lambda: emulator.add_imodel(first, state="odd"),
+        lambda: emulator.add_imodel(first, containers_enabled=8),
+        lambda: emulator.load({"itwins": [{"number": "N"}, {"number": "N"}]}),
+        lambda: emulator.load({"itwins": [{"imodels": [{"name": "A"}, {"name": "A"}]}]}),
         lambda: emulator.load({"itwin": []}),
         lambda: emulator.load({"itwins": [{"displayname": "x"}]}),
         lambda: emulator.load({"itwins": {}}),
@@ -170,9 +182,28 @@ def test_building_refuses() -> None:
     ):
         with pytest.raises(ValueError, match=r".+"):
             wrong()
+    assert emulator.export() == Emulator().export()
     for missing in (lambda: emulator.add_imodel("x"), lambda: emulator.favorite("ana", "x")):
         with pytest.raises(KeyError):
             missing()
+
+
+async def test_a_name_is_free_again(call: Caller, emulator: Emulator, itwin_id: str) -> None:
+    old = emulator.state.imodels_of(itwin_id)[0]
+    new = emulator.add_imodel(itwin_id, "Quay")
+    kept = emulator.snapshot()
+    renamed = await call("PATCH", f"/imodels/{new.id}", json={"name": old.name})
+    assert renamed.status == 409
+    assert (await call("PATCH", f"/imodels/{new.id}", json={"name": "Pier"})).status == 200
+    emulator.add_imodel(itwin_id, "Quay")
+    emulator.remove_imodel(old)
+    emulator.add_imodel(itwin_id, old.name)
+    with pytest.raises(ValueError, match="Pier"):
+        emulator.add_imodel(itwin_id, "Pier")
+    emulator.restore(kept)
+    emulator.add_imodel(itwin_id, "Pier")
+    with pytest.raises(ValueError, match="Quay"):
+        emulator.add_imodel(itwin_id, "Quay")
 
 
 WORLD = {

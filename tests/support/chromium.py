@@ -16,7 +16,8 @@ import aiohttp
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _OPTIONS = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
-    "--disable-background-networking", "--remote-debugging-port=0", "--window-size=1400,1200",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+    "--disable-quic", "--remote-debugging-port=0", "--window-size=1400,1200",
 )  # fmt: skip
 
 

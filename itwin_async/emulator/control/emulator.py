@@ -2,34 +2,28 @@
 
 from __future__ import annotations
 
-import json
+import json as jsonlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
+from typing import cast
+
+import msgspec
 
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.control.signin import SignInControls
 from itwin_async.emulator.control.world import WorldControls
-from itwin_async.emulator.control.world_file import export_world, load_world
-from itwin_async.emulator.faults.plan import Fault, SetFault
-from itwin_async.emulator.json_types import JsonObject
+from itwin_async.emulator.control.world_file import add_imodel, export_chunks, load_world
+from itwin_async.emulator.faults.fault import Fault
+from itwin_async.emulator.faults.plan import SetFault
+from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.near_misses import check_match
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
-from itwin_async.emulator.request_log import RecordedRequest, Wanted, times_in_words
-from itwin_async.emulator.world.records import UserRecord
-from itwin_async.emulator.world.state import World
-
-
-class Snapshot:
-    """A world at a moment."""
-
-    def __init__(self, world: World) -> None:
-        self._world = world
-
-    @property
-    def world(self) -> World:
-        """An independent copy of the world."""
-        return self._world.copy()
+from itwin_async.emulator.request_log import RecordedRequest, times_in_words
+from itwin_async.emulator.wanted import Wanted
+from itwin_async.emulator.world.records import IModelRecord, UserRecord
+from itwin_async.emulator.world.state import Snapshot, World
 
 
 class EmulatorControls(WorldControls, SignInControls):
@@ -87,9 +81,14 @@ class EmulatorControls(WorldControls, SignInControls):
         after: int = 0,
         body: bytes | str | JsonObject | None = None,
         headers: Mapping[str, str] | None = None,
+        query: Mapping[str, str] | None = None,
+        request_headers: Mapping[str, str] | None = None,
+        request_json: Json = None,
+        user: str | None = None,
+        unserved: bool = False,
     ) -> SetFault:
         """
-        Respond to requests with an error.
+        Respond to requests with an error; with `with`, while a block runs.
 
         Args:
             match: the requests, as `GET /imodels/favorites`; see `Fault`.
@@ -99,6 +98,11 @@ class EmulatorControls(WorldControls, SignInControls):
             after: how many matching requests pass before.
             body: the body; the platform's own for that status when None.
             headers: further headers.
+            query: parameters that the requests have, with their values.
+            request_headers: headers that the requests have, with their values.
+            request_json: what the JSON body of the requests has, among other members.
+            user: the user whose requests are meant; all when None.
+            unserved: whether `match` may be of an operation that the emulator does not serve.
 
         """
         fault = Fault(
@@ -109,6 +113,11 @@ class EmulatorControls(WorldControls, SignInControls):
             after=after,
             body=body,
             headers=headers or {},
+            query=query or {},
+            request_headers=request_headers or {},
+            request_json=request_json,
+            user=user,
+            unserved=unserved,
         )
         return self.fault(fault)
 
@@ -125,7 +134,15 @@ class EmulatorControls(WorldControls, SignInControls):
     def clear_faults(self) -> None:
         """Remove all faults."""
         with self._engine.lock:
-            self._engine.faults.entries.clear()
+            self._engine.faults.clear()
+
+    def assert_all_faults_used(self) -> None:
+        """Fail if a fault that is set applied to no request."""
+        __tracebackhide__ = True
+        unused = [repr(entry) for entry in self.faults if not entry.applied]
+        if unused:
+            lines = "\n  ".join(unused)
+            raise AssertionError(f"faults that applied to no request:\n  {lines}")
 
     @property
     def requests(self) -> list[RecordedRequest]:
@@ -153,7 +170,13 @@ class EmulatorControls(WorldControls, SignInControls):
         return self._engine.log.violations
 
     def calls(
-        self, match: str, *, query: Mapping[str, str] | None = None, user: str | None = None
+        self,
+        match: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
+        user: str | None = None,
     ) -> list[RecordedRequest]:
         """
         Return the requests that match.
@@ -161,11 +184,17 @@ class EmulatorControls(WorldControls, SignInControls):
         Args:
             match: method and path, as `GET /imodels/favorites`.
             query: parameters that were sent, with their values.
+            headers: headers that were sent, with their values.
+            json: what the JSON body had, among other members.
             user: the name of the user.
 
+        Raises:
+            ValueError: no operation matches.
+
         """
+        check_match(match)
         with self._engine.lock:
-            return Wanted(match, query or {}, user).among(self._engine.log.requests)
+            return _wanted(match, query, headers, json, user).among(self._engine.log.requests)
 
     def assert_called(
         self,
@@ -173,6 +202,8 @@ class EmulatorControls(WorldControls, SignInControls):
         *,
         times: int | None = None,
         query: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: object = None,
         user: str | None = None,
     ) -> list[RecordedRequest]:
         """
@@ -182,17 +213,20 @@ class EmulatorControls(WorldControls, SignInControls):
             match: method and path, as `PUT /imodels/favorites/{id}`.
             times: how often exactly; at least once when None.
             query: parameters that were sent, with their values.
+            headers: headers that were sent, with their values.
+            json: what the JSON body had, among other members.
             user: the name of the user.
 
         Raises:
+            ValueError: no operation matches.
             AssertionError: it was not; the message lists what was called instead.
 
         """
         __tracebackhide__ = True  # pytest then shows the line of the test
-        found = self.calls(match, query=query, user=user)
+        found = self.calls(match, query=query, headers=headers, json=json, user=user)
         if (times is None and not found) or (times is not None and len(found) != times):
             expected = "at least once" if times is None else times_in_words(times)
-            wanted = Wanted(match, query or {}, user)
+            wanted = _wanted(match, query, headers, json, user)
             raise AssertionError(wanted.explain(self._engine.log.requests, expected))
         return found
 
@@ -208,13 +242,26 @@ class EmulatorControls(WorldControls, SignInControls):
         Args:
             world: what it begins with from now on; what it began with when None.
 
+        Raises:
+            Exception: what a function of a fault raised since the last reset. All is reset then.
+
         """
         self._engine.reset(world)
+        self.raise_failures()
+
+    def raise_failures(self) -> None:
+        """Raise what functions of faults raised, and forget it; the end of the emulator does so."""
+        self._engine.raise_failures()
 
     def snapshot(self) -> Snapshot:
         """Return the present world, for `restore`."""
         with self._engine.lock:
             return Snapshot(self._engine.world.copy())
+
+    @property
+    def snapshots(self) -> dict[str, Snapshot]:
+        """The snapshots with a name, which live until the next `reset`."""
+        return self._engine.snapshots
 
     def restore(self, snapshot: Snapshot) -> None:
         """Return to a world."""
@@ -234,7 +281,7 @@ class EmulatorControls(WorldControls, SignInControls):
         """
         content: object = world
         if isinstance(world, (str, os.PathLike)):
-            content = json.loads(Path(world).read_text(encoding="utf-8"))
+            content = jsonlib.loads(Path(world).read_text(encoding="utf-8"))
         with self._engine.lock:
             before = self._engine.world.copy()
             try:
@@ -243,6 +290,30 @@ class EmulatorControls(WorldControls, SignInControls):
                 self._engine.world = before
                 raise
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the world to a file that `load` takes; an interruption leaves the old one."""
+        fresh = Path(f"{os.fspath(path)}.new")
+        with fresh.open("wb") as file:
+            file.writelines(export_chunks(self.snapshot().world))
+        fresh.replace(path)
+
+    def load_imodel(self, content: JsonObject, *, front: bool = False) -> IModelRecord:
+        """
+        Add an iModel to its iTwin.
+
+        Args:
+            content: the iModel as on the wire.
+            front: whether it precedes all others in lists.
+
+        Raises:
+            ValueError: the platform would not create such an iModel.
+            KeyError: the iTwin is unknown.
+
+        """
+        with self._engine.lock:
+            engine = self._engine
+            return add_imodel(engine.world, engine.clock, content, front=front)
+
     def openapi(self) -> JsonObject:
         """Return an OpenAPI 3.0.3 document of all operations."""
         return openapi()
@@ -250,4 +321,15 @@ class EmulatorControls(WorldControls, SignInControls):
     def export(self) -> JsonObject:
         """Return the world as JSON that `load` takes."""
         with self._engine.lock:
-            return export_world(self._engine.world)
+            text = b"".join(export_chunks(self._engine.world))
+        return cast("JsonObject", msgspec.json.decode(text))
+
+
+def _wanted(
+    match: str,
+    query: Mapping[str, str] | None,
+    headers: Mapping[str, str] | None,
+    json: object,
+    user: str | None,
+) -> Wanted:
+    return Wanted(match=match, query=query or {}, headers=headers or {}, json=json, user=user)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 import attrs
 
+from itwin_async.emulator.control.rules import check_imodel, check_itwin
 from itwin_async.emulator.engine import Engine
 from itwin_async.emulator.json_types import Json
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
 from itwin_async.emulator.world.records import (
     CLASS_OF,
-    STATUSES,
     Extent,
     IModelRecord,
     ITwinRecord,
@@ -67,7 +67,7 @@ class WorldControls:
         front: bool = False,
     ) -> ITwinRecord:
         """
-        Add an iTwin; ValueError if its id, subclass or status is not valid.
+        Add an iTwin; ValueError for one that the platform would not create.
 
         Args:
             display_name: its name; made up when None.
@@ -86,8 +86,8 @@ class WorldControls:
             front: whether it precedes all others in lists.
 
         """
-        _check_choice("sub_class", sub_class, CLASS_OF)
-        _check_choice("status", status, STATUSES)
+        if sub_class not in CLASS_OF:
+            raise ValueError(f"sub_class must be one of {', '.join(CLASS_OF)}, not {sub_class!r}")
         engine = self._engine
         with engine.lock:
             record = new_itwin(engine.world, engine.clock, display_name, id)
@@ -106,6 +106,7 @@ class WorldControls:
                 parent_id=parent_id or record.parent_id,
                 created=created or record.created,
             )
+            check_itwin(engine.world, record)
             engine.world.put_itwin(record, front=front)
             return record
 
@@ -142,7 +143,7 @@ class WorldControls:
 
         Raises:
             KeyError: the iTwin is unknown.
-            ValueError: the id or the extent is not valid.
+            ValueError: the platform would not create such an iModel.
 
         """
         engine = self._engine
@@ -158,6 +159,7 @@ class WorldControls:
                 containers_enabled=containers_enabled,
                 last_changeset=last_changeset,
             )
+            check_imodel(engine.world, record)
             engine.world.put_imodel(record, front=front)
             return record
 
@@ -186,6 +188,13 @@ class WorldControls:
             for entity in entities:
                 self._engine.world.recent(name, _id(entity))
 
+    def unrecent(self, user: User, *entities: Entity) -> None:
+        """Remove iTwins and iModels from the recents of a user."""
+        with self._engine.lock:
+            name = self._user(user)
+            for entity in entities:
+                self._engine.world.forget_recent(name, _id(entity))
+
     def deny(self, user: User, *entities: Entity) -> None:
         """Hide iTwins and iModels from a user."""
         with self._engine.lock:
@@ -207,11 +216,6 @@ class WorldControls:
     def _user(self, user: User) -> str:
         name = user.name if isinstance(user, UserRecord) else user
         return self._engine.world.user(name).name
-
-
-def _check_choice(name: str, value: str, choices: Collection[str]) -> None:
-    if value not in choices:
-        raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
 def _id(entity: Entity) -> str:

@@ -9,13 +9,14 @@ import attrs
 import msgspec
 
 from itwin_async.emulator.clock import EmulatorClock
-from itwin_async.emulator.faults.plan import Fault
+from itwin_async.emulator.faults.fault import Answer, Fault
 from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform import errors
 from itwin_async.emulator.platform.api import APIS, IMODELS, SAVED_VIEWS
 from itwin_async.emulator.platform.links import LinkStyle
+from itwin_async.emulator.request_log import RecordedRequest
 from itwin_async.emulator.requests import Query, Request, split_path
-from itwin_async.emulator.responses import Response, json_response
+from itwin_async.emulator.responses import JSON_TYPE, Response, json_response
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
 from itwin_async.emulator.world.state import World
 
@@ -24,14 +25,17 @@ _TOKEN = "$continuationToken"  # noqa: S105 - the name of a parameter
 
 @attrs.frozen
 class Effects:
-    """The effects of a fault on a request, of a user if it has a valid token."""
+    """The effects of a fault on a request, which is in the log as `record`."""
 
     fault: Fault
     request: Request
-    user: str | None
+    record: RecordedRequest
 
     def instead(self) -> Response | None:
         """Return the response that replaces the platform's, if any."""
+        answer = None if self.fault.answer is None else self.fault.answer(self.record)
+        if answer is not None:
+            return _response(answer)
         if self.fault.status is not None:
             return _for_status(self.fault.status, self.request.path)
         token = Query(self.request.query).get(_TOKEN)
@@ -62,7 +66,7 @@ class Effects:
 
     def churn(self, world: World, clock: EmulatorClock) -> None:
         """Change the list that was asked for, after the response was made."""
-        churn, user = self.fault.churn, self.user
+        churn, user = self.fault.churn, self.record.user
         if callable(churn):
             churn()
         elif churn is not None and user is not None:
@@ -92,6 +96,12 @@ class Effects:
                 href = _first_page(str(here["href"]))
             links["next"] = {"href": href}
         return style.encode(cast("JsonObject", content))
+
+
+def _response(answer: Answer) -> Response:
+    headers = {"Content-Type": "text/plain" if isinstance(answer.body, str) else JSON_TYPE}
+    body = b"" if answer.body is None else _bytes(answer.body)
+    return Response(answer.status, body, {**headers, **answer.headers})
 
 
 def _bytes(body: bytes | str | JsonObject) -> bytes:
@@ -151,4 +161,4 @@ def _for_status(status: int, path: str) -> Response:
         409: errors.error(409, f"{kind}Exists", f"{kind} already exists."),
         422: errors.error(422, api.invalid_code, "Request is not valid."),
     }
-    return known.get(status) or errors.error(status, "Unknown", "An unknown error occurred.")
+    return known.get(status) or attrs.evolve(errors.UNKNOWN, status=status)

@@ -1,179 +1,15 @@
-"""The plan of faults: what goes wrong, when, and how often."""
+"""The plan of faults: which are set, and which applies to a request."""
 
 from __future__ import annotations
 
-import math
 import random
-from collections.abc import Callable, Mapping
-from typing import Any, Literal, TypeAlias, cast, get_args
+from contextlib import AbstractContextManager
+from typing import Self
 
-import attrs
-import msgspec
-
+from itwin_async.emulator.faults.fault import Fault
 from itwin_async.emulator.json_types import JsonObject
-from itwin_async.emulator.requests import RequestPattern
-
-Drop: TypeAlias = Literal["before", "middle", "after"]
-Next: TypeAlias = Literal["foreign", "duplicate", "missing", "loop"]
-Churn: TypeAlias = Literal["add", "remove"]
-Latency: TypeAlias = float | tuple[float, float]
-
-
-class FaultError(ValueError):
-    """A fault with a value that it cannot have."""
-
-
-def check_seconds(name: str, seconds: float) -> None:
-    """Raise FaultError if a duration is negative, infinite or no number."""
-    if not 0 <= seconds < math.inf:
-        raise FaultError(f"{name} must be a non-negative number of seconds, not {seconds}")
-
-
-def _check_match(_: object, __: object, value: str) -> None:
-    try:
-        RequestPattern(value)
-    except ValueError as error:
-        raise FaultError(str(error)) from None
-
-
-def _check_number(
-    low: float, high: float = math.inf
-) -> Callable[[object, attrs.Attribute[Any], float | None], None]:
-    def check(_: object, attribute: attrs.Attribute[Any], value: float | None) -> None:
-        if value is not None and not low <= value < high:
-            upward = f"at least {low}" if high == math.inf else f"from {low} to {high - 1}"
-            raise FaultError(f"{attribute.name} must be {upward}, not {value}")
-
-    return check
-
-
-def _check_headers(_: object, __: object, value: Mapping[str, str]) -> None:
-    for name, text in value.items():
-        if not f"{name}{text}".isprintable():
-            raise FaultError(f"the header {name!r} has a character that headers cannot have")
-
-
-@attrs.frozen(kw_only=True)
-class Fault:
-    """
-    Something that goes wrong with the requests it matches.
-
-    Every fault counts the requests that match it; of those that are due, the one that was set
-    first applies.
-
-    Args:
-        match: `METHOD /path` with `{id}` or `*` for one segment and a last `/**` for the rest;
-            `*` alone for every request of the platform.
-        times: how often it applies; forever when None.
-        after: how many matching requests pass before the first.
-        every: with `burst`, it applies to the first `burst` of each so many matching requests.
-        burst: see `every`.
-        probability: how likely it applies to a request that it is due for.
-        seed: makes probabilities and random latencies the same in each run.
-        user: the user whose requests it applies to; all when None.
-        status: respond with this status and do nothing.
-        body: the body of that response, or of a normal one; the platform's own when None.
-        headers: headers to add or replace.
-        retry_after: value of the header `retry-after`.
-        latency: seconds to wait first, fixed or between two bounds.
-        drop: close the connection before the work, in the middle of the body, or after the work
-            without a response.
-        truncate: cut the body to so many bytes, or to a share of it when below 1.
-        malformed: make the JSON invalid.
-        content_type: another content type.
-        trickle: send the body in pieces of so many bytes.
-        tick: seconds between these pieces.
-        next: change the `next` link: to another host, to the same page, to the first page, or
-            leave it out.
-        foreign_origin: the other host.
-        expire_continuation: refuse a continuation token.
-        churn: after the response, add an item in front of the list, remove its first, or call this.
-
-    """
-
-    match: str = attrs.field(default="*", validator=_check_match)
-    times: int | None = attrs.field(default=1, validator=_check_number(1))
-    after: int = attrs.field(default=0, validator=_check_number(0))
-    every: int | None = attrs.field(default=None, validator=_check_number(1))
-    burst: int = attrs.field(default=1, validator=_check_number(1))
-    probability: float = 1.0
-    seed: int = 0
-    user: str | None = None
-    status: int | None = attrs.field(default=None, validator=_check_number(200, 600))
-    body: bytes | str | JsonObject | None = None
-    headers: Mapping[str, str] = attrs.field(factory=dict[str, str], validator=_check_headers)
-    retry_after: float | str | None = None
-    latency: Latency = 0.0
-    drop: Drop | None = None
-    truncate: float | None = attrs.field(default=None, validator=_check_number(0))
-    malformed: bool = False
-    content_type: str | None = None
-    trickle: int | None = attrs.field(default=None, validator=_check_number(1))
-    tick: float = 0.01
-    next: Next | None = None
-    foreign_origin: str = "https://elsewhere.example"
-    expire_continuation: bool = False
-    churn: Churn | Callable[[], None] | None = None
-
-    def __attrs_post_init__(self) -> None:
-        """Raise FaultError for values that exclude each other or that no fault can have."""
-        for name, words in (("drop", Drop), ("next", Next)):
-            value = getattr(self, name)
-            if value is not None and value not in get_args(words):
-                raise FaultError(f"{name} must be one of {', '.join(get_args(words))}")
-        if isinstance(self.churn, str) and self.churn not in get_args(Churn):
-            raise FaultError(f"churn must be one of {', '.join(get_args(Churn))}, or a function")
-        if not 0 <= self.probability <= 1:
-            raise FaultError("probability must lie between 0 and 1")
-        waits = self.latency if isinstance(self.latency, tuple) else (self.latency,)
-        for name, seconds in (("tick", self.tick), *(("latency", wait) for wait in waits)):
-            check_seconds(name, seconds)
-        if waits[0] > waits[-1]:
-            raise FaultError(f"latency must go upward, not from {waits[0]} to {waits[-1]}")
-
-    @classmethod
-    def from_json(cls, content: Mapping[str, object]) -> Fault:
-        """Return the fault of a JSON object; FaultError if a member is unknown or wrong."""
-        names = {field.name for field in attrs.fields(cls)}
-        unknown = sorted(set(content) - names)
-        if unknown:
-            raise FaultError(f"unknown member {unknown[0]!r}; known are {', '.join(sorted(names))}")
-        # A null means the default, except for `times`: there it means forever.
-        values = {k: v for k, v in content.items() if v is not None or k == "times"}
-        kinds: Mapping[str, tuple[type, ...]] = _KINDS
-        for name, value in values.items():
-            if value is not None and (
-                not isinstance(value, kinds[name])
-                or (isinstance(value, bool) and bool not in kinds[name])
-            ):
-                raise FaultError(f"{name} cannot be {msgspec.json.encode(value).decode()}")
-        if isinstance(values.get("latency"), list):
-            low_high = cast("list[float]", values["latency"])
-            if len(low_high) != 2:  # noqa: PLR2004 - two bounds
-                raise FaultError("latency is a number or a list of two")
-            values["latency"] = (float(low_high[0]), float(low_high[1]))
-        return cls(**values)  # type: ignore[arg-type]
-
-    def describe(self) -> str:
-        """Return the fault in a few words."""
-        words = [self.match]
-        for field in attrs.fields(type(self)):
-            value = getattr(self, field.name)
-            if field.name not in {"match", "headers", "body"} and value != field.default:
-                word = f"{field.name}={getattr(value, '__name__', value)}"
-                words.append("forever" if field.name == "times" and value is None else word)
-        return " ".join(words)
-
-
-_NUMBER = (int, float)
-_KINDS: Mapping[str, tuple[type, ...]] = {
-    "match": (str,), "times": (int,), "after": (int,), "every": (int,), "burst": (int,),
-    "probability": _NUMBER, "seed": (int,), "user": (str,), "status": (int,),
-    "body": (str, dict), "headers": (dict,), "retry_after": (int, float, str),
-    "latency": (int, float, list), "drop": (str,), "truncate": _NUMBER, "malformed": (bool,),
-    "content_type": (str,), "trickle": (int,), "tick": _NUMBER, "next": (str,),
-    "foreign_origin": (str,), "expire_continuation": (bool,), "churn": (str,),
-}  # fmt: skip
+from itwin_async.emulator.request_log import RecordedRequest
+from itwin_async.emulator.wanted import Wanted
 
 
 class SetFault:
@@ -182,21 +18,45 @@ class SetFault:
 
     Args:
         fault: what goes wrong.
+        plan: the plan.
         number: its number in the plan; faults with equal seeds have independent random streams.
 
     """
 
-    def __init__(self, fault: Fault, number: int = 0) -> None:
+    def __init__(self, fault: Fault, plan: FaultPlan, number: int) -> None:
         self.fault = fault
+        self.number = number
+        self._plan = plan
         self.matched = 0
         self.applied = 0
         self._random = random.Random(f"{fault.seed}/{number}")  # noqa: S311 - repeatable faults
-        self._pattern = RequestPattern(fault.match)
+        self._wanted = Wanted(
+            match=fault.match,
+            query=fault.query,
+            headers=fault.request_headers,
+            json=fault.request_json,
+            user=fault.user,
+        )
 
-    def due(self, method: str, path: str, user: str | None) -> bool:
+    def __enter__(self) -> Self:
+        """Give the entry of a fault that is set while a block runs."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Remove the fault."""
+        self.remove()
+
+    def __repr__(self) -> str:
+        return f"<{self.fault.describe()}, applied to {self.applied} of {self.matched}>"
+
+    def remove(self) -> None:
+        """Remove the fault from the plan, if it is still there."""
+        self._plan.remove(self)
+
+    def due(self, request: RecordedRequest) -> bool:
         """Count a request, and say whether the fault is due for it."""
         fault = self.fault
-        if not self._pattern.matches(method, path) or fault.user not in {None, user}:
+        if not self._wanted.fits(request):
             return False
         seen = self.matched
         self.matched += 1
@@ -216,6 +76,7 @@ class SetFault:
     def json(self) -> JsonObject:
         """Return the fault as the control interface shows it."""
         return {
+            "id": self.number,
             "fault": self.fault.describe(),
             "match": self.fault.match,
             "matched": self.matched,
@@ -230,27 +91,44 @@ class SetFault:
 
 
 class FaultPlan:
-    """The faults that are set."""
+    """
+    The faults that are set.
 
-    def __init__(self) -> None:
+    Args:
+        lock: held while it changes.
+
+    """
+
+    def __init__(self, lock: AbstractContextManager[object]) -> None:
         self.entries: list[SetFault] = []
+        self._lock = lock
+        self._made = 0
 
     def add(self, fault: Fault) -> SetFault:
         """Set a fault."""
-        entry = SetFault(fault, len(self.entries))
-        self.entries.append(entry)
-        return entry
+        with self._lock:
+            entry = SetFault(fault, self, self._made)
+            self._made += 1
+            self.entries.append(entry)
+            return entry
 
-    def pick(
-        self, method: str, path: str, user: str | None, *, signing_in: bool = False
-    ) -> SetFault | None:
+    def remove(self, entry: SetFault) -> None:
+        """Remove a fault, if it is there."""
+        with self._lock:
+            self.entries = [other for other in self.entries if other is not entry]
+
+    def clear(self) -> None:
+        """Remove all faults."""
+        with self._lock:
+            self.entries.clear()
+            self._made = 0
+
+    def pick(self, request: RecordedRequest, *, signing_in: bool = False) -> SetFault | None:
         """
         Return the fault that applies to a request.
 
         Args:
-            method: the HTTP method.
-            path: the path as it was sent.
-            user: the name of the user.
+            request: the request.
             signing_in: whether the sign-in server is asked, which `*` alone does not match.
 
         """
@@ -258,7 +136,7 @@ class FaultPlan:
         for entry in self.entries:
             if signing_in and entry.fault.match == "*":
                 continue
-            if entry.due(method, path, user) and chosen is None:
+            if entry.due(request) and chosen is None:
                 chosen = entry
                 entry.applied += 1
         return chosen

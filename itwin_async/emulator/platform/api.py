@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import cast
 
 import attrs
 import msgspec
@@ -26,6 +27,7 @@ class Api:
         rate_limit: code and message of its 429.
         body_detail: the detail for a problem of a request body.
         names_missing: whether an unparsable body is told the required members too.
+        json_only: whether it answers 415 for a body of another content type.
         forbids: whether it answers 403 where others answer 404.
         null_links: whether links that are missing from a page are null.
         words: fixed segments of its paths that no operation here has.
@@ -39,6 +41,7 @@ class Api:
     rate_limit: tuple[str, str]
     body_detail: Callable[[Problem], Detail]
     names_missing: bool = False
+    json_only: bool = False
     forbids: bool = False
     null_links: bool = False
     words: frozenset[str] = frozenset()
@@ -62,6 +65,8 @@ def _value_detail(problem: Problem) -> Detail:
     name = str(problem.path[0])
     if problem.keyword == "required" and len(problem.path) == 1:
         return errors.missing(name)
+    if problem.keyword == "maxLength":
+        return errors.too_long(name, cast("int", problem.schema["maxLength"]))
     if len(problem.path) > 1 or isinstance(problem.value, (dict, list)):
         return errors.invalid(name, name)
     if isinstance(problem.value, str):
@@ -116,6 +121,7 @@ SAVED_VIEWS = Api(
     invalid_code="InvalidSavedviewsRequest",
     rate_limit=_SUBSCRIPTION_LIMIT,
     body_detail=_saved_views_detail,
+    json_only=True,
     forbids=True,
 )
 APIS = {api.name: api for api in (IMODELS, ITWINS, SAVED_VIEWS)}

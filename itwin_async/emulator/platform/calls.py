@@ -68,6 +68,12 @@ class Call:
         """Whether none of the ids was denied to the caller."""
         return self.world.may_see(self.user.name, *ids)
 
+    @property
+    def content_type(self) -> str:
+        """The media type of the body in lower case; empty without the header."""
+        header = self.request.headers.get("Content-Type", "")
+        return header.partition(";")[0].strip().lower()
+
     def content(self) -> JsonObject | None:
         """Return the body as a JSON object; None if it is none."""
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, TypeAlias, TypeVar
 
 import attrs
 
@@ -117,17 +117,41 @@ class Collection(Generic[R]):
             prefers=self.summarize is not None,
         )
 
-    def get(self, operation: str, title: str, *, prefers: bool = False) -> Route:
-        """Declare the reading of one entity, the full one unless `Prefer` selects."""
+    def get(
+        self,
+        operation: str,
+        title: str,
+        find: Callable[[Call], R] | None = None,
+        *,
+        shown: Literal["full", "minimal", "preferred"] = "full",
+    ) -> Route:
+        """
+        Declare the reading of one entity.
+
+        Args:
+            operation: method and path.
+            title: the platform's name of the operation.
+            find: finds the entity; that of the path when None.
+            shown: which representation; `preferred` is the one that `Prefer` selects.
+
+        """
 
         def handler(call: Call) -> Response:
-            found = self.one(call)
-            shown = self._preferred(call)(found) if prefers else self._full(call, found)
-            return call.respond(200, {self.key: shown})
+            found = self.one(call) if find is None else find(call)
+            if shown == "minimal" and self.summarize is not None:
+                content = self.summarize(found)
+            elif shown == "preferred":
+                content = self._preferred(call)(found)
+            else:
+                content = self._full(call, found)
+            return call.respond(200, {self.key: content})
 
-        results = [self._envelope("", self.schema)]
-        if prefers:
-            results.insert(0, self._envelope("Summary", self.summary_schema))
+        results: list[JsonObject] = []
+        if shown != "full":
+            results.append(self._envelope("Summary", self.summary_schema))
+        if shown != "minimal":
+            results.append(self._envelope("", self.schema))
+        prefers = shown == "preferred"
         return self._route(operation, title, handler, results=results, prefers=prefers)
 
     def create(
@@ -200,11 +224,6 @@ class Collection(Generic[R]):
 
         return self._route(operation, title, handler, success=204, results=())
 
-    def answer(self, operation: str, title: str, handler: Handler, schema: JsonObject) -> Route:
-        """Declare an operation with a handler of its own, which answers one entity."""
-        kind = "Summary" if schema is self.summary_schema else ""
-        return self._route(operation, title, handler, results=[self._envelope(kind, schema)])
-
     def one(self, call: Call) -> R:
         """Return the entity that a path names; OperationError if the caller cannot see it."""
         self._check_parent(call)
@@ -251,7 +270,12 @@ class Collection(Generic[R]):
         return self.show(entity, call.origin)
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
-        origin = call.origin
+        origin, selected = call.origin, call.text("$select")
+        if selected:
+            names = {name.strip() for name in selected.split(",")}
+            return lambda entity: {
+                name: value for name, value in self.show(entity, origin).items() if name in names
+            }
         if self.summarize is not None and not call.full:
             return self.summarize
         return lambda entity: self.show(entity, origin)
@@ -278,6 +302,8 @@ class Collection(Generic[R]):
         return items, links
 
     def _content(self, call: Call, schema: JsonObject, failure: str) -> JsonObject:
+        if self.api.json_only and call.content_type not in {"", "application/json"}:
+            raise errors.OperationError(errors.UNSUPPORTED_MEDIA_TYPE)
         content = call.content()
         details: dict[object, errors.Detail] = {}
         if content is not None or self.api.names_missing:

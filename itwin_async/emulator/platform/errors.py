@@ -90,7 +90,12 @@ HEADER_NOT_FOUND = error(
     "Header Authorization was not found in the request. Access denied.",
     violation=True,
 )
-UNAUTHORIZED = error(401, "Unauthorized", "Access token is not valid or has expired.")
+UNAUTHORIZED = error(
+    401,
+    "Unauthorized",
+    "Access denied due to invalid access_token. Make sure that issuer is correct, the token is not "
+    "expired and is not corrupted.",
+)
 INSUFFICIENT_PERMISSIONS = error(
     403,
     "InsufficientPermissions",
@@ -103,6 +108,10 @@ RESOURCE_NOT_FOUND = error(
     violation=True,
 )
 TOO_LARGE = error(413, "RequestTooLarge", "The request body is too large.", violation=True)
+UNKNOWN = error(500, "Unknown", "An unknown error occurred.")
+UNSUPPORTED_MEDIA_TYPE = error(
+    415, "UnsupportedMediaType", "The content type must be application/json.", violation=True
+)
 UNPARSABLE = Detail(
     "InvalidRequestBody", "Failed to parse request body. Make sure it is a valid JSON."
 )
@@ -111,6 +120,12 @@ UNPARSABLE = Detail(
 def missing(name: str) -> Detail:
     """Return the detail for a required member that is missing."""
     return Detail("MissingRequiredProperty", "Required property is missing.", name)
+
+
+def too_long(name: str, limit: int) -> Detail:
+    """Return the detail for a text that is too long."""
+    message = f"Provided '{name}' value is not valid. The value exceeds allowed {limit} characters."
+    return Detail("InvalidValue", message, name)
 
 
 def invalid(name: str, shown: str, code: str = "InvalidValue") -> Detail:

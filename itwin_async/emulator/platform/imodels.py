@@ -87,11 +87,6 @@ def _find(call: Call, imodel_id: str) -> IModelRecord | None:
     return record if record and call.may_see(record.id, record.itwin_id) else None
 
 
-def _name_taken(call: Call, imodel: IModelRecord) -> bool:
-    others = call.world.imodels_of(imodel.itwin_id)
-    return any(other.name == imodel.name and other.id != imodel.id for other in others)
-
-
 def _create(call: Call, content: JsonObject) -> IModelRecord:
     itwin_id = _visible_itwin(call, str(content["iTwinId"]))
     new = attrs.evolve(new_imodel(call.world, call.clock, itwin_id), creator_id=call.user.id)
@@ -172,7 +167,7 @@ IMODELS = Collection[IModelRecord](
     converters={"iTwinId": str.lower, "extent": Extent.from_json},
     list_failure="Cannot get iModels.",
     unique="name",
-    taken=_name_taken,
+    taken=lambda call, imodel: call.world.name_taken(imodel),
     paging=Paging(after=_after, filters_first=True),
 )
 

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import attrs
 
 from itwin_async.emulator.json_types import Json, JsonObject
-from itwin_async.emulator.platform import api, errors, personal
+from itwin_async.emulator.platform import api, errors, odata, personal
 from itwin_async.emulator.platform import schemas as s
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
 from itwin_async.emulator.platform.errors import Detail
 from itwin_async.emulator.platform.paging import Paging
 from itwin_async.emulator.platform.routes import Parameter
-from itwin_async.emulator.responses import Response
-from itwin_async.emulator.world.factories import new_itwin
-from itwin_async.emulator.world.generate import ACCOUNT
+from itwin_async.emulator.world.factories import account_of, new_itwin
 from itwin_async.emulator.world.records import CLASS_OF, STATUSES, ITwinRecord, members
 
 DEFAULT_REACH, MAX_REACH = 1000, 10_000
@@ -75,11 +73,12 @@ _CREATE = s.define(
     ),
 )
 _UPDATE = s.define("iTwinUpdate", s.objects(_CHANGE, additionalProperties=True))
+_MEMBERS = members(ITwinRecord)
 _EXACT = ("type", "number", "displayName", "parentId", "iTwinAccountId")
 _SUB_CLASSES: JsonObject = {
     "type": "string",
-    "description": "One or several subclasses, separated by commas.",
-    "pattern": f"^({'|'.join(CLASS_OF)})(, ?({'|'.join(CLASS_OF)}))*$",
+    "description": "One or several subclasses, separated by commas; all when empty.",
+    "pattern": f"^(({'|'.join(CLASS_OF)})(, ?({'|'.join(CLASS_OF)}))*)?$",
 }
 _FILTERS = (
     Parameter(
@@ -100,6 +99,12 @@ _FILTERS = (
     *(Parameter(name, s.TEXT) for name in (*_EXACT, "$search")),
 )
 
+_ODATA: Mapping[str, Callable[[str, Mapping[str, str]], object]] = {
+    "$filter": odata.Filter,
+    "$orderby": odata.read_order,
+    "$select": odata.read_names,
+}
+
 
 def _check_status(call: Call) -> list[Detail]:
     if "includeInactive" not in call.query or "status" not in call.query:
@@ -110,14 +115,29 @@ def _check_status(call: Call) -> list[Detail]:
     return [errors.Detail("InvalidParameter", message, "includeInactive")]
 
 
+def _check_odata(call: Call) -> list[Detail]:
+    details: list[Detail] = []
+    if call.text("$filter"):
+        for name in filter(call.query.__contains__, ("status", *_EXACT, "$search")):
+            message = f"The {name} parameter should not be used at the same time as the $filter."
+            details.append(errors.Detail("InvalidParameter", message, name))
+    for name, read in _ODATA.items():
+        text = call.text(name)
+        try:
+            if text:
+                read(text, _MEMBERS)
+        except odata.UnknownPropertyError as error:
+            message = f"The {name} string contains an unknown property '{error}'."
+            details.append(errors.Detail("InvalidValue", message, name))
+        except odata.ODataSyntaxError as error:
+            response = errors.error(422, api.ITWINS.invalid_code, str(error), violation=True)
+            raise errors.OperationError(response) from None
+    return details
+
+
 def _find(call: Call, itwin_id: str) -> ITwinRecord | None:
     record = call.world.itwins.get(itwin_id.lower())
     return record if record and call.may_see(record.id) else None
-
-
-def _number_taken(call: Call, itwin: ITwinRecord) -> bool:
-    others = call.world.itwins.values()
-    return any(other.number == itwin.number and other.id != itwin.id for other in others)
 
 
 def _create(call: Call, content: JsonObject) -> ITwinRecord:
@@ -134,9 +154,13 @@ def _matches(call: Call) -> Callable[[ITwinRecord], bool]:
     sub_classes = {part.strip() for part in text.split(",")} if text else set(CLASS_OF)
     status, everything = call.text("status"), call.values["includeInactive"]
     search = (call.text("$search") or "").lower()
-    exact = [(members(ITwinRecord)[name], call.text(name)) for name in _EXACT]
+    exact = [(_MEMBERS[name], call.text(name)) for name in _EXACT]
     wanted = [(attribute, text.lower()) for attribute, text in exact if text is not None]
     denied = call.world.lists_of(call.user.name).denied
+    expression = call.text("$filter")
+    condition = odata.Filter(expression, _MEMBERS) if expression else None
+    # Who filters by the status wants what the list leaves out by default.
+    everything = everything or (condition is not None and "status" in condition.names)
 
     def matches(row: ITwinRecord) -> bool:
         if row.id in denied or row.sub_class not in sub_classes:
@@ -144,6 +168,8 @@ def _matches(call: Call) -> Callable[[ITwinRecord], bool]:
         if row.status != status if status else row.status == "Inactive" and not everything:
             return False
         if any((getattr(row, attribute) or "").lower() != text for attribute, text in wanted):
+            return False
+        if condition is not None and not condition.matches(row.full()):
             return False
         return search in row.number.lower() or search in row.display_name.lower()
 
@@ -164,25 +190,22 @@ def _recents(call: Call) -> list[ITwinRecord]:
     return _listed(call, (call.world.itwins[key] for key in ids if key in call.world.itwins))
 
 
+def _sort_key(name: str) -> Callable[[ITwinRecord], tuple[bool, float, str]]:
+    attribute = _MEMBERS[name]
+    return lambda row: odata.order_key(getattr(row, attribute))
+
+
 def _itwins(call: Call) -> list[ITwinRecord]:
-    return _listed(call, call.world.itwins.values())[: call.number(_REACH)]
+    rows = _listed(call, call.world.itwins.values())
+    order = call.text("$orderby")
+    for name, descends in reversed(odata.read_order(order, _MEMBERS) if order else []):
+        rows.sort(key=_sort_key(name), reverse=descends)
+    return rows[: call.number(_REACH)]
 
 
-def _account(call: Call) -> Response:
-    account: JsonObject = {
-        "id": call.world.guids.guid(ACCOUNT, 0),
-        "class": "Account",
-        "subClass": "Account",
-        "type": None,
-        "number": "Example Corp.",
-        "displayName": "Example Corp.",
-    }
-    return call.respond(200, {"iTwin": account})
-
-
-def _account_of(call: Call) -> Response:
+def _account_of(call: Call) -> ITwinRecord:
     ITWINS.one(call)
-    return _account(call)
+    return account_of(call.world)
 
 
 ITWINS = Collection[ITwinRecord](
@@ -199,7 +222,7 @@ ITWINS = Collection[ITwinRecord](
     drop=lambda call, itwin: call.world.drop_itwin(itwin.id),
     list_failure="Cannot query iTwins.",
     unique="number",
-    taken=_number_taken,
+    taken=lambda call, itwin: call.world.number_taken(itwin),
     paging=Paging(
         top_message="The $top query option must be a positive integer that does not exceed 1000.",
         skip_message="The $skip query option must be a non-negative integer.",
@@ -234,14 +257,20 @@ ROUTES = (
         parameters=(
             Parameter(_REACH, s.between(1, MAX_REACH, default=DEFAULT_REACH), where="header"),
             *_FILTERS,
+            *(Parameter(name, s.TEXT) for name in _ODATA),
         ),
-        checks=(_check_status,),
+        checks=(_check_status, _check_odata),
         headers=lambda call: {_REACH: str(call.number(_REACH))},
     ),
     ITWINS.create("POST /itwins", "Create iTwin", _create, body=_CREATE),
-    ITWINS.answer("GET /itwins/myprimaryaccount", "Get My Primary Account", _account, _SUMMARY),
-    ITWINS.get("GET /itwins/{id}", "Get iTwin", prefers=True),
+    ITWINS.get(
+        "GET /itwins/myprimaryaccount",
+        "Get My Primary Account",
+        lambda call: account_of(call.world),
+        shown="minimal",
+    ),
+    ITWINS.get("GET /itwins/{id}", "Get iTwin", shown="preferred"),
     ITWINS.update("PATCH /itwins/{id}", "Update iTwin", body=_UPDATE, stamp=_modified),
     ITWINS.delete("DELETE /itwins/{id}", "Delete iTwin"),
-    ITWINS.answer("GET /itwins/{id}/account", "Get iTwin Account", _account_of, _SUMMARY),
+    ITWINS.get("GET /itwins/{id}/account", "Get iTwin Account", _account_of, shown="preferred"),
 )

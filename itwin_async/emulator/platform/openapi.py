@@ -21,6 +21,7 @@ _REASONS = {
     404: "It is not available, or the Accept header names another version.",
     409: "The name or number is taken.",
     413: "The body is too large.",
+    415: "The body is not JSON by its content type.",
     422: "The request cannot be processed.",
     429: "More requests than allowed.",
 }
@@ -103,6 +104,7 @@ def _statuses(route: Route) -> list[int]:
         404: True,
         409: route.conflicts,
         413: route.body is not None,
+        415: route.body is not None and route.api.json_only,
         422: bool(route.parameters) or route.body is not None,
         429: True,
     }

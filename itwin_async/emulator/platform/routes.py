@@ -135,12 +135,10 @@ class Route(ServedOperation):
         details = [value for value in read.values() if isinstance(value, errors.Detail)]
         values = {k: v for k, v in read.items() if not isinstance(v, errors.Detail)}
         call = attrs.evolve(call, values=values)
-        for check in self.checks:
-            details += check(call)
-        if details:
-            return self.api.invalid(self.failure, details)
         try:
-            return self.handler(call)
+            for check in self.checks:
+                details += check(call)
+            return self.api.invalid(self.failure, details) if details else self.handler(call)
         except errors.OperationError as error:
             return error.response
 

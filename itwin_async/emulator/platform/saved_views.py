@@ -11,7 +11,8 @@ from itwin_async.emulator.platform.schemas import LINK, TEXT, define, each, obje
 from itwin_async.emulator.world.ids import opaque_of
 from itwin_async.emulator.world.records import TagRecord
 
-_PLAIN: JsonObject = {"type": "string", "pattern": "^[^<>&\"'.]*$"}
+_ALLOWED: JsonObject = {"pattern": "^[^<>&\"'.]*$"}  # without a type: of texts only
+_PLAIN: JsonObject = {"type": "string", **_ALLOWED}
 _LINKS = each(LINK, "iTwin project imodel creator")
 _TAG = define(
     "Tag",
@@ -28,10 +29,10 @@ _CREATE = define(
     objects(
         {"displayName": _PLAIN, "iTwinId": _PLAIN, "iModelId": _PLAIN},
         "displayName",
-        additionalProperties=True,
+        additionalProperties=_ALLOWED,
     ),
 )
-_UPDATE = define("TagUpdate", objects({"displayName": _PLAIN}, additionalProperties=True))
+_UPDATE = define("TagUpdate", objects({"displayName": _PLAIN}, additionalProperties=_ALLOWED))
 
 
 def _find(call: Call, tag_id: str) -> TagRecord | None:
@@ -41,8 +42,11 @@ def _find(call: Call, tag_id: str) -> TagRecord | None:
 
 def _create(call: Call, content: JsonObject) -> TagRecord:
     itwin_id, imodel_id = _container(call, content.get("iTwinId"), content.get("iModelId"))
+    world = call.world
+    while (tag_id := opaque_of(f"tag:{world.seed}:{world.next_number()}")) in world.tags:
+        pass
     return TagRecord(
-        id=opaque_of(f"tag:{call.world.seed}:{call.world.next_number()}"),
+        id=tag_id,
         display_name=str(content["displayName"]),
         itwin_id=itwin_id,
         imodel_id=imodel_id,

@@ -33,6 +33,14 @@ from itwin_async.emulator.world.state import World
 
 DISCOVERY = "/.well-known/openid-configuration"
 _JWKS = "/.well-known/openid-configuration/jwks"
+OPERATIONS = (
+    f"GET {DISCOVERY}",
+    f"GET {_JWKS}",
+    "GET /connect/authorize",
+    "POST /connect/token",
+    "POST /connect/revocation",
+    "GET /connect/endsession",
+)
 _CODE_SECONDS = 60.0
 _REFRESH_SECONDS = 30 * 24 * 3600.0
 

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from itwin_async.emulator.clock import EmulatorClock
-from itwin_async.emulator.world.generate import ACCOUNT
+from itwin_async.emulator.clock import EmulatorClock, stamp
+from itwin_async.emulator.world.generate import ACCOUNT, EPOCH
 from itwin_async.emulator.world.ids import guid_of, is_guid
 from itwin_async.emulator.world.records import IModelRecord, ITwinRecord
 from itwin_async.emulator.world.state import World
+
+
+def account_of(world: World) -> ITwinRecord:
+    """Return the account that all iTwins belong to."""
+    account_id = world.guids.guid(ACCOUNT, 0)
+    return ITwinRecord(
+        id=account_id,
+        class_="Account",
+        sub_class="Account",
+        number="Example Corp.",
+        display_name="Example Corp.",
+        account_id=account_id,
+        created=stamp(EPOCH, 3),
+        created_by=guid_of("creator"),
+    )
 
 
 def new_itwin(

@@ -36,7 +36,7 @@ _PARTS = (
 _CENTRES = ("East US", "North Europe", "UK South", "Australia East", "Japan East")
 _ZONES = ("America/New_York", "Europe/Dublin", "Europe/London", "Australia/Sydney", "Asia/Tokyo")
 _TOWNS = ("Philadelphia", "Dublin", "London", "Sydney", "Tokyo")
-_EPOCH = datetime(2016, 1, 18, 6, 33, 58, tzinfo=UTC)
+EPOCH = datetime(2016, 1, 18, 6, 33, 58, tzinfo=UTC)
 _INACTIVE_EVERY = 6
 _POOL = 1021
 
@@ -51,7 +51,7 @@ def itwin_rows(seed: int, guids: GuidGenerator, count: int) -> Iterator[ITwinRec
         lap = row // len(_PLACES)
         centre = source.getrandbits(8) % len(_CENTRES)
         located = row % 3 != 2  # noqa: PLR2004 - every third one has no place
-        created = _EPOCH + timedelta(hours=row * 7, microseconds=source.getrandbits(19))
+        created = EPOCH + timedelta(hours=row * 7, microseconds=source.getrandbits(19))
         status = "Active"
         if row % _INACTIVE_EVERY == _INACTIVE_EVERY - 1:
             status = "Inactive"
@@ -115,7 +115,7 @@ def _moments() -> list[tuple[str, str]]:
     found: list[tuple[str, str]] = []
     for _ in range(_POOL):
         minutes, milliseconds = source.getrandbits(22), source.getrandbits(10)
-        created = _EPOCH + timedelta(minutes=minutes, milliseconds=milliseconds)
+        created = EPOCH + timedelta(minutes=minutes, milliseconds=milliseconds)
         found.append((stamp(created), stamp(created + timedelta(days=3))))
     return found
 

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Mapping
-
-import attrs
 
 from itwin_async.emulator.world.generate import IMODEL, MADE, imodel_maker, itwin_rows
 from itwin_async.emulator.world.ids import GuidGenerator, guid_of, is_guid
 from itwin_async.emulator.world.records import IModelRecord, ITwinRecord, TagRecord, UserRecord
 from itwin_async.emulator.world.tables import Rows, Selection, Table
+from itwin_async.emulator.world.user_lists import ListedIds, UserLists
 
 DEMO_USER = "demo"
 RECENTS_KEPT = 25
-
-
-@attrs.frozen
-class ListedIds:
-    """The ids of a user's favorites or recents."""
-
-    itwins: list[str]
-    imodels: list[str]
-
-
-@attrs.define
-class UserLists:
-    """What the world keeps for one user."""
-
-    favorite_itwins: set[str] = attrs.Factory(set[str])
-    favorite_imodels: dict[str, Selection] = attrs.Factory(dict[str, Selection])
-    recent_itwins: list[str] = attrs.Factory(list[str])
-    recent_imodels: list[str] = attrs.Factory(list[str])
-    denied: set[str] = attrs.Factory(set[str])
-
-    def copy(self) -> UserLists:
-        """Return an independent copy."""
-        return UserLists(
-            set(self.favorite_itwins),
-            {key: selection.copy() for key, selection in self.favorite_imodels.items()},
-            list(self.recent_itwins),
-            list(self.recent_imodels),
-            set(self.denied),
-        )
 
 
 class World:
@@ -64,7 +35,9 @@ class World:
         for name, size in sizes.items():
             if isinstance(size, bool) or not isinstance(size, int) or size < 0:
                 raise ValueError(f"{name} must be a non-negative integer, not {size!r}")
-        if favorites < 0 or (isinstance(favorites, float) and not favorites <= 1):
+        share: object = favorites
+        highest = 1 if isinstance(share, float) else math.inf
+        if not isinstance(share, (int, float)) or not 0 <= share <= highest:
             raise ValueError(
                 "favorites must be a bool, a float from 0.0 to 1.0 or a non-negative integer, "
                 f"not {favorites!r}"
@@ -79,6 +52,7 @@ class World:
         self.lists: dict[str, UserLists] = {}
         self._generated: list[str] = []
         self._added: dict[str, tuple[str, int]] = {}
+        self._names: dict[str, dict[str, str]] = {}  # by iTwin, made when asked for
         demo = self.lists_of(self.user(DEMO_USER).name)
         for row, itwin in enumerate(itwin_rows(seed, self.guids, itwins)):
             self.itwins[itwin.id] = itwin
@@ -140,19 +114,37 @@ class World:
         """Remove an iTwin and its iModels."""
         del self.itwins[itwin_id]
         del self.tables[itwin_id]
+        self._names.pop(itwin_id, None)
+
+    def number_taken(self, itwin: ITwinRecord) -> bool:
+        """Whether another iTwin has the number."""
+        others = self.itwins.values()
+        return any(other.number == itwin.number and other.id != itwin.id for other in others)
+
+    def name_taken(self, imodel: IModelRecord) -> bool:
+        """Whether another iModel of the iTwin has the name."""
+        names = self._names.get(imodel.itwin_id)
+        if names is None:
+            rows = self.imodels_of(imodel.itwin_id)
+            names = self._names[imodel.itwin_id] = {row.name: row.id for row in rows}
+        return names.get(imodel.name, imodel.id) != imodel.id
 
     def put_imodel(self, record: IModelRecord, *, front: bool = False) -> None:
         """Put an iModel into its iTwin, or a changed one where it was."""
         found = self.locate(record.id)
         if found is not None:
+            self._forget_name(found)
+            self._remember_name(record)
             self.tables[found[0]].replace(found[1], record)
             return
+        self._remember_name(record)
         position = self.tables[record.itwin_id].add(record, front=front)
         self._added[record.id] = (record.itwin_id, position)
 
     def drop_imodel(self, imodel_id: str) -> None:
         """Remove an iModel."""
         itwin_id, position = self._known(imodel_id)
+        self._forget_name((itwin_id, position))
         self.tables[itwin_id].remove(position)
 
     def locate(self, imodel_id: str, *, gone: bool = False) -> tuple[str, int] | None:
@@ -242,13 +234,37 @@ class World:
 
     def new_id(self) -> str:
         """Return a GUID that this world did not give before."""
-        return self.guids.guid(MADE, 0, self.next_number())
+        while True:  # a world that was loaded may have numbers of an earlier run
+            made = self.guids.guid(MADE, 0, self.next_number())
+            if made not in self.itwins and self.locate(made) is None:
+                return made
+
+    def _remember_name(self, imodel: IModelRecord) -> None:
+        if imodel.itwin_id in self._names:
+            self._names[imodel.itwin_id][imodel.name] = imodel.id
+
+    def _forget_name(self, located: tuple[str, int]) -> None:
+        itwin_id, position = located
+        if itwin_id in self._names:
+            self._names[itwin_id].pop(self.tables[itwin_id].at(position).name, None)
 
     def _known(self, imodel_id: str) -> tuple[str, int]:
         found = self.locate(imodel_id)
         if found is None:
             raise KeyError(imodel_id)
         return found
+
+
+class Snapshot:
+    """A world at a moment."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    @property
+    def world(self) -> World:
+        """An independent copy of the world."""
+        return self._world.copy()
 
 
 class _IModels(Mapping[str, IModelRecord]):
