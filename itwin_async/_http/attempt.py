@@ -114,6 +114,7 @@ class Request:
     headers: dict[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(repr=False)
     request_id: str
+    limit: str = ""
 
     def failed(
         self, message: str, *, sent: bool = True, timeout: bool = False, retryable: bool = True

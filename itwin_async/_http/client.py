@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from ssl import SSLContext
 from typing import TypeAlias, TypedDict, TypeVar
 from urllib.request import getproxies, proxy_bypass
@@ -21,6 +21,7 @@ from itwin_async._arguments import invalid, whole
 from itwin_async._http import urls
 from itwin_async._http.deadlines import Deadlines
 from itwin_async._http.limiter import Limiter
+from itwin_async._http.operation_limits import OperationLimits, checked_quotas
 from itwin_async._http.slots import Slots
 from itwin_async._version import __version__
 from itwin_async.errors import ConfigurationError
@@ -77,6 +78,7 @@ class Client:
         timeout: Timeout,
         retry: RetryPolicy,
         quota: Quota | None = None,
+        quotas: Mapping[str, Quota] | None = None,
         borrowed: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
         max_connections: int = 100,
@@ -101,6 +103,9 @@ class Client:
         self.observers = tuple(observers)
         self.tasks: set[asyncio.Task[object]] = set()
         self.limiter = Limiter(quota, clock=retry.clock, sleep=retry.sleep)
+        self.operation_limits = OperationLimits(
+            checked_quotas(quotas), clock=retry.clock, sleep=retry.sleep
+        )
         self.slots = Slots(sys.maxsize)
         self._quota = quota
         self._borrowed = borrowed
@@ -132,6 +137,9 @@ class Client:
             # What waits belongs to the loop that it waits in.
             retry = self.retry
             self.limiter = Limiter(self._quota, clock=retry.clock, sleep=retry.sleep)
+            self.operation_limits = OperationLimits(
+                self.operation_limits.quotas, clock=retry.clock, sleep=retry.sleep
+            )
         self._loop = loop
         self._connection = Connection(http, loop, Deadlines(loop), http.auto_decompress)
         limit = http.connector.limit if http.connector is not None else 0

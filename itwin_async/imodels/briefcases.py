@@ -91,6 +91,7 @@ ACQUIRE = api.entity(
     "Acquire iModel Briefcase",
     Briefcase,
     key="briefcase",
+    own_limit=True,
 )
 RELEASE = api.nothing(
     "release_briefcase",

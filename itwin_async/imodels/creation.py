@@ -58,7 +58,9 @@ class CreateOperation:
     forked_from: CopyOrigin | None = None
 
 
-CREATE = api.entity("create_imodel", "POST /", "Create iModel", IModel, key="iModel")
+CREATE = api.entity(
+    "create_imodel", "POST /", "Create iModel", IModel, key="iModel", own_limit=True
+)
 STATUS = api.entity(
     "get_create_operation",
     "GET /{imodel_id}/operations/create",
@@ -75,6 +77,7 @@ CLONE = api.start(
     status=STATUS,
     succeeded=_SUCCEEDED,
     failed=_FAILED,
+    own_limit=True,
 )
 FORK = api.start(
     "fork",
@@ -83,6 +86,7 @@ FORK = api.start(
     status=STATUS,
     succeeded=_SUCCEEDED,
     failed=_FAILED,
+    own_limit=True,
 )
 # The creation of any iModel is waited for as that of a clone.
 _CREATION = attrs.evolve(CLONE, name=CREATE.name, title=CREATE.title)

@@ -70,7 +70,9 @@ class Export:
     completed_date_time: datetime | None = None
 
 
-CREATE = api.entity("create_export", "POST /exports", "Create Export", Export, key="export")
+CREATE = api.entity(
+    "create_export", "POST /exports", "Create Export", Export, key="export", own_limit=True
+)
 LIST = api.list(
     "list_exports", "GET /exports", "Get My Exports", Export, key="exports", paging="none"
 )
