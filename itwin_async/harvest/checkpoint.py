@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -24,7 +24,6 @@ from itwin_async.harvest.progress import Failure, printable
 FORMAT = "2"
 
 _FAILURES_KEPT = 1000
-_AT_ONCE = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS harvest_meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS harvest_sources (
@@ -347,15 +346,3 @@ class Checkpoint:
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, values).fetchall()
-
-
-def known_ids(
-    connection: sqlite3.Connection, table: str, list_: object, ids: Sequence[str]
-) -> set[str]:
-    """Tell which of some ids a list has in a table with the columns ``list`` and ``id``."""
-    found: set[str] = set()
-    for start in range(0, len(ids), _AT_ONCE):
-        part = ids[start : start + _AT_ONCE]
-        sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
-        found.update(str(name) for (name,) in connection.execute(sql, (list_, *part)))
-    return found

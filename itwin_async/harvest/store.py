@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from itwin_async.errors import ITwinError
-from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals, known_ids
+from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
 from itwin_async.harvest.columns import columns_of
 from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.plan import Node, Plan
@@ -17,7 +17,7 @@ from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sinks.ndjson import NdjsonSink
 from itwin_async.harvest.sinks.parquet import ParquetSink
-from itwin_async.harvest.sinks.sqlite import SqliteSink
+from itwin_async.harvest.sinks.sqlite import SqliteSink, known_ids
 from itwin_async.harvest.sources import Source
 from itwin_async.harvest.target import TargetFiles
 from itwin_async.paging import Page

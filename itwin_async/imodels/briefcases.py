@@ -14,7 +14,7 @@ from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
 from itwin_async.models import Link
 from itwin_async.operations import Checks, new, orders, query
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 BriefcaseOrder: TypeAlias = Literal[
@@ -77,7 +77,7 @@ LIST = api.detail_list(
     BriefcaseSummary,
     Briefcase,
     key="briefcases",
-    paging="token",
+    paging="both",
 )
 GET = api.entity(
     "get_briefcase",
@@ -109,7 +109,7 @@ def list_briefcases(
     *,
     owner_id: str | None = None,
     order_by: BriefcaseOrder | Sequence[BriefcaseOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[BriefcaseSummary, Briefcase]:
     """List the briefcases of an iModel; ``owner_id="me"`` stands for the caller's."""
     chosen = query(_QUERY, owner_id=owner_id, order_by=order_by)

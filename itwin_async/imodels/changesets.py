@@ -23,7 +23,7 @@ from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application, StorageLink
 from itwin_async.models import Link
 from itwin_async.operations import Checks, new, orders, query
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 ChangesetOrder: TypeAlias = Literal["index", "index asc", "index desc"]
@@ -140,7 +140,7 @@ LIST = api.detail_list(
     ChangesetSummary,
     Changeset,
     key="changesets",
-    paging="token",
+    paging="both",
 )
 GET = api.entity(
     "get_changeset",
@@ -172,7 +172,7 @@ def list_changesets(
     after_index: int | None = None,
     last_index: int | None = None,
     order_by: ChangesetOrder | Sequence[ChangesetOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[ChangesetSummary, Changeset]:
     """List the changesets of an iModel, behind ``after_index`` and up to ``last_index``."""
     chosen = query(_QUERY, after_index=after_index, last_index=last_index, order_by=order_by)

@@ -12,7 +12,7 @@ from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Extent, IModel, IModelSummary
 from itwin_async.models import UNSET, Unset
 from itwin_async.operations import Checks, changes, choice, nullable, orders, query
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 IModelState: TypeAlias = Literal["initialized", "notInitialized"]
@@ -32,7 +32,7 @@ LIST = api.detail_list(
     IModelSummary,
     IModel,
     key="iModels",
-    paging="token",
+    paging="both",
 )
 GET = api.entity("get_imodel", "GET /{imodel_id}", "Get iModel", IModel, key="iModel")
 UPDATE = api.entity("update_imodel", "PATCH /{imodel_id}", "Update iModel", IModel, key="iModel")
@@ -59,7 +59,7 @@ def list_imodels(
     name: str | None = None,
     state: IModelState | None = None,
     order_by: IModelOrder | Sequence[IModelOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[IModelSummary, IModel]:
     """
     List the iModels of an iTwin.

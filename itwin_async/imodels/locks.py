@@ -12,7 +12,7 @@ from itwin_async.errors import OperationFailedError
 from itwin_async.imodels._arguments import briefcase, hexadecimal_or_empty, natural
 from itwin_async.imodels.api import api
 from itwin_async.operations import Checks, choice, new, query
-from itwin_async.paging import MAX_PAGE_SIZE, NumberedPaging, Pager, Paging
+from itwin_async.paging import MAX_PAGE_SIZE, NumberedPaging, Pager
 from itwin_async.session import Session
 
 LockLevel: TypeAlias = Literal["none", "shared", "exclusive"]
@@ -52,7 +52,7 @@ class Lock:
 
 
 LIST = api.list(
-    "list_locks", "GET /{imodel_id}/locks", "Get iModel Locks", Lock, key="locks", paging="token"
+    "list_locks", "GET /{imodel_id}/locks", "Get iModel Locks", Lock, key="locks", paging="both"
 )
 UPDATE = api.entity(
     "update_locks", "PATCH /{imodel_id}/locks", "Update iModel Locks", Lock, key="lock"
@@ -83,7 +83,7 @@ def list_locks(
     *,
     briefcase_id: int | None = None,
     lock_level: HeldLockLevel | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> Pager[Lock]:
     """
     List the locks of an iModel.

@@ -14,7 +14,7 @@ from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
 from itwin_async.models import UNSET, Link, Unset
 from itwin_async.operations import Checks, changes, choice, new, nullable, orders, query
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 NamedVersionState: TypeAlias = Literal["visible", "hidden"]
@@ -85,7 +85,7 @@ LIST = api.detail_list(
     NamedVersionSummary,
     NamedVersion,
     key="namedVersions",
-    paging="token",
+    paging="both",
 )
 GET = api.entity(
     "get_named_version",
@@ -130,7 +130,7 @@ def list_named_versions(
     name: str | None = None,
     state: NamedVersionState | None = None,
     order_by: NamedVersionOrder | Sequence[NamedVersionOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[NamedVersionSummary, NamedVersion]:
     """
     List the named versions of an iModel, hidden ones too.

@@ -285,7 +285,7 @@ async def test_an_output_is_none_of_the_tables(session: Session, tmp_path: Path)
 
 
 async def test_lists_that_fail_in_between_lose_nothing(tmp_path: Path) -> None:
-    policy = RetryPolicy(base=0.001, cap=0.002)
+    policy = RetryPolicy(retries=99, base=0.001, cap=0.002)
     with list_platform(every=5) as platform:
         async with Session(platform.token, base_url=platform.base_url, retry=policy) as session:
             report = await harvest.run(

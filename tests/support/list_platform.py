@@ -125,7 +125,9 @@ class ListPlatform:
         if operation.paging == "none":
             end = len(rows)
         following = query | (
-            {"$continuationToken": f"{end}"} if operation.paging == "token" else {"$skip": f"{end}"}
+            {"$continuationToken": f"{end}"}
+            if "$continuationToken" in query
+            else {"$skip": f"{end}"}
         )
         text = "&".join(f"{name}={value}" for name, value in following.items())
         href = f"{self.base_url}{found.path}?{text}"

@@ -12,6 +12,7 @@ from itwin_async.harvest.errors import TargetError
 
 _TYPES = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _AT_ONCE = 64
+_IDS_AT_ONCE = 500
 
 
 class SqliteSink:
@@ -121,6 +122,18 @@ class SqliteSink:
 def texts_of(connection: sqlite3.Connection, table: str) -> Iterator[tuple[str, str]]:
     """Yield list and JSON of each row of a harvested table."""
     yield from connection.execute(f"SELECT list, json FROM {quoted(table)} ORDER BY rowid")  # noqa: S608 - quoted
+
+
+def known_ids(
+    connection: sqlite3.Connection, table: str, list_: object, ids: Sequence[str]
+) -> set[str]:
+    """Tell which of some ids a list has in a table with the columns ``list`` and ``id``."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        part = ids[start : start + _IDS_AT_ONCE]
+        sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
+        found.update(str(name) for (name,) in connection.execute(sql, (list_, *part)))
+    return found
 
 
 def quoted(name: str) -> str:
