@@ -248,7 +248,7 @@ def _check_used(names: tuple[str, ...], scope: _Scope) -> None:
     ):
         if ids is not None and not any(takes(name, of) for name in names):
             raise ArgumentError(
-                f"{argument} is not for {', '.join(names)}: no list of what it names",
+                f"{argument} cannot be used: {', '.join(names)} is not of any {of[:-3]}",
                 argument=argument,
             )
     if scope.imodels is not None and scope.itwins is None:

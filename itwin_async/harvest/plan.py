@@ -95,7 +95,8 @@ def _add(
     chosen = wanted.get(source.name, source)
     if (chosen.keys, _name(chosen.outer)) != (source.keys, _name(source.outer)):
         raise ArgumentError(
-            f"the sources of {source.name} must be those of the others' lists", argument="source"
+            f"the sources named {source.name} must have the same keys and outer source",
+            argument="source",
         )
     if source.name not in found:
         outer = chosen.outer
