@@ -45,7 +45,15 @@ def test_every_option_that_is_named_is_one(emulator: EmulatorThread) -> None:
         run(emulator, *command, "--help").stdout for command in (["harvest"], ["export"], ["map"])
     )
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT))
-    assert {"--itwins", "--imodels", "--of", "--full", "--fail-fast", "--report", "--quota"} <= named
+    assert {
+        "--itwins",
+        "--imodels",
+        "--of",
+        "--full",
+        "--fail-fast",
+        "--report",
+        "--quota",
+    } <= named
     assert [option for option in sorted(named) if not re.search(rf"{option}\b", known)] == []
 
 

@@ -242,14 +242,13 @@ def _is_capable(name: str, item: object) -> bool:
 
 
 def _check_used(names: tuple[str, ...], scope: _Scope) -> None:
-    for argument, ids, of in (
-        ("itwin_ids", scope.itwins, "itwin_id"),
-        ("imodel_ids", scope.imodels, "imodel_id"),
+    for argument, ids, of, noun in (
+        ("itwin_ids", scope.itwins, "itwin_id", "iTwin"),
+        ("imodel_ids", scope.imodels, "imodel_id", "iModel"),
     ):
         if ids is not None and not any(takes(name, of) for name in names):
             raise ArgumentError(
-                f"{argument} cannot be used: {', '.join(names)} is not of any {of[:-3]}",
-                argument=argument,
+                f"{argument} needs a list of an {noun}; got {', '.join(names)}", argument=argument
             )
     if scope.imodels is not None and scope.itwins is None:
         whole = [name for name in names if takes(name, "itwin_id") and not takes(name, "imodel_id")]
