@@ -92,8 +92,6 @@ class _Call:
         started = self.sent_at = clock()
         if limiter.open:
             limiter.count(started)
-        if self.own_limiter is not None:
-            self.own_limiter.count(started)
         seconds = min(self.deadline - started, client.timeout.attempt)
         try:
             outcome = await send(client, self.request, self.authorization, seconds)

@@ -57,17 +57,28 @@ class OperationLimiter:
             while True:
                 self._used = now = self._clock()
                 limiter = self._limiter
-                if limiter is None:
-                    return True
-                if not await limiter.enter(end - now):
+                if limiter is not None and not await limiter.enter(end - now):
                     return False
                 if limiter is self._limiter:  # a 429 has not changed the pace meanwhile
+                    self._count(self._clock())
                     return True
         finally:
             self.waiting -= 1
 
-    def count(self, now: float) -> None:
-        """Note a call that goes out."""
+    def hold(self, seconds: float, sent: float) -> None:
+        """Let no call go for some seconds, because one that was sent at ``sent`` met a 429."""
+        now = self._clock()
+        if not self._is_known:
+            with suppress(ValueError):
+                self._accepted.remove(max(entered for entered in self._accepted if entered <= sent))
+            count = sum(now - moment <= _WINDOW for moment in self._accepted)
+            seconds = max(seconds, self.held)
+            self._limiter = self._paced(Quota(max(_LEAST, count), per_seconds=_WINDOW, burst=1))
+            self._learned = now
+        if self._limiter is not None:
+            self._limiter.hold(seconds, sent)
+
+    def _count(self, now: float) -> None:
         if self._is_known:
             return
         self._accepted.append(now)
@@ -75,19 +86,6 @@ class OperationLimiter:
             self._accepted.popleft()
         if self._limiter is not None and now - self._learned > _FORGET:
             self._limiter = None
-
-    def hold(self, seconds: float, sent: float) -> None:
-        """Let no call go for some seconds, because one that was sent at ``sent`` met a 429."""
-        now = self._clock()
-        if not self._is_known:
-            with suppress(ValueError):
-                self._accepted.remove(sent)
-            count = sum(now - moment <= _WINDOW for moment in self._accepted)
-            seconds = max(seconds, self.held)
-            self._limiter = self._paced(Quota(max(_LEAST, count), per_seconds=_WINDOW, burst=1))
-            self._learned = now
-        if self._limiter is not None:
-            self._limiter.hold(seconds, sent)
 
     def _paced(self, quota: Quota) -> Limiter:
         return Limiter(quota, clock=self._clock, sleep=self._sleep)
