@@ -37,7 +37,7 @@ F_co = TypeVar("F_co", covariant=True)
 
 MAX_PAGE_SIZE = 1000
 
-PagingMode: TypeAlias = Literal["token", "skip", "top", "none"]
+PagingMode: TypeAlias = Literal["token", "skip", "both", "top", "none"]
 
 
 class Paging(TypedDict, total=False):
@@ -58,11 +58,13 @@ class Paging(TypedDict, total=False):
 
 class NumberedPaging(Paging, total=False):
     """
-    How a list with numbered pages is walked.
+    How a list whose pages can be numbered is walked.
 
     Attributes:
         concurrency: pages that may be under way at once; items still come in order. The first page
-            goes alone, since only the platform's own link tells how the others are numbered.
+            goes alone, since only the platform's own link tells how the others are numbered. Where
+            the platform offers continuation tokens too, these are used unless this is above 1:
+            rows of numbered pages shift when others come or go.
 
     """
 
@@ -110,11 +112,12 @@ class Pager(Generic[T_co]):
         self._session = session
         self._list = listed
         self._paging = paging
-        self._source = _page_source(session, listed)
         page_size, cursor = paging.get("page_size"), paging.get("cursor")
         self._prefetch = whole("prefetch", paging.get("prefetch", 1), 0, 100)
         self._concurrency = whole("concurrency", paging.get("concurrency", 1), 1, 100)
-        if self._concurrency > 1 and listed.mode != "skip":
+        numbered = listed.mode == "skip" or (listed.mode == "both" and self._concurrency > 1)
+        self._source = _page_source(session, listed, numbered=numbered)
+        if self._concurrency > 1 and not numbered:
             raise ArgumentError(
                 f"concurrency must be 1: the pages of {listed.operation} are not numbered",
                 argument="concurrency",
@@ -124,7 +127,7 @@ class Pager(Generic[T_co]):
             if listed.mode == "none":
                 raise ArgumentError(f"{listed.operation} has one page only", argument="page_size")
         self._start = (
-            Position(_first_target(listed, page_size))
+            Position(_first_target(listed, page_size, numbered=numbered))
             if cursor is None
             else self._source.cursors.read(cursor)
         )
@@ -201,7 +204,7 @@ class DetailPager(Pager[T_co], Generic[T_co, F_co]):
         return Pager(self._session, self._full, self._paging)
 
 
-def _page_source(session: Session, listed: List[T_co]) -> PageSource[T_co]:
+def _page_source(session: Session, listed: List[T_co], *, numbered: bool) -> PageSource[T_co]:
     internals = internals_of(session)
     client = internals.client
     rewrite = internals.rewrite_links
@@ -216,7 +219,7 @@ def _page_source(session: Session, listed: List[T_co]) -> PageSource[T_co]:
         internals.codec,
         listed.item,
         listed.key,
-        listed.mode == "skip",
+        numbered,
         CursorCodec(listed.operation, listed.path, (*listed.query, *_deciding(listed.headers))),
     )
 
@@ -226,8 +229,9 @@ def _deciding(headers: Mapping[str, str]) -> Iterable[tuple[str, str]]:
     return (header for header in headers.items() if header[0] != "Prefer")
 
 
-def _first_target(listed: List[object], page_size: int | None) -> str:
+def _first_target(listed: List[object], page_size: int | None, *, numbered: bool) -> str:
     top = (("$top", str(page_size)),) if page_size is not None else ()
     # The platform makes tokens only if asked for by an empty one.
-    token = (("$continuationToken", ""),) if listed.mode == "token" else ()
+    by_token = listed.mode in {"token", "both"} and not numbered
+    token = (("$continuationToken", ""),) if by_token else ()
     return target(listed.path, (*listed.query, *top, *token))

@@ -39,6 +39,7 @@ class Settings(TypedDict, total=False):
     timeout: Timeout | float | None
     retry: RetryPolicy | None
     quota: Quota | None
+    quotas: Mapping[str, Quota] | None
     client_session: aiohttp.ClientSession | None
     connector: aiohttp.BaseConnector | None
     max_connections: int
@@ -77,6 +78,8 @@ class Session:
         timeout: limits in seconds; a number is the total.
         retry: when and how failed requests are retried.
         quota: how many calls are allowed; ``None`` if that is not known.
+        quotas: how many calls of single operations are allowed to each caller beside that, such as
+            ``{"imodels.create_imodel": Quota(5)}``.
         client_session: an aiohttp session to borrow; it is never closed. Give it a
             ``DummyCookieJar``, so that users do not share cookies.
         connector: an aiohttp connector for the pool; the session closes it.
@@ -110,6 +113,7 @@ class Session:
         timeout: Timeout | float | None = None,
         retry: RetryPolicy | None = None,
         quota: Quota | None = None,
+        quotas: Mapping[str, Quota] | None = None,
         client_session: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
         max_connections: int = 100,
@@ -139,6 +143,7 @@ class Session:
             timeout=_timeout(timeout),
             retry=optional("retry", retry, RetryPolicy) or RetryPolicy(),
             quota=optional("quota", quota, Quota),
+            quotas=quotas,
             borrowed=optional("client_session", client_session, aiohttp.ClientSession),
             connector=optional("connector", connector, aiohttp.BaseConnector),
             max_connections=max_connections,
@@ -201,8 +206,9 @@ class Session:
 
     @property
     def waiting(self) -> int:
-        """How many calls wait for the quota at this moment."""
-        return self._internals.client.limiter.waiting
+        """How many calls wait for a quota at this moment."""
+        client = self._internals.client
+        return client.limiter.waiting + client.operation_limits.waiting
 
     @contextmanager
     def observe(self, observer: Observer) -> Iterator[None]:
@@ -266,6 +272,7 @@ class Session:
         headers: Mapping[str, str] | None = None,
         repeat: Repeat | None = None,
         timeout: float | None = None,  # noqa: ASYNC109 - bounds attempts and waits together
+        limit: str = "",
     ) -> Response:
         """
         Call any operation of the platform, with this session's token, pacing, retries and errors.
@@ -280,6 +287,8 @@ class Session:
             headers: further headers.
             repeat: whether the call may be sent twice; by default only POST and PATCH may not.
             timeout: seconds for everything, instead of the session's total.
+            limit: name of the limit that these calls have of their own, as in ``quotas``: a 429
+                then holds only the caller's calls of the same limit.
 
         Returns:
             The answer; its status is 2xx.
@@ -300,6 +309,7 @@ class Session:
             body=body,
             accept=accept,
             headers=headers,
+            limit=limit,
         )
         if repeat is None:
             repeat = Repeat.SAFE if request.method in _SAFE_METHODS else Repeat.UNSAFE

@@ -45,8 +45,22 @@ def test_every_option_that_is_named_is_one(emulator: EmulatorThread) -> None:
         run(emulator, *command, "--help").stdout for command in (["harvest"], ["export"], ["map"])
     )
     named = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", TEXT))
-    assert {"--itwins", "--full", "--fail-fast", "--report", "--quota"} <= named
+    assert {
+        "--itwins",
+        "--imodels",
+        "--of",
+        "--full",
+        "--fail-fast",
+        "--report",
+        "--quota",
+    } <= named
     assert [option for option in sorted(named) if not re.search(rf"{option}\b", known)] == []
+
+
+def test_every_list_is_named() -> None:
+    (table,) = re.findall(r"^\| lists of .*?\n\n", TEXT, re.MULTILINE | re.DOTALL)
+    named = re.findall(r"`([a-z][a-z-]+)`", table)
+    assert sorted(named) == sorted(harvest.list_names())
 
 
 def test_every_source_that_is_named_is_one(emulator: EmulatorThread, tmp_path: Path) -> None:

@@ -114,6 +114,7 @@ class Request:
     headers: dict[str, str] = attrs.field(repr=False)
     body: bytes | None = attrs.field(repr=False)
     request_id: str
+    limit: str = ""
 
     def failed(
         self, message: str, *, sent: bool = True, timeout: bool = False, retryable: bool = True
@@ -138,7 +139,7 @@ async def send(
     deadlines = connection.deadlines
     task = deadlines.start(seconds)
     answer: aiohttp.ClientResponse | None = None
-    status, reason, retry_after = 0, b"", None
+    status, reason, retry_after, location = 0, b"", None, None
     try:
         answer = await connection.http.request(
             request.method,
@@ -161,6 +162,7 @@ async def send(
         if 200 <= answer.status < 300:  # noqa: PLR2004 - any 2xx is a success
             return await _success(answer, client, connection, request, authorization)
         status, retry_after = answer.status, _retry_after(answer, client.retry.now())
+        location = answer.headers.get("Location") if status < 400 else None  # noqa: PLR2004
         # The status says enough: a broken error page must not hide it.
         with suppress(aiohttp.ClientError, OSError, ValueError, BodyError):
             reason = await _read(answer, client, connection)
@@ -184,6 +186,7 @@ async def send(
         path=request.path,
         request_id=request.request_id,
         retry_after=retry_after,
+        location=location,
     )
 
 

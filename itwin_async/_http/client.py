@@ -8,7 +8,7 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine, Iterable, Mapping
 from ssl import SSLContext
 from typing import TypeAlias, TypedDict, TypeVar
 from urllib.request import getproxies, proxy_bypass
@@ -21,6 +21,7 @@ from itwin_async._arguments import invalid, whole
 from itwin_async._http import urls
 from itwin_async._http.deadlines import Deadlines
 from itwin_async._http.limiter import Limiter
+from itwin_async._http.operation_limits import OperationLimits, checked_quotas
 from itwin_async._http.slots import Slots
 from itwin_async._version import __version__
 from itwin_async.errors import ConfigurationError
@@ -77,6 +78,7 @@ class Client:
         timeout: Timeout,
         retry: RetryPolicy,
         quota: Quota | None = None,
+        quotas: Mapping[str, Quota] | None = None,
         borrowed: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
         max_connections: int = 100,
@@ -102,7 +104,9 @@ class Client:
         self.tasks: set[asyncio.Task[object]] = set()
         self.slots = Slots(sys.maxsize)
         self._quota = quota
+        self._quotas = checked_quotas(quotas)
         self.limiter = self._new_limiter()
+        self.operation_limits = self._new_operation_limits()
         self._borrowed = borrowed
         self._connector = connector
         self._max_connections = whole("max_connections", max_connections, 1)
@@ -131,11 +135,15 @@ class Client:
         if self._loop not in {None, loop}:
             # What waits belongs to the loop that it waits in.
             self.limiter = self._new_limiter()
+            self.operation_limits = self._new_operation_limits()
         self._loop = loop
         self._connection = Connection(http, loop, Deadlines(loop), http.auto_decompress)
         limit = http.connector.limit if http.connector is not None else 0
         # aiohttp counts the wait for a pooled connection as part of the request's time.
         self.slots = Slots(limit or sys.maxsize)
+
+    def _new_operation_limits(self) -> OperationLimits:
+        return OperationLimits(self._quotas, clock=self.retry.clock, sleep=self.retry.sleep)
 
     def _new_limiter(self) -> Limiter:
         retry, host = self.retry, str(self.base.origin())

@@ -6,6 +6,7 @@ import asyncio
 import copy
 import re
 from collections.abc import Awaitable, Callable
+from hashlib import blake2b
 from typing import Final, Protocol, Self, TypeAlias, runtime_checkable
 
 from itwin_async._tasks import cancellations
@@ -100,6 +101,13 @@ class Credentials:
                 )
         finally:
             del source  # a traceback may show what this frame holds
+
+    @property
+    def caller(self) -> str:
+        """Tell callers apart, without their tokens: the same token or source is the same caller."""
+        if self.fixed is not None:
+            return blake2b(self.fixed.header.encode(), digest_size=16).hexdigest()
+        return str(id(self._source if self._provider is None else self._provider))
 
     @classmethod
     def of(cls, authorization: Authorization | None) -> Self:

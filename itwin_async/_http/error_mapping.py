@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 
 import msgspec
 
+from itwin_async._http.urls import shown
 from itwin_async.errors import (
     ApiError,
     AuthenticationError,
@@ -44,6 +45,7 @@ def error_from_response(
     path: str,
     request_id: str,
     retry_after: float | None = None,
+    location: str | None = None,
 ) -> ApiError:
     """
     Make the exception for an answer with an error status.
@@ -55,7 +57,7 @@ def error_from_response(
     error = _error_object(body)
     known = {"code", "message", "target", "details"}
     return cls(
-        _text(error.get("message")) or _first_text(body) or "no message",
+        _redirected(location) or _text(error.get("message")) or _first_text(body) or "no message",
         status=status,
         code=_text(error.get("code")),
         target=_text(error.get("target")),
@@ -66,6 +68,12 @@ def error_from_response(
         path=path,
         request_id=request_id,
     )
+
+
+def _redirected(location: str | None) -> str:
+    if location is None:
+        return ""
+    return f"a redirect to {shown(location)}, which gets neither a request nor the token"
 
 
 def _error_object(body: bytes) -> Mapping[str, object]:

@@ -11,6 +11,8 @@ from typing import TypeAlias, TypeVar
 from itwin_async._http.attempt import Request, Response, send
 from itwin_async._http.client import Client
 from itwin_async._http.credentials import Authorization, Credentials
+from itwin_async._http.limiter import Limiter
+from itwin_async._http.operation_limits import OperationLimiter
 from itwin_async.errors import (
     ApiError,
     AuthenticationError,
@@ -58,6 +60,7 @@ class _Call:
     failures: int = 0
     rate_limited: int = 0
     lost: bool = False
+    own_limiter: OperationLimiter | None = None
 
     def __init__(
         self, client: Client, credentials: Credentials, request: Request, deadline: float
@@ -66,12 +69,16 @@ class _Call:
         self.credentials = credentials
         self.request = request
         self.deadline = deadline
+        if request.limit:
+            self.own_limiter = client.operation_limits.limiter_of(request.limit, credentials)
 
     async def attempt(self) -> Outcome:
         """Wait for the call's turn, and send the request once."""
         client = self.client
         slots, limiter = client.slots, client.limiter
         self.number += 1
+        if self.own_limiter is not None:
+            await self._wait_for_own_turn(self.own_limiter)
         if self.credentials.is_fixed:
             self.authorization = self.credentials.fixed
         else:
@@ -175,16 +182,22 @@ class _Call:
             outcome, repeat=repeat, failures=self.failures, rate_limited=self.rate_limited
         )
         if isinstance(outcome, RateLimitError):
-            # Everybody, also where this call itself cannot wait so long.
+            # Everybody, also where this call itself cannot wait so long; but only the caller's
+            # calls of the same operation where that has a limit of its own.
             asked = outcome.retry_after or 0.0
             seconds = asked if isinstance(decision, Stop) else decision.seconds
             if seconds <= policy.max_retry_after:
-                client.limiter.hold(seconds, self.sent_at)
+                (self.own_limiter or client.limiter).hold(seconds, self.sent_at)
         if isinstance(decision, Stop) or self._left() <= decision.seconds:
             raise outcome
         self._tell_waiting(decision.seconds, outcome)
         if not isinstance(outcome, RateLimitError):
             await self._within(partial(policy.sleep, decision.seconds))
+
+    async def _wait_for_own_turn(self, limiter: OperationLimiter) -> None:
+        # Before it takes a slot, for others need not wait for this operation.
+        if not await self._within(partial(limiter.enter, self._left())):
+            raise self._held(limiter) or self._too_late("the quota of the operation")
 
     async def _wait_for_turn(self) -> None:
         """
@@ -194,11 +207,11 @@ class _Call:
         """
         slots, limiter = self.client.slots, self.client.limiter
         if not await self._within(slots.take):
-            raise self._held() or self._too_late("a free connection")
+            raise self._held(limiter) or self._too_late("a free connection")
         try:
             if limiter.open or await self._within(partial(limiter.enter, self._left())):
                 return
-            raise self._held() or self._too_late("the quota")
+            raise self._held(limiter) or self._too_late("the quota")
         except BaseException:
             slots.give_back()
             raise
@@ -221,14 +234,15 @@ class _Call:
     def _left(self) -> float:
         return self.deadline - self.client.retry.clock()
 
-    def _held(self) -> RateLimitError | None:
+    def _held(self, limiter: Limiter | OperationLimiter) -> RateLimitError | None:
         # A 429 of another call holds this one, too: it is no time-out.
-        seconds = self.client.limiter.held
+        seconds = limiter.held
         if seconds <= 0:
             return None
         request = self.request
+        which = f"calls of {request.limit}" if limiter is self.own_limiter else "all calls"
         return RateLimitError(
-            "all calls wait because the platform answered 429 to one of them",
+            f"{which} wait because the platform answered 429 to one of them",
             status=429,
             retry_after=seconds,
             method=request.method,

@@ -32,6 +32,7 @@ def build_request(
     body: bytes | None,
     accept: str,
     headers: Mapping[str, str] | None,
+    limit: str = "",
 ) -> Request:
     """
     Check a request and write it down.
@@ -59,7 +60,7 @@ def build_request(
         _merge(sent, headers)
         request_id = sent["X-Correlation-Id"]
     url = urls.resolve(client.base, path)
-    return Request(method, url, path.partition("?")[0], sent, body, request_id)
+    return Request(method, url, path.partition("?")[0], sent, body, request_id, limit)
 
 
 def _method(method: object) -> str:

@@ -17,6 +17,11 @@ _COMMANDS = {
     "favorites": "itwin_async.cli.personal",
     "recents": "itwin_async.cli.personal",
     "tag": "itwin_async.cli.tag",
+    "imodels": "itwin_async.cli.named",
+    "itwins": "itwin_async.cli.named",
+    "versions": "itwin_async.cli.named",
+    "views": "itwin_async.cli.named",
+    "locks": "itwin_async.cli.named",
     "call": "itwin_async.cli.call",
     "operations": "itwin_async.cli.operations",
     "harvest": "itwin_async.cli.harvest",
@@ -48,7 +53,7 @@ class _Commands(click.Group):
 @click.version_option(__version__, prog_name="itwin-async")
 def app() -> None:
     """
-    Work with the iTwin Platform: every operation, favorites, recents, tags, and bulk harvests.
+    Work with the iTwin Platform: every operation, iModels, iTwins, views, and bulk harvests.
 
     Credentials come from the environment or from a file .env; with --emulator a command uses a
     local platform with made-up data and needs none.

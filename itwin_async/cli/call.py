@@ -49,7 +49,7 @@ _STYLES: dict[str, dict[str, object]] = {
 
 
 @attrs.frozen
-class _Given:
+class Given:
     """The options of a call; those that its operation does not have are as if not given."""
 
     form: str | None = None
@@ -109,16 +109,10 @@ def _command(entry: Entry) -> click.Command:
         return [name for name in names if name.startswith(incomplete)]
 
     def callback(*, options: Options, arguments: tuple[str, ...], **given: object) -> None:
-        values = read_arguments(entry, arguments)
-        chosen = _Given(**given)  # type: ignore[arg-type]
-        to_stdout = isinstance(operation, ContentOperation) and chosen.output is None
-        if to_stdout and is_terminal(sys.stdout):
-            raise click.UsageError("give --output FILE; --output - writes to the terminal")
-        send = _list if isinstance(operation, ListOperation) else _single
-        run(lambda: send(entry, options, values, chosen))
+        execute(entry, options, read_arguments(entry, arguments), Given(**given))  # type: ignore[arg-type]
 
     decorated: Callable[..., None] = session_options(callback)
-    for option in _options(entry):
+    for option in options_of(entry):
         decorated = option(decorated)
     argument = click.argument(
         "arguments", nargs=-1, metavar="[NAME=VALUE]...", shell_complete=complete
@@ -127,7 +121,17 @@ def _command(entry: Entry) -> click.Command:
     return make(argument(decorated))
 
 
-def _options(entry: Entry) -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
+def execute(entry: Entry, options: Options, values: dict[str, object], given: Given) -> None:
+    """Call an operation's function, write what it answers with, and end the process."""
+    to_stdout = isinstance(entry.operation, ContentOperation) and given.output is None
+    if to_stdout and is_terminal(sys.stdout):
+        raise click.UsageError("give --output FILE; --output - writes to the terminal")
+    send = _list if isinstance(entry.operation, ListOperation) else _single
+    run(lambda: send(entry, options, values, given))
+
+
+def options_of(entry: Entry) -> list[Callable[[Callable[..., None]], Callable[..., None]]]:
+    """Choose the options that fit what an operation answers with."""
     operation = entry.operation
     if isinstance(operation, DetailListOperation):
         return [output_options, limit_option, full_option]
@@ -177,7 +181,7 @@ def read_arguments(entry: Entry, given: Sequence[str]) -> dict[str, object]:
     return values
 
 
-async def _list(entry: Entry, options: Options, values: dict[str, object], given: _Given) -> None:
+async def _list(entry: Entry, options: Options, values: dict[str, object], given: Given) -> None:
     operation = cast("ListOperation[object]", entry.operation)
     names = {parameter.name for parameter in entry.parameters}
     paging = {name: value for name, value in paging_for(given.limit).items() if name in names}
@@ -194,7 +198,7 @@ async def _list(entry: Entry, options: Options, values: dict[str, object], given
             await output.send_all(pager)
 
 
-async def _single(entry: Entry, options: Options, values: dict[str, object], given: _Given) -> None:
+async def _single(entry: Entry, options: Options, values: dict[str, object], given: Given) -> None:
     async with open_session(options) as session:
         result = await entry.function(session, **values)  # type: ignore[misc]
         if isinstance(result, LongRunning):

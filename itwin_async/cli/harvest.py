@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Any, TypeAlias
 
 import click
 
@@ -14,23 +14,34 @@ from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
 from itwin_async.cli.harvest_view import View, checked, described, shown, summary
 from itwin_async.cli.runtime import Options, open_session, run, session_options
-from itwin_async.harvest import Report, Source, TargetError
+from itwin_async.harvest import Report, TargetError
+from itwin_async.harvest.ids import parse_ids
+from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
-from itwin_async.harvest.sources import parse_ids
+from itwin_async.harvest.plan import identity
 from itwin_async.harvest.target import target_files
 
 _INCOMPLETE = 1
 _STDIN = Path("-")
 
-_Ids: TypeAlias = Path | list[str] | None
-_SOURCES: dict[str, Callable[[_Ids], Source[Any]]] = {
-    "favorite-imodels": bulk.favorite_imodels,
-    "favorite-itwins": lambda _: bulk.favorite_itwins(),
-    "recent-imodels": bulk.recent_imodels,
-    "recent-itwins": lambda _: bulk.recent_itwins(),
-    "tags": bulk.tags,
-}
-_OF_ITWINS = ("favorite-imodels", "recent-imodels", "tags")
+
+class _Names(click.ParamType):  # type: ignore[type-arg]
+    name = "name,name"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, ...]:
+        names = tuple(name.strip() for name in str(value).split(","))
+        known = bulk.list_names()
+        for name in names:
+            if name not in known:
+                close = get_close_matches(name, known, 1)
+                hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
+                self.fail(f"{name!r} is not one of the lists; {hint}", param, ctx)
+        return names
+
+
+_ids_type = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
 class _Harvest(click.Command):
@@ -56,16 +67,28 @@ class _Harvest(click.Command):
 @click.argument("target")
 @click.option(
     "--what",
-    type=click.Choice(list(_SOURCES)),
+    type=_Names(),
     default="favorite-imodels",
     show_default=True,
-    help="What to harvest.",
+    metavar="NAME,NAME",
+    help="What to harvest: lists by name, such as imodels,named-versions,changesets.",
 )
 @click.option(
     "--itwins",
-    type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
+    type=_ids_type,
     metavar="FILE",
-    help="iTwins to harvest, one id a line, instead of all favorite ones; - is standard input.",
+    help="iTwins to harvest, one id a line, instead of all; - is standard input.",
+)
+@click.option(
+    "--imodels",
+    type=_ids_type,
+    metavar="FILE",
+    help="iModels to harvest, one id a line, instead of those of the iTwins; - is standard input.",
+)
+@click.option(
+    "--of",
+    type=click.Choice(["itwins", "favorite-itwins", "recent-itwins"]),
+    help="Which iTwins, where they are not given: all, favorite or recently used ones.",
 )
 @click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
 @click.option(
@@ -96,8 +119,10 @@ class _Harvest(click.Command):
 def harvest(
     *,
     target: str,
-    what: str,
+    what: tuple[str, ...],
     itwins: Path | None,
+    imodels: Path | None,
+    of: str | None,
     full: bool,
     concurrency: int,
     page_size: int,
@@ -110,17 +135,27 @@ def harvest(
     Harvest many lists into TARGET; run it again after a crash, and it goes on.
 
     TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, or .parquet
-    for a folder of parts. See "itwin-async harvest status TARGET" for how far it is.
+    for a folder of parts; each list has a table of its own. See "itwin-async harvest status TARGET"
+    for how far it is.
     """
-    if itwins is not None and what not in _OF_ITWINS:
-        raise click.UsageError(f"--itwins is for {', '.join(_OF_ITWINS)}")
+    given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
+    for option, given, id_ in given_ids:
+        if given is not None and not any(takes(name, id_) for name in what):
+            fits = [name for name in bulk.list_names() if takes(name, id_)]
+            raise click.UsageError(f"{option} is for {', '.join(fits)}")
+    if itwins == imodels == _STDIN:
+        raise click.UsageError("only one of --itwins and --imodels can be standard input")
 
     async def main() -> int:
-        _refuse_overlaps(target, itwins, report)
-        source = _SOURCES[what](_ids_of(itwins))
-        if full and isinstance(source, bulk.DetailSource):
-            source = source.full()
-        with View(target, quiet=quiet) as view, _told(view, report, source.identity):
+        _refuse_overlaps(target, [itwins, imodels], report)
+        source = bulk.lists(
+            *what,
+            itwin_ids=_ids_of(itwins, "itwin_ids"),
+            imodel_ids=_ids_of(imodels, "imodel_ids"),
+            of=of,
+            full=full,
+        )
+        with View(target, quiet=quiet) as view, _told(view, report, identity(source)):
             async with open_session(options) as session:
                 done = await bulk.run(
                     session,
@@ -139,10 +174,9 @@ def harvest(
     run(main)
 
 
-def _refuse_overlaps(target: str, itwins: Path | None, report: Path | None) -> None:
+def _refuse_overlaps(target: str, given: list[Path | None], report: Path | None) -> None:
     files, inputs = target_files(target), [Path(".env")]
-    if itwins is not None and itwins != _STDIN:
-        inputs.append(itwins)
+    inputs += [path for path in given if path is not None and path != _STDIN]
     for path in inputs:
         refuse_overlap(path, files)
     if report is not None:
@@ -150,10 +184,10 @@ def _refuse_overlaps(target: str, itwins: Path | None, report: Path | None) -> N
         probe(report)  # to learn now, and not in the morning, that it cannot be written
 
 
-def _ids_of(itwins: Path | None) -> _Ids:
-    if itwins != _STDIN:
-        return itwins
-    return parse_ids(sys.stdin.buffer.read(), "standard input")
+def _ids_of(file: Path | None, name: str) -> Path | list[str] | None:
+    if file != _STDIN:
+        return file
+    return parse_ids(sys.stdin.buffer.read(), "standard input", name)
 
 
 @contextmanager

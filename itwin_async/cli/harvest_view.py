@@ -181,6 +181,7 @@ def described(status: Status) -> str:
         ("holds", source or "nothing yet"),
         ("lists", f"{status.lists_done:,} done of {known}, {status.lists_failed:,} failed"),
         ("items", f"{status.items:,} in {status.pages:,} pages"),
+        *((" ", f"{rows:,} {table}") for table, rows in _several(status.tables)),
         ("state", state(status)),
     ]
     lines = [f"{name:8}{shown(value)}" for name, value in rows]
@@ -212,13 +213,18 @@ def failures(found: Iterable[Failure], count: int) -> list[str]:
 
     """
     first = list(found)[:_FAILURES_SHOWN]
-    lines = [
-        f"  failed: {shown(failure.title or failure.key or 'the list')}: {shown(failure.error)}"
-        for failure in first
-    ]
+    lines = [f"  failed: {_named(failure)}: {shown(failure.error)}" for failure in first]
     if count > len(first):
         lines.append(f"  and {count - len(first):,} more")
     return lines
+
+
+def _named(failure: Failure) -> str:
+    return shown(f"{failure.source} {failure.title or failure.key or 'the list'}".strip())
+
+
+def _several(tables: dict[str, int]) -> list[tuple[str, int]]:
+    return [*tables.items()] if len(tables) > 1 else []
 
 
 def duration(seconds: float) -> str:

@@ -11,7 +11,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -35,8 +35,18 @@ class Options:
 
     emulator: bool
     base_url: str | None
-    quota: Quota | None
+    quotas: Mapping[str, Quota]
     verbose: bool
+
+    @property
+    def quota(self) -> Quota | None:
+        """The quota of all calls."""
+        return self.quotas.get("")
+
+    @property
+    def of_operations(self) -> dict[str, Quota]:
+        """The quotas of single operations."""
+        return {name: quota for name, quota in self.quotas.items() if name}
 
 
 class _QuotaType(click.ParamType):  # type: ignore[type-arg]
@@ -44,14 +54,23 @@ class _QuotaType(click.ParamType):  # type: ignore[type-arg]
 
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> Quota:
-        if isinstance(value, Quota):
-            return value
-        calls, _, seconds = str(value).partition("/")
+    ) -> tuple[str, Quota]:
+        name, equals, pace = str(value).rpartition("=")
+        calls, _, seconds = pace.partition("/")
+        if equals and not _is_operation(name):
+            self.fail(f"there is no operation {name!r}; see 'itwin-async operations'", param, ctx)
         try:
-            return Quota(float(calls), per_seconds=float(seconds or 60))
+            return name, Quota(float(calls), per_seconds=float(seconds or 60))
         except ValueError:
-            self.fail("give calls and seconds, such as 500/60", param, ctx)
+            self.fail(
+                "give calls and seconds, such as 500/60 or imodels.create_imodel=5/60", param, ctx
+            )
+
+
+def _is_operation(name: str) -> bool:
+    from itwin_async import catalog  # imports every API, which few commands need
+
+    return any(entry.operation.name == name for entry in catalog.operations())
 
 
 def session_options(command: F) -> F:
@@ -62,18 +81,23 @@ def session_options(command: F) -> F:
         *,
         emulator: bool,
         base_url: str | None,
-        quota: Quota | None,
+        quota: tuple[tuple[str, Quota], ...],
         verbose: bool,
         **others: object,
     ) -> object:
         if emulator and base_url:
             raise click.UsageError("--emulator and --base-url are mutually exclusive")
-        return command(options=Options(emulator, base_url, quota, verbose), **others)
+        return command(options=Options(emulator, base_url, dict(quota), verbose), **others)
 
     decorated: Callable[..., object] = gather
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr."),
-        click.option("--quota", type=_QuotaType(), help="Calls per seconds, such as 500/60."),
+        click.option(
+            "--quota",
+            type=_QuotaType(),
+            multiple=True,
+            help="Calls per seconds, such as 500/60; of one operation OPERATION=5/60.",
+        ),
         click.option("--base-url", metavar="URL", help="Another platform; also ITWIN_BASE_URL."),
         click.option("--emulator", is_flag=True, help="Use a local platform with made-up data."),
     ):
@@ -104,6 +128,7 @@ async def open_session(
                 emulator.token,
                 base_url=emulator.base_url,
                 quota=options.quota,
+                quotas=options.of_operations,
                 observers=observers,
             ) as session,
         ):
@@ -112,7 +137,9 @@ async def open_session(
     load_environment()
     if options.base_url:
         os.environ["ITWIN_BASE_URL"] = options.base_url
-    async with Session.from_env(quota=options.quota, observers=observers) as session:
+    async with Session.from_env(
+        quota=options.quota, quotas=options.of_operations, observers=observers
+    ) as session:
         yield session
 
 

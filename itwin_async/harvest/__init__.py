@@ -6,20 +6,21 @@ from __future__ import annotations
 
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import Exported, export_geojson
+from itwin_async.harvest.lists import (
+    favorite_imodels,
+    favorite_itwins,
+    list_names,
+    lists,
+    recent_imodels,
+    recent_itwins,
+    tags,
+)
 from itwin_async.harvest.map import draw_map
 from itwin_async.harvest.progress import Failure, Progress, Report
 from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
 from itwin_async.harvest.sinks import Sink
-from itwin_async.harvest.sources import (
-    DetailSource,
-    Source,
-    favorite_imodels,
-    favorite_itwins,
-    recent_imodels,
-    recent_itwins,
-    tags,
-)
+from itwin_async.harvest.sources import DetailSource, Source
 from itwin_async.harvest.status import Status, check, status
 
 __all__ = [
@@ -37,6 +38,8 @@ __all__ = [
     "export_geojson",
     "favorite_imodels",
     "favorite_itwins",
+    "list_names",
+    "lists",
     "read",
     "recent_imodels",
     "recent_itwins",

@@ -1,41 +1,64 @@
-"""How far a harvest is: lists, cursors and counts, in SQLite."""
+"""
+How far a harvest is: sources, lists, cursors and counts, in SQLite.
+
+The layout is one for all targets, and described for users in ``docs/harvest.md``.
+"""
 
 from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import attrs
 
+from itwin_async.harvest.columns import moment
 from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.progress import Failure, printable
 
-FORMAT = "1"
+FORMAT = "2"
 
 _FAILURES_KEPT = 1000
-_AT_ONCE = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS harvest_meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS harvest_sources (
+    number INTEGER PRIMARY KEY,
+    name TEXT NOT NULL UNIQUE,
+    parent INTEGER,
+    item TEXT NOT NULL,
+    table_name TEXT,
+    mark TEXT
+);
 CREATE TABLE IF NOT EXISTS harvest_lists (
     number INTEGER PRIMARY KEY,
-    key TEXT NOT NULL UNIQUE,
+    source INTEGER NOT NULL,
+    key TEXT NOT NULL,
     title TEXT,
+    parent INTEGER,
     state TEXT NOT NULL DEFAULT 'open',
     cursor TEXT,
     items INTEGER NOT NULL DEFAULT 0,
     pages INTEGER NOT NULL DEFAULT 0,
     checked INTEGER NOT NULL DEFAULT 0,
     kind TEXT,
-    error TEXT
+    error TEXT,
+    finished TEXT,
+    UNIQUE (source, key)
 );
 CREATE INDEX IF NOT EXISTS harvest_lists_state ON harvest_lists (state, number);
 CREATE TABLE IF NOT EXISTS harvest_seen (
     list INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (list, id)
 ) WITHOUT ROWID;
+"""
+# Lists that only lead to others count where they failed, since something is missing then.
+_COUNTED = """
+FROM harvest_lists JOIN harvest_sources ON harvest_sources.number = harvest_lists.source
+WHERE table_name IS NOT NULL OR state = 'failed'
 """
 
 
@@ -48,23 +71,49 @@ class Entry:
         number: its number in the checkpoint.
         key: what it is the list of.
         cursor: where to resume, or ``None`` for the start.
+        source: number of its source.
 
     """
 
     number: int
     key: str
     cursor: str | None
+    source: int
+
+
+@attrs.frozen
+class Table:
+    """
+    A table of a target.
+
+    Attributes:
+        number: number of its source.
+        source: name of its source.
+        item: name of the class of its items.
+        name: its name.
+        mark: what its sink returned last.
+        items: how many rows it has.
+
+    """
+
+    number: int
+    source: str
+    item: str
+    name: str
+    mark: str | None
+    items: int
 
 
 @attrs.define
 class Totals:
-    """Counts over the whole target."""
+    """Counts over the whole target; ``leading`` are lists to read whose items have lists."""
 
     lists: int = 0
     done: int = 0
     failed: int = 0
     items: int = 0
     pages: int = 0
+    leading: int = 0
 
 
 class Checkpoint:
@@ -104,15 +153,18 @@ class Checkpoint:
         tables = {name for (name,) in self._all("SELECT name FROM sqlite_master")}
         if tables and "harvest_meta" not in tables:
             raise TargetError(f"{path} is a database of something else, not a harvest")
+        found = self.get("format") if tables else None
+        if found not in {None, FORMAT}:
+            raise TargetError(
+                f"{path} has format {found}; this version reads format {FORMAT}: "
+                "harvest into a new target"
+            )
         if self._writable:
             self.connection.execute("PRAGMA journal_mode=WAL")
             self.connection.execute("PRAGMA synchronous=NORMAL")
             self.connection.executescript(_SCHEMA)
         elif not tables:
             raise TargetError(f"{path} is empty: no harvest was begun")
-        found = self.get("format")
-        if found not in {None, FORMAT}:
-            raise TargetError(f"{path} has format {found}; this version reads format {FORMAT}")
 
     def get(self, name: str) -> str | None:
         """Read a value."""
@@ -131,17 +183,43 @@ class Checkpoint:
 
     @property
     def all_known(self) -> bool:
-        """Whether the outer list was read to its end."""
-        return self.get("outer_done") is not None
+        """Whether no list is to be read whose items have lists."""
+        return bool(self.identity) and not self._leading()
 
-    def begin(self, identity: Mapping[str, str], table: str, keys: Iterable[str]) -> None:
+    def begin(self, identity: Mapping[str, str], plan: Plan) -> None:
         """Save what a new target is a harvest of, and the lists that are known from the start."""
         with self.connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             self.set("format", FORMAT)
             self.set("identity", json.dumps(dict(identity)))
-            self.set("table", table)
-            self._add((key, None) for key in keys)
+            for node in plan:
+                source = node.source
+                table = source.table if node.stored else None
+                connection.execute(
+                    "INSERT INTO harvest_sources (number, name, parent, item, table_name)"
+                    " VALUES (?, ?, ?, ?, ?)",
+                    (node.number, source.name, node.parent, source.item.__name__, table),
+                )
+                if node.parent is None:
+                    self.add_lists(node.number, None, ((key, None) for key in source.keys))
+
+    def tables(self) -> list[Table]:
+        """List the tables."""
+        rows = self._all(
+            "SELECT number, name, item, table_name, mark,"
+            " (SELECT total(items) FROM harvest_lists WHERE source = harvest_sources.number)"
+            " FROM harvest_sources WHERE table_name IS NOT NULL ORDER BY number"
+        )
+        return [
+            Table(number, source, item, name, mark, int(items))
+            for number, source, item, name, mark, items in rows
+        ]
+
+    def set_mark(self, number: int, mark: str) -> None:
+        """Save what the sink of a source returned."""
+        self.connection.execute(
+            "UPDATE harvest_sources SET mark = ? WHERE number = ?", (mark, number)
+        )
 
     def reopen(self) -> None:
         """Make lists that failed open again."""
@@ -153,22 +231,23 @@ class Checkpoint:
     def open_lists(self, after: int, count: int) -> list[Entry]:
         """Read the next lists that are not finished."""
         rows = self._all(
-            "SELECT number, key, cursor FROM harvest_lists"
+            "SELECT number, key, cursor, source FROM harvest_lists"
             " WHERE state = 'open' AND number > ? ORDER BY number LIMIT ?",
             after,
             count,
         )
-        return [Entry(number, key, cursor) for number, key, cursor in rows]
+        return [Entry(*values) for values in rows]
 
     def add_lists(
-        self, keys: Iterable[tuple[str, str | None]], cursor: str | None, *, done: bool
+        self, source: int, parent: int | None, keys: Iterable[tuple[str, str | None]]
     ) -> int:
-        """Save a page of the outer list, and count the keys that are new."""
-        new = self._add(keys)
-        self.set("outer_cursor", cursor or "")
-        if done:
-            self.set("outer_done", "1")
-        return new
+        """Add lists of a source, keys with titles, and count those that are new."""
+        sql = "INSERT OR IGNORE INTO harvest_lists (source, parent, key, title) VALUES (?, ?, ?, ?)"
+        rows = (
+            (source, parent, key, None if title is None else printable(title))
+            for key, title in keys
+        )
+        return max(0, self.connection.executemany(sql, rows).rowcount)
 
     def advance(self, entry: Entry, cursor: str, items: int, *, done: bool) -> None:
         """Save the cursor after a page of a list, and how many items it added."""
@@ -182,9 +261,11 @@ class Checkpoint:
 
     def finish(self, entry: Entry) -> None:
         """Mark a list as done; it gets no more rows to compare with."""
-        number = (entry.number,)
-        self.connection.execute("UPDATE harvest_lists SET state = 'done' WHERE number = ?", number)
-        self.connection.execute("DELETE FROM harvest_seen WHERE list = ?", number)
+        self.connection.execute(
+            "UPDATE harvest_lists SET state = 'done', finished = ? WHERE number = ?",
+            (moment(datetime.now(UTC)), entry.number),
+        )
+        self.connection.execute("DELETE FROM harvest_seen WHERE list = ?", (entry.number,))
 
     def fail(self, entry: Entry, kind: str, error: str) -> None:
         """Mark a list as failed."""
@@ -221,13 +302,15 @@ class Checkpoint:
         """Count."""
         rows = self._all(
             "SELECT count(*), total(state = 'done'), total(state = 'failed'),"
-            " total(items), total(pages) FROM harvest_lists"
+            f" total(items), total(pages) {_COUNTED}"
         )
-        return Totals(*(int(value) for value in rows[0]))
+        lists, done, failed, items, pages = map(int, rows[0])
+        return Totals(lists, done, failed, items, pages, self._leading())
 
-    def items(self) -> dict[str, int]:
-        """Count the rows of each list that has some."""
-        return dict(self._all("SELECT key, items FROM harvest_lists WHERE items"))
+    def items(self) -> dict[tuple[int, str], int]:
+        """Count the rows of each list that has some, by its source's number and its key."""
+        rows = self._all("SELECT source, key, items FROM harvest_lists WHERE items")
+        return {(source, key): items for source, key, items in rows}
 
     def verify(self) -> None:
         """Let SQLite look for damage, which raises ``sqlite3.DatabaseError``."""
@@ -238,8 +321,9 @@ class Checkpoint:
     def failures(self) -> list[Failure]:
         """Read lists that failed, the first thousand."""
         rows = self._all(
-            "SELECT key, title, kind, error FROM harvest_lists WHERE state = 'failed'"
-            " ORDER BY number LIMIT ?",
+            "SELECT key, title, kind, error,"
+            " (SELECT name FROM harvest_sources WHERE number = source)"
+            " FROM harvest_lists WHERE state = 'failed' ORDER BY number LIMIT ?",
             _FAILURES_KEPT,
         )
         return [Failure(*values) for values in rows]
@@ -253,22 +337,12 @@ class Checkpoint:
                 self.connection.execute("PRAGMA journal_mode=DELETE")
         self.connection.close()
 
-    def _add(self, keys: Iterable[tuple[str, str | None]]) -> int:
-        sql = "INSERT OR IGNORE INTO harvest_lists (key, title) VALUES (?, ?)"
-        rows = ((key, None if title is None else printable(title)) for key, title in keys)
-        return max(0, self.connection.executemany(sql, rows).rowcount)
+    def _leading(self) -> int:
+        rows = self._all(
+            "SELECT count(*) FROM harvest_lists WHERE state = 'open' AND source IN"
+            " (SELECT parent FROM harvest_sources)"
+        )
+        return int(rows[0][0])
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, values).fetchall()
-
-
-def known_ids(
-    connection: sqlite3.Connection, table: str, list_: object, ids: Sequence[str]
-) -> set[str]:
-    """Tell which of some ids a list has in a table with the columns ``list`` and ``id``."""
-    found: set[str] = set()
-    for start in range(0, len(ids), _AT_ONCE):
-        part = ids[start : start + _AT_ONCE]
-        sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
-        found.update(str(name) for (name,) in connection.execute(sql, (list_, *part)))
-    return found

@@ -18,6 +18,8 @@ from itwin_async._arguments import invalid
 
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "moment", "json", "nested"]
 Row: TypeAlias = tuple[object, ...]
+Identify: TypeAlias = Callable[[object, bytes], str]
+"""Makes the id of an item that has none of its own; it is given the item and its JSON."""
 
 _HALF = 2**63
 _ENDS = {1, 9999}
@@ -50,21 +52,22 @@ class Column:
     path: str = ""
 
 
-def columns_of(cls: type) -> tuple[Column, ...]:
+def columns_of(cls: type, id: str | None = "id") -> tuple[Column, ...]:  # noqa: A002
     """
     Describe the attributes of an attrs class.
 
     Raises:
-        ArgumentError: it is no attrs class with an ``id``, a str or an int.
+        ArgumentError: it is no attrs class with such an id, a str or an int.
 
     """
     found = tuple(_columns(cls)) if attrs.has(cls) else ()
-    if not any(column.name == "id" and column.kind in {"text", "integer"} for column in found):
-        raise invalid("item", cls, "an attrs class with an id, a str or an int")
+    known = {column.name for column in found if column.kind in {"text", "integer"}}
+    if not found or (id is not None and id not in known):
+        raise invalid("item", cls, f"an attrs class with {_with(id)}")
     return found
 
 
-def id_of(item: object) -> str:
+def id_of(item: object, name: str | None = "id") -> str:
     """
     Read the id of an item.
 
@@ -72,7 +75,7 @@ def id_of(item: object) -> str:
         ValueError: it has none that every target can store.
 
     """
-    value = getattr(item, "id", None)
+    value = getattr(item, name or "id", None)
     if isinstance(value, str) and value:
         value.encode()
         return value
@@ -146,6 +149,10 @@ def as_json(value: object) -> str:
         return msgspec.json.encode(value, enc_hook=str).decode()
     except OverflowError:  # whole numbers beyond 64 bits
         return json.dumps(value, default=str)
+
+
+def _with(id: str | None) -> str:  # noqa: A002
+    return "attributes" if id is None else f"an {id}, a str or an int"
 
 
 def _columns(cls: type) -> Iterator[Column]:

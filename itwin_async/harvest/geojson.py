@@ -13,11 +13,13 @@ import attrs
 from itwin_async.harvest.columns import as_json
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.output import refuse_overlap, replacing
-from itwin_async.harvest.reading import read
+from itwin_async.harvest.reading import read, tables_of
 from itwin_async.harvest.target import target_files
 from itwin_async.imodels import IModel, IModelSummary
 from itwin_async.itwins import ITwin, ITwinSummary
 
+_PLACED: dict[str, type[IModel | ITwin]] = {cls.__name__: cls for cls in (IModel, ITwin)}
+_SUMMARIES = {IModelSummary.__name__, ITwinSummary.__name__}
 _LEFT_OUT = {"extent", "links", "latitude", "longitude", "image"}
 
 
@@ -71,18 +73,20 @@ def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | Non
 
     """
     seen: set[bytes] = set()
-    for key, item in read(target):
-        if not isinstance(item, IModel | ITwin):
-            kind = type(item).__name__
-            raise TargetError(
-                f"{target} holds {kind} items, which have no places; harvest whole items (--full)"
-                if isinstance(item, IModelSummary | ITwinSummary)
-                else f"{target} holds {kind} items, which have no places"
-            )
-        mark = _mark(item.id)
-        if mark not in seen:
-            seen.add(mark)
-            yield _feature(key, item)
+    tables = tables_of(target)
+    placed = [table for table in tables if table.item in _PLACED]
+    if tables and not placed:
+        kinds = {table.item for table in tables}
+        raise TargetError(
+            f"{target} holds {min(kinds)} items, which have no places"
+            + "; harvest whole items (--full)" * bool(kinds & _SUMMARIES)
+        )
+    for table in placed:
+        for key, item in read(target, _PLACED[table.item], table=table.name):
+            mark = _mark(item.id)
+            if mark not in seen:
+                seen.add(mark)
+                yield _feature(key, item)
 
 
 def _feature(key: str, item: IModel | ITwin) -> dict[str, object] | None:

@@ -29,7 +29,8 @@ def refuse_overlap(output: Path, *others: Path | TargetFiles) -> None:
             inside = other.form == "parquet" and any(
                 _is_same(parent, other.path) for parent in _resolved(output).parents
             )
-            if inside or any(_is_same(output, path) for path in other.all()):
+            beside = _is_same(output.parent, other.path.parent) and other.may_own(output)
+            if inside or beside or any(_is_same(output, path) for path in other.all()):
                 raise TargetError(
                     f"{output} is a file of the target {other.path}; use another name"
                 )

@@ -19,6 +19,7 @@ class Failure:
         title: name of the outer item, if it has one.
         kind: name of the exception's class.
         error: its text.
+        source: name of the source that it belongs to.
 
     """
 
@@ -26,6 +27,7 @@ class Failure:
     title: str | None
     kind: str
     error: str
+    source: str = ""
 
 
 @attrs.frozen
@@ -109,5 +111,5 @@ def printable(text: str) -> str:
 
 def _printable(value: object) -> object:
     if isinstance(value, dict):
-        return {printable(name): printable(text) for name, text in value.items()}
+        return {printable(name): _printable(each) for name, each in value.items()}
     return printable(value) if isinstance(value, str) else value

@@ -6,38 +6,46 @@ import os
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeAlias, TypeVar, overload
 
 import attrs
 
-from itwin_async import imodels, itwins, saved_views
+from itwin_async import catalog, imodels, itwins, saved_views
 from itwin_async._json.converter import from_dict
-from itwin_async.harvest.checkpoint import Checkpoint
+from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.sinks.ndjson import lines_of, parse
 from itwin_async.harvest.sinks.parquet import arrow, parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
 from itwin_async.harvest.target import Form, TargetFiles, target_files
+from itwin_async.operations import ListOperation
 
 T = TypeVar("T")
 
 Item: TypeAlias = imodels.IModelSummary | itwins.ITwinSummary | saved_views.Tag
 
 CLASSES: dict[str, type] = {
-    "IModel": imodels.IModel,
-    "IModelSummary": imodels.IModelSummary,
-    "ITwin": itwins.ITwin,
-    "ITwinSummary": itwins.ITwinSummary,
-    "Tag": saved_views.Tag,
+    cls.__name__: cls
+    for entry in catalog.operations()
+    if isinstance(entry.operation, ListOperation)
+    for cls in (entry.operation.item, getattr(entry.operation, "full", entry.operation.item))
 }
 
 
 @overload
-def read(target: str | os.PathLike[str]) -> Iterator[tuple[str, Item]]: ...
-@overload
-def read(target: str | os.PathLike[str], item: type[T]) -> Iterator[tuple[str, T]]: ...
 def read(
-    target: str | os.PathLike[str], item: type[object] | None = None
+    target: str | os.PathLike[str], *, table: str | None = None
+) -> Iterator[tuple[str, Item]]: ...
+@overload
+def read(
+    target: str | os.PathLike[str], item: type[T], *, table: str | None = None
+) -> Iterator[tuple[str, T]]: ...
+def read(
+    target: str | os.PathLike[str],
+    item: type[object] | None = None,
+    *,
+    table: str | None = None,
 ) -> Iterator[tuple[str, object]]:
     """
     Read all items of a target, one after another, each with the key of its list.
@@ -45,6 +53,7 @@ def read(
     Args:
         target: the target.
         item: class of the items, for exact types and for classes of your own.
+        table: the table, where there are several and the class does not tell which.
 
     Raises:
         TargetError: there is no such harvest, or its items are of another class.
@@ -52,20 +61,40 @@ def read(
     """
     files = target_files(target)
     with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        cls = class_of(files, checkpoint, item)
-        count, written = 0, checkpoint.totals().items
-        for key, value in rows_of(files, checkpoint):
+        with reading(files.state):
+            tables = checkpoint.tables()
+        chosen = _choose(files, tables, item, table)
+        cls = class_of(files, chosen, item)
+        count, path = 0, files.of_table(chosen.name, alone=len(tables) == 1)
+        for key, value in rows_of(files.form, path, checkpoint, chosen):
             count += 1
             yield key, build(cls, value, files.form)
-        if count != written:
-            raise damaged(files.path, f"it has {count} rows where {written} were written")
+        if count != chosen.items:
+            raise damaged(path, f"it has {count} rows where {chosen.items} were written")
 
 
-def class_of(
-    files: TargetFiles, checkpoint: Checkpoint, wanted: type[object] | None
-) -> type[object]:
-    """Find the class of the items of a target, or raise ``TargetError``."""
-    name = checkpoint.identity.get("item", "")
+def tables_of(target: str | os.PathLike[str]) -> list[Table]:
+    """List the tables of a target."""
+    files = target_files(target)
+    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        return checkpoint.tables()
+
+
+def _choose(
+    files: TargetFiles, tables: list[Table], item: type[object] | None, name: str | None
+) -> Table:
+    found = [table for table in tables if name is None or name == table.name]
+    if item is not None and len(found) > 1:
+        found = [table for table in found if issubclass(CLASSES.get(table.item, object), item)]
+    if len(found) != 1:
+        names = ", ".join(table.name for table in tables)
+        raise TargetError(f"{files.path} has the tables {names}; give one of them as table=")
+    return found[0]
+
+
+def class_of(files: TargetFiles, table: Table, wanted: type[object] | None) -> type[object]:
+    """Find the class of the items of a table, or raise ``TargetError``."""
+    name = table.item
     cls = CLASSES.get(name)
     if cls is None and wanted is not None and wanted.__name__ == name:
         return wanted
@@ -75,7 +104,9 @@ def class_of(
     return cls
 
 
-def rows_of(files: TargetFiles, checkpoint: Checkpoint) -> Iterator[tuple[str, Any]]:
+def rows_of(
+    form: Form, path: Path, checkpoint: Checkpoint, table: Table
+) -> Iterator[tuple[str, Any]]:
     """
     Read list and plain value of each row; closes the checkpoint where it is not needed.
 
@@ -83,14 +114,12 @@ def rows_of(files: TargetFiles, checkpoint: Checkpoint) -> Iterator[tuple[str, A
         TargetError: a file is not as it was written.
 
     """
-    if files.form == "sqlite":
-        table = checkpoint.get("table") or "items"
-        for key, text in texts_of(checkpoint.connection, table):
+    if form == "sqlite":
+        for key, text in texts_of(checkpoint.connection, table.name):
             yield key, parse(text)
         return
-    mark = int(checkpoint.get("mark") or 0)
     checkpoint.close()  # a slow reader must not keep a harvest from being resumed
-    yield from _rows_of_files(files, mark)
+    yield from _rows_of_files(form, path, int(table.mark or 0))
 
 
 def build(cls: type[object], value: Any, form: Form) -> object:  # noqa: ANN401 - JSON
@@ -98,14 +127,14 @@ def build(cls: type[object], value: Any, form: Form) -> object:  # noqa: ANN401 
     return _build(cls, value) if form == "parquet" else from_dict(cls, value)
 
 
-def _rows_of_files(files: TargetFiles, mark: int) -> Iterator[tuple[str, Any]]:
-    if files.form == "ndjson":
-        yield from lines_of(files.path, mark)
+def _rows_of_files(form: Form, path: Path, mark: int) -> Iterator[tuple[str, Any]]:
+    if form == "ndjson":
+        yield from lines_of(path, mark)
         return
     arrow()
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
-    for part in parts_of(files.path, mark):
+    for part in parts_of(path, mark):
         # Opened here, since pyarrow takes no names that are not UTF-8.
         with reading(part), part.open("rb") as file:
             for batch in pq.ParquetFile(file, page_checksum_verification=True).iter_batches(1000):

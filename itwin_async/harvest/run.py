@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from itwin_async._arguments import invalid, whole
 from itwin_async._http import urls
@@ -28,18 +27,16 @@ from itwin_async.errors import (
 )
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry
-from itwin_async.harvest.columns import id_of
+from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.progress import OnProgress, Progress, Report
 from itwin_async.harvest.sinks import Sink
-from itwin_async.harvest.sources import Named, Source
-from itwin_async.harvest.store import Store, sink_of
+from itwin_async.harvest.sources import Source
+from itwin_async.harvest.store import NewLists, Store, sink_of
 from itwin_async.harvest.target import locked, target_files
 from itwin_async.harvest.work_queue import WorkQueue
 from itwin_async.harvest.writer import Writer
-from itwin_async.paging import MAX_PAGE_SIZE
+from itwin_async.paging import MAX_PAGE_SIZE, Page
 from itwin_async.session import Session
-
-T = TypeVar("T")
 
 _RESTARTS = 3
 _GONE = 410
@@ -48,7 +45,7 @@ _TICK = 1.0
 
 async def run(
     session: Session,
-    source: Source[T],
+    source: Source[object] | Sequence[Source[object]],
     target: str | os.PathLike[str] | Sink,
     *,
     concurrency: int = 16,
@@ -57,16 +54,17 @@ async def run(
     on_progress: OnProgress | None = None,
 ) -> Report:
     """
-    Harvest a source into a target, or resume a harvest that was interrupted.
+    Harvest one or several sources into a target, or resume a harvest that was interrupted.
 
     Run it again with the same arguments after any end: what is durable is not requested again, and
     lists that failed are tried again. A run that is cancelled can be resumed too.
 
     Args:
         session: the session.
-        source: what to harvest.
+        source: what to harvest; of several each has a table of its own.
         target: a name that ends in ``.db``, ``.sqlite``, ``.ndjson``, ``.ndjson.gz``,
-            ``.ndjson.zst``, or ``.parquet`` for a directory of parts; or a sink of your own.
+            ``.ndjson.zst``, or ``.parquet`` for a directory of parts; or, for one source, a sink
+            of your own.
         concurrency: how many lists are read at once.
         page_size: items a page, 1 to 1000.
         fail_fast: raise the first error of a list instead of recording it.
@@ -82,17 +80,27 @@ async def run(
     """
     whole("concurrency", concurrency, 1)
     whole("page_size", page_size, 1, MAX_PAGE_SIZE)
+    sources = [source] if isinstance(source, Source) else list(source)
+    nodes = plan(sources)
+    wanted = [node for node in nodes if node.stored]
     if isinstance(target, str | os.PathLike):
         files = target_files(target)
-        sink, path, lock = sink_of(files, source.table), files.path, files.lock
+        path, state, lock = files.path, files.state, files.lock
+        alone = len(wanted) == 1
+        sinks = {node.number: sink_of(files, node.source, alone=alone) for node in wanted}
     elif isinstance(target, bytes) or not hasattr(target, "state"):
         raise invalid("target", target, "a name, a path or a sink")
+    elif len(wanted) > 1 or wanted[0].source.id != "id":
+        raise ArgumentError(
+            "a sink of your own takes one source, whose items have an id", argument="target"
+        )
     else:
-        sink, path = target, Path(target.state)
-        lock = path.with_name(f"{path.name}.lock")
+        path = state = Path(target.state)
+        lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
     with locked(lock, path):
-        store = Store(str(path), sink, fail_fast=fail_fast)
-        return await _Run(session, source, store, page_size, on_progress).run(concurrency)
+        store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
+        known = {**identity(sources), "platform": _platform(session)}
+        return await _Run(session, nodes, store, page_size, on_progress).run(known, concurrency)
 
 
 class _Run:
@@ -101,13 +109,13 @@ class _Run:
     def __init__(
         self,
         session: Session,
-        source: Source[object],
+        plan: Sequence[Node],
         store: Store,
         page_size: int,
         on_progress: OnProgress | None,
     ) -> None:
         self._session = session
-        self._source = source
+        self._plan = plan
         self._store = store
         self._page_size = page_size
         self._on_progress = on_progress
@@ -121,13 +129,12 @@ class _Run:
         self._outages = self._patience = 0
         self._owner = Owner()
 
-    async def run(self, concurrency: int) -> Report:
+    async def run(self, identity: dict[str, str], concurrency: int) -> Report:
         """Read all lists and report."""
         self._patience = 2 * concurrency
-        source, store = self._source, self._store
-        identity = {**source.identity, "platform": _platform(self._session)}
+        store = self._store
         async with self._writer as writer:
-            await writer.call(partial(store.open, source, identity))
+            await writer.call(partial(store.open, identity))
             self._items_before, resumed = store.totals.items, store.totals.lists > 0
             with self._calls.running():
                 await ungrouped(self._work_all(concurrency))
@@ -142,37 +149,9 @@ class _Run:
         async with asyncio.TaskGroup() as group:
             watchers = [group.create_task(self._writer.broken()), group.create_task(self._tick())]
             tasks = [group.create_task(self._guarded(self._work())) for _ in range(concurrency)]
-            tasks.append(group.create_task(self._guarded(self._find_lists())))
             await asyncio.wait(tasks)
             for watcher in watchers:
                 watcher.cancel()
-
-    async def _find_lists(self) -> None:
-        """Read the outer list; its keys and its cursor become durable at once."""
-        outer, store = self._source.outer, self._store
-        cursor, done = await self._writer.call(store.outer)
-        restarts = 0
-        while outer is not None and not done:
-            try:
-                pager = outer(self._session, page_size=self._page_size, cursor=cursor)
-                async with aclosing(pager.pages()) as pages:
-                    async for page in pages:
-                        keys = [(_key(item), _title(item)) for item in page.items]
-                        cursor, done = page.cursor, page.next is None
-                        await self._writer.put(partial(store.add_lists, keys, cursor, done=done))
-                if not done:
-                    await self._writer.put(partial(store.add_lists, (), cursor, done=True))
-                done = True
-            except ITwinError as error:
-                if cursor is None or not _is_stale(error) or restarts == _RESTARTS:
-                    raise
-                cursor, restarts = None, restarts + 1
-        if outer is None and not done:
-            await self._writer.put(partial(store.add_lists, (), None, done=True))
-        # Else a worker may look for lists before the last of them are written.
-        await self._writer.flush()
-        self._queue.all_known = True
-        self._queue.notify()
 
     async def _work(self) -> None:
         while (entry := await self._queue.next()) is not None:
@@ -200,9 +179,10 @@ class _Run:
 
     async def _read_list(self, entry: Entry) -> None:
         store, cursor, restarts = self._store, entry.cursor, 0
+        node = self._plan[entry.source]
         while True:
             try:
-                pager = self._source.inner(
+                pager = node.source.inner(
                     self._session, entry.key, page_size=self._page_size, cursor=cursor
                 )
                 async with aclosing(pager.pages()) as pages:
@@ -210,8 +190,9 @@ class _Run:
                     async for page in pages:
                         cursor, done = page.cursor, page.next is None
                         self._outages = 0
+                        lists = self._lists_of(node, entry, page)
                         await self._writer.put(
-                            partial(store.add_page, entry, page, cursor, done=done)
+                            partial(store.add_page, entry, page, lists, cursor, done=done)
                         )
                         if entry.number in store.unstorable:
                             return
@@ -225,8 +206,18 @@ class _Run:
                 await self._writer.put(partial(store.finish, entry))
             return
 
+    def _lists_of(self, node: Node, entry: Entry, page: Page[object]) -> NewLists:
+        """Find the lists that the items of a page have."""
+        return [
+            (number, list(_keys(self._plan[number].source, entry.key, page.items)))
+            for number in node.children
+        ]
+
     async def _fail(self, entry: Entry, error: ITwinError) -> None:
-        if self._store.fail_fast or isinstance(error, AuthenticationError | ConfigurationError):
+        node = self._plan[entry.source]
+        is_first = not node.stored and not entry.key  # without it there is nothing
+        denied = isinstance(error, AuthenticationError | ConfigurationError)
+        if self._store.fail_fast or is_first or denied:
             raise error
         if isinstance(error, TransportError | ServerError | RateLimitError):
             # Where one list after another fails like this it is no list's fault.
@@ -270,7 +261,7 @@ class _Run:
             lists_known=totals.lists,
             lists_done=totals.done,
             lists_failed=totals.failed,
-            all_known=self._queue.all_known,
+            all_known=not totals.leading,
             items=totals.items,
             new_items=totals.items - self._items_before,
             calls=calls.calls,
@@ -289,14 +280,18 @@ def _is_stale(error: ITwinError) -> bool:
     return isinstance(error, InvalidRequestError)
 
 
-def _key(item: Named) -> str:
+def _keys(
+    source: Source[object], above: str, items: Sequence[object]
+) -> Iterator[tuple[str, str | None]]:
     try:
-        return id_of(item)
+        for item in items:
+            if source.only is None or source.only(item):
+                yield source.key_of(above, item), _title(item)
     except ValueError as problem:
         raise DecodeError(f"the list of lists cannot be read: {problem}") from None
 
 
-def _title(item: Named) -> str | None:
+def _title(item: object) -> str | None:
     title = getattr(item, "display_name", None)
     return title if isinstance(title, str) else None
 

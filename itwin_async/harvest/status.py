@@ -30,6 +30,7 @@ class Status:
         items: rows.
         pages: pages that they came in.
         failures: lists that failed, the first thousand.
+        tables: rows of each table.
 
     """
 
@@ -42,6 +43,7 @@ class Status:
     items: int
     pages: int
     failures: list[Failure]
+    tables: dict[str, int] = attrs.field(factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -76,18 +78,21 @@ def check(target: str | os.PathLike[str]) -> Status:
         ArgumentError: the name has none of the known endings.
 
     """
-    files, found = target_files(target), Counter[str]()
+    files, found = target_files(target), Counter[tuple[int, str]]()
     with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         with reading(files.state):
             checkpoint.verify()
             expected, result = checkpoint.items(), _status(files, checkpoint)
-        cls = CLASSES.get(result.source.get("item", ""))
-        for key, value in rows_of(files, checkpoint):
-            found[key] += 1
-            if cls is not None:
-                build(cls, value, files.form)
-    for key in {**expected, **found}:
-        there, written = found.get(key, 0), expected.get(key, 0)
+            tables = checkpoint.tables()
+        for table in tables:
+            cls = CLASSES.get(table.item)
+            path = files.of_table(table.name, alone=len(tables) == 1)
+            for key, value in rows_of(files.form, path, checkpoint, table):
+                found[table.number, key] += 1
+                if cls is not None:
+                    build(cls, value, files.form)
+    for number, key in {**expected, **found}:
+        there, written = found.get((number, key), 0), expected.get((number, key), 0)
         if there != written:
             raise damaged(
                 files.path, f"the list {key} has {there} rows where {written} were written"
@@ -107,4 +112,5 @@ def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
         items=totals.items,
         pages=totals.pages,
         failures=checkpoint.failures(),
+        tables={table.name: table.items for table in checkpoint.tables()},
     )

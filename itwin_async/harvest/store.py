@@ -6,22 +6,27 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from itwin_async.errors import ITwinError
-from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals, known_ids
-from itwin_async.harvest.columns import columns_of, id_of
+from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
+from itwin_async.harvest.columns import columns_of
 from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sinks.ndjson import NdjsonSink
 from itwin_async.harvest.sinks.parquet import ParquetSink
-from itwin_async.harvest.sinks.sqlite import SqliteSink
+from itwin_async.harvest.sinks.sqlite import SqliteSink, known_ids
 from itwin_async.harvest.sources import Source
 from itwin_async.harvest.target import TargetFiles
 from itwin_async.paging import Page
 
 _COMMIT_AFTER = 1.0  # seconds that rows wait where the sink does not ask for a commit
 _PARQUET_COMMIT_AFTER = 20.0  # a part that is written often is a small one
+
+NewLists = Sequence[tuple[int, Sequence[tuple[str, str | None]]]]
+"""Lists that a page leads to: number of their source, and keys with titles."""
 
 
 class SinkError(Exception):
@@ -42,7 +47,9 @@ class Store:
 
     Args:
         name: what the target is called in messages.
-        sink: where rows go.
+        state: the database of the checkpoint.
+        plan: the sources.
+        sinks: where rows go, by the numbers of the sources whose rows are wanted.
         fail_fast: raise an error where rows cannot be stored, instead of recording it.
 
     Attributes:
@@ -51,20 +58,32 @@ class Store:
 
     """
 
-    def __init__(self, name: str, sink: Sink, *, fail_fast: bool = False) -> None:
+    def __init__(
+        self,
+        name: str,
+        state: Path,
+        plan: Plan,
+        sinks: Mapping[int, Sink],
+        *,
+        fail_fast: bool = False,
+    ) -> None:
         self.name = name
         self.fail_fast = fail_fast
         self.totals = Totals()
         self.unstorable: set[int] = set()
-        self._is_ours = isinstance(sink, SqliteSink | NdjsonSink | ParquetSink)
-        self._sink = sink
+        self._state = state
+        self._plan = plan
+        self._sinks = sinks
+        self._is_ours = all(
+            isinstance(sink, SqliteSink | NdjsonSink | ParquetSink) for sink in sinks.values()
+        )
         self._checkpoint: Checkpoint | None = None
         self._compared: set[int] = set()
         self._deadline = 0.0
-        is_parquet = isinstance(sink, ParquetSink)
+        is_parquet = any(isinstance(sink, ParquetSink) for sink in sinks.values())
         self._commit_after = _PARQUET_COMMIT_AFTER if is_parquet else _COMMIT_AFTER
 
-    def open(self, source: Source[object], identity: Mapping[str, str]) -> None:
+    def open(self, identity: Mapping[str, str]) -> None:
         """
         Open the target, and check that it belongs to this harvest.
 
@@ -72,22 +91,23 @@ class Store:
             TargetError: it is foreign, damaged or cannot be written.
 
         """
-        path, sink = self._sink.state, self._sink
-        columns, fresh = columns_of(source.item), not path.exists()
+        path, fresh = self._state, not self._state.exists()
+        sources = {number: self._plan[number].source for number in self._sinks}
+        columns = {number: columns_of(one.item, one.id) for number, one in sources.items()}
         try:
             self._checkpoint = checkpoint = Checkpoint(path, writable=True)
             begun = checkpoint.identity
             if begun:
                 _compare(self.name, begun, identity)
-            if isinstance(sink, SqliteSink):
-                sink.connection = checkpoint.connection
-            mark = checkpoint.get("mark")
-            with self._blaming_sink():
-                sink.open(columns, mark)
+            marks = {table.number: table.mark for table in checkpoint.tables()}
+            for number, sink in self._sinks.items():
+                if isinstance(sink, SqliteSink):
+                    sink.connection = checkpoint.connection
+                with self._blaming_sink():
+                    sink.open(columns[number], marks.get(number))
             if not begun:
-                keys = source.keys if source.outer is None else ()
-                checkpoint.begin(identity, source.table, keys)
-                self._save_mark(checkpoint)
+                checkpoint.begin(identity, self._plan)
+                self._save_marks(checkpoint)
             checkpoint.reopen()
             self.totals = checkpoint.totals()
         except BaseException:
@@ -97,13 +117,9 @@ class Store:
                     path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
             raise
 
-    def outer(self) -> tuple[str | None, bool]:
-        """Tell where the outer list is resumed, and whether it is finished."""
-        return self._opened.get("outer_cursor") or None, self._opened.all_known
-
-    def open_lists(self, after: int, count: int) -> list[Entry]:
-        """Read the next lists that are not finished."""
-        return self._opened.open_lists(after, count)
+    def open_lists(self, after: int, count: int) -> tuple[list[Entry], bool]:
+        """Read the next lists that are not finished, and tell whether there will be others."""
+        return self._opened.open_lists(after, count), not self.totals.leading
 
     def outcome(self) -> tuple[bool, list[Failure]]:
         """Commit, and tell from what is recorded whether all lists are read, and which failed."""
@@ -121,45 +137,54 @@ class Store:
         for step in steps:
             step()
         with self._blaming_sink():
-            due = self._sink.waiting
+            due = any(sink.waiting for sink in self._sinks.values())
         if due or time.monotonic() >= self._deadline:
             self.commit()
 
-    def add_lists(
-        self, keys: Sequence[tuple[str, str | None]], cursor: str | None, *, done: bool
+    def add_page(
+        self, entry: Entry, page: Page[object], lists: NewLists, cursor: str, *, done: bool
     ) -> None:
-        """Add a page of the outer list: keys with titles, and the cursor after it."""
-        self.totals.lists += self._opened.add_lists(keys, cursor, done=done)
-
-    def add_page(self, entry: Entry, page: Page[object], cursor: str, *, done: bool) -> None:
         """
-        Add a page of a list, and save the cursor after it; what is there already is left out.
+        Add a page of a list, the lists that it leads to and the cursor after it.
 
-        A list with rows that cannot be stored fails, and what else comes of it is ignored.
+        What is there already is left out. A list with rows that cannot be stored fails, and what
+        else comes of it is ignored.
         """
         if entry.number in self.unstorable:
             return
+        new = self._add_rows(entry, page, done=done) if self._node(entry).stored else 0
+        if new is None:
+            return
+        for number, keys in lists:
+            found = self._opened.add_lists(number, entry.number, keys)
+            self.totals.lists += found if self._plan[number].stored else 0
+            self.totals.leading += found if self._plan[number].children else 0
+        self._opened.advance(entry, cursor, new, done=done)
+        if self._node(entry).stored:
+            self.totals.items += new
+            self.totals.pages += 1
+        self._end(entry, done=done)
+
+    def _add_rows(self, entry: Entry, page: Page[object], *, done: bool) -> int | None:
+        """Add a page's rows that are new and count them; ``None`` if they cannot be stored."""
         try:
             # The page is cut here, since a page that waits should not be there twice.
-            rows = _first(page.items, page.raw_items())
+            rows = _first(self._node(entry).source, page.items, page.raw_items())
         except (ValueError, TypeError) as problem:
             self._fail_rows(entry, problem)
-            return
+            return None
         known = self._known(entry, list(rows), done=done)
         new = [row for name, row in rows.items() if name not in known]
         if new:
             items, texts = zip(*new, strict=True)
             try:
                 with self._blaming_sink():
-                    self._write(entry.key, items, texts)
+                    self._write(entry, items, texts)
             except UnstorableError as problem:
                 self._fail_rows(entry, problem)
-                return
+                return None
         self._remember(entry, list(rows))
-        self._opened.advance(entry, cursor, len(new), done=done)
-        self.totals.items += len(new)
-        self.totals.pages += 1
-        self._end(entry, done=done)
+        return len(new)
 
     def finish(self, entry: Entry) -> None:
         """Mark a list as done."""
@@ -170,13 +195,17 @@ class Store:
     def fail(self, entry: Entry, kind: str, error: str) -> None:
         """Mark a list as failed."""
         if entry.number not in self.unstorable:
+            node = self._node(entry)
             self._opened.fail(entry, kind, error)
             self.totals.failed += 1
+            self.totals.lists += 0 if node.stored else 1
+            self.totals.leading -= 1 if node.children else 0
 
     def restart(self, entry: Entry) -> None:
         """Let a list begin again from its start."""
         if entry.number not in self.unstorable:
-            self._compare_ids(entry, resumed=True)
+            if self._node(entry).stored:
+                self._compare_ids(entry, resumed=True)
             self._opened.rewind(entry)
 
     @property
@@ -187,22 +216,26 @@ class Store:
     def commit(self) -> None:
         """Make everything durable."""
         if self._checkpoint is not None and self.unsaved:
-            self._save_mark(self._checkpoint)
+            self._save_marks(self._checkpoint)
             self._checkpoint.connection.execute("COMMIT")
 
     def close(self) -> None:
         """Close the target; what is not committed is dropped."""
         checkpoint, self._checkpoint = self._checkpoint, None
         try:
-            with self._blaming_sink():
-                self._sink.close()
+            for sink in self._sinks.values():
+                with self._blaming_sink():
+                    sink.close()
         finally:
             if checkpoint is not None:
                 checkpoint.close()
 
-    def _write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+    def _node(self, entry: Entry) -> Node:
+        return self._plan[entry.source]
+
+    def _write(self, entry: Entry, items: Sequence[object], texts: Sequence[bytes]) -> None:
         try:
-            self._sink.write(key, items, texts)
+            self._sinks[entry.source].write(entry.key, items, texts)
         except (ValueError, TypeError, ArithmeticError, sqlite3.DataError) as problem:
             if not self._is_ours:
                 raise
@@ -216,8 +249,10 @@ class Store:
         self.unstorable.add(entry.number)
 
     def _end(self, entry: Entry, *, done: bool = True) -> None:
-        self.totals.done += done
         if done:
+            node = self._node(entry)
+            self.totals.done += 1 if node.stored else 0
+            self.totals.leading -= 1 if node.children else 0
             self._compared.discard(entry.number)
 
     def _known(self, entry: Entry, ids: list[str], *, done: bool) -> set[str]:
@@ -232,12 +267,14 @@ class Store:
         if done and not resumed and entry.number not in self._compared:
             return set()
         self._compare_ids(entry, resumed=resumed)
-        if isinstance(self._sink, SqliteSink):
-            return known_ids(checkpoint.connection, self._sink.table, entry.key, ids)
+        sink = self._sinks[entry.source]
+        if isinstance(sink, SqliteSink):
+            return known_ids(checkpoint.connection, sink.table, entry.key, ids)
         return known_ids(checkpoint.connection, "harvest_seen", entry.number, ids)
 
     def _remember(self, entry: Entry, ids: list[str]) -> None:
-        if entry.number in self._compared and not isinstance(self._sink, SqliteSink):
+        is_sqlite = isinstance(self._sinks[entry.source], SqliteSink)
+        if entry.number in self._compared and not is_sqlite:
             self._opened.remember(entry, ids)
 
     def _compare_ids(self, entry: Entry, *, resumed: bool) -> None:
@@ -246,17 +283,18 @@ class Store:
             return
         self._compared.add(entry.number)
         if not self._opened.is_compared(entry):
-            missing = resumed and not isinstance(self._sink, SqliteSink)
-            self._opened.compare(entry, self._sink_ids(entry.key) if missing else ())
+            missing = resumed and not isinstance(self._sinks[entry.source], SqliteSink)
+            self._opened.compare(entry, self._sink_ids(entry) if missing else ())
 
-    def _sink_ids(self, key: str) -> Iterator[str]:
+    def _sink_ids(self, entry: Entry) -> Iterator[str]:
         with self._blaming_sink():
-            yield from self._sink.ids(key)
+            yield from self._sinks[entry.source].ids(entry.key)
 
-    def _save_mark(self, checkpoint: Checkpoint) -> None:
-        with self._blaming_sink():
-            mark = self._sink.commit()
-        checkpoint.set("mark", mark)
+    def _save_marks(self, checkpoint: Checkpoint) -> None:
+        for number, sink in self._sinks.items():
+            with self._blaming_sink():
+                mark = sink.commit()
+            checkpoint.set_mark(number, mark)
 
     @contextmanager
     def _blaming_sink(self) -> Iterator[None]:
@@ -268,7 +306,8 @@ class Store:
         except Exception as problem:
             if not self._is_ours and not isinstance(problem, OSError):
                 raise SinkError(problem) from problem
-            name = self.name if self._is_ours else f"the sink {type(self._sink).__name__}"
+            first = next(iter(self._sinks.values()))
+            name = self.name if self._is_ours else f"the sink {type(first).__name__}"
             raise explain(problem, name) from problem
 
     @property
@@ -278,20 +317,24 @@ class Store:
         return self._checkpoint
 
 
-def sink_of(files: TargetFiles, table: str) -> Sink:
-    """Make the sink of a target; ``table`` is the table of a SQLite target."""
+def sink_of(files: TargetFiles, source: Source[object], *, alone: bool) -> Sink:
+    """Make the sink of a source in a target."""
+    identify = None if source.id == "id" else source.id_of
     if files.form == "sqlite":
-        return SqliteSink(files.path, table)
+        return SqliteSink(files.path, source.table, identify)
+    path = files.of_table(source.table, alone=alone)
     if files.form == "ndjson":
-        return NdjsonSink(files.path, files.state)
-    return ParquetSink(files.path, files.state)
+        return NdjsonSink(path, files.state, identify)
+    return ParquetSink(path, files.state, identify)
 
 
-def _first(items: Sequence[object], texts: Sequence[bytes]) -> dict[str, tuple[object, bytes]]:
+def _first(
+    source: Source[object], items: Sequence[object], texts: Sequence[bytes]
+) -> dict[str, tuple[object, bytes]]:
     """Map ids to items and texts; what a page has twice is taken the first time."""
     rows: dict[str, tuple[object, bytes]] = {}
     for item, text in zip(items, texts, strict=True):
-        rows.setdefault(id_of(item), (item, text))
+        rows.setdefault(source.id_of(item, text), (item, text))
     return rows
 
 

@@ -35,7 +35,7 @@ class TargetFiles:
     A target and the files that belong to it.
 
     Attributes:
-        path: a file, or a directory of parts.
+        path: a file, or a directory of parts; of several tables the name that theirs begin with.
         form: what it holds.
         state: the SQLite database of the checkpoint.
         lock: the lock file that exists while a harvest runs.
@@ -51,6 +51,27 @@ class TargetFiles:
         """List every file that a harvest writes, but for the parts in a directory."""
         beside = [self.state.with_name(f"{self.state.name}{end}") for end in _SQLITE_BESIDE]
         return [self.path, self.state, self.lock, *beside]
+
+    def of_table(self, table: str, *, alone: bool) -> Path:
+        """Name the file or directory that the rows of a table are in."""
+        if alone or self.form == "sqlite":
+            return self.path
+        if self.form == "parquet":
+            return self.path / table
+        start, end = self._name_and_ending
+        return self.path.with_name(f"{start}.{table}{end}")
+
+    def may_own(self, path: Path) -> bool:
+        """Tell whether a file may be one of the target's tables, by its name."""
+        start, end = self._name_and_ending
+        name = path.name.casefold()
+        belongs = name.startswith(f"{start}.".casefold()) and name.endswith(end.casefold())
+        return self.form == "ndjson" and belongs
+
+    @property
+    def _name_and_ending(self) -> tuple[str, str]:
+        end = max((end for end in _ENDINGS if self.path.name.lower().endswith(end)), key=len)
+        return self.path.name[: -len(end)], self.path.name[-len(end) :]
 
 
 def target_files(target: str | os.PathLike[str]) -> TargetFiles:

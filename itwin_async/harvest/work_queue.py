@@ -17,12 +17,11 @@ class WorkQueue:
     """
     Hands each unfinished list to one worker.
 
+    A list that is found comes behind the list that led to it, so that their numbers tell the order.
+
     Args:
         writer: its thread reads the checkpoint.
         store: the target.
-
-    Attributes:
-        all_known: whether no further lists will be found.
 
     """
 
@@ -33,7 +32,6 @@ class WorkQueue:
         self._last = 0
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
-        self.all_known = False
 
     def notify(self) -> None:
         """Say that there may be further lists now."""
@@ -43,14 +41,13 @@ class WorkQueue:
         """Wait for a list to read; ``None`` if there will be no more."""
         async with self._lock:
             while not self._lists:
-                finished = self.all_known
                 self._news.clear()
                 look = partial(self._store.open_lists, self._last, _AT_ONCE)
-                found = await self._writer.call(look)
+                found, all_known = await self._writer.call(look)
                 if found:
                     self._lists.extend(found)
                     self._last = found[-1].number
-                elif finished:
+                elif all_known:
                     return None
                 else:
                     await self._news.wait()

@@ -9,11 +9,12 @@ from typing import Literal, TypeAlias, Unpack, get_args
 import attrs
 
 from itwin_async._arguments import text
-from itwin_async.imodels._arguments import checked, given, id_or_number, ordered
+from itwin_async.imodels._arguments import id_or_number
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
 from itwin_async.models import Link
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.operations import Checks, new, orders, query
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 BriefcaseOrder: TypeAlias = Literal[
@@ -76,7 +77,7 @@ LIST = api.detail_list(
     BriefcaseSummary,
     Briefcase,
     key="briefcases",
-    paging="token",
+    paging="both",
 )
 GET = api.entity(
     "get_briefcase",
@@ -91,12 +92,15 @@ ACQUIRE = api.entity(
     "Acquire iModel Briefcase",
     Briefcase,
     key="briefcase",
+    own_limit=True,
 )
 RELEASE = api.nothing(
     "release_briefcase",
     "DELETE /{imodel_id}/briefcases/{briefcase_id}",
     "Release iModel Briefcase",
 )
+
+_QUERY: Checks = {"owner_id": text, "$orderBy": orders(*get_args(BriefcaseOrder))}
 
 
 def list_briefcases(
@@ -105,14 +109,11 @@ def list_briefcases(
     *,
     owner_id: str | None = None,
     order_by: BriefcaseOrder | Sequence[BriefcaseOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[BriefcaseSummary, Briefcase]:
     """List the briefcases of an iModel; ``owner_id="me"`` stands for the caller's."""
-    query = {
-        "ownerId": checked(text, "owner_id", owner_id),
-        "$orderBy": ordered(order_by, get_args(BriefcaseOrder)),
-    }
-    return LIST(session, given(query), paging, imodel_id=imodel_id)
+    chosen = query(_QUERY, owner_id=owner_id, order_by=order_by)
+    return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
 async def get_briefcase(session: Session, imodel_id: str, briefcase_id: int | str) -> Briefcase:
@@ -129,7 +130,7 @@ async def acquire_briefcase(
 
     The platform allows a user 100 briefcases, and 100 calls a minute.
     """
-    body = given({"deviceName": checked(text, "device_name", device_name)})
+    body = new({"device_name": text}, {}, device_name=device_name)
     return await ACQUIRE(session, json=body or None, imodel_id=imodel_id)
 
 

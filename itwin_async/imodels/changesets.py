@@ -13,20 +13,17 @@ from itwin_async._arguments import instance, invalid, text, whole
 from itwin_async._json.converter import to_dict
 from itwin_async.imodels._arguments import (
     briefcase,
-    checked,
-    given,
     hexadecimal,
     hexadecimal_or_empty,
     id_or_number,
-    index,
     natural,
-    ordered,
     short_text,
 )
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application, StorageLink
 from itwin_async.models import Link
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.operations import Checks, new, orders, query
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 ChangesetOrder: TypeAlias = Literal["index", "index asc", "index desc"]
@@ -143,7 +140,7 @@ LIST = api.detail_list(
     ChangesetSummary,
     Changeset,
     key="changesets",
-    paging="token",
+    paging="both",
 )
 GET = api.entity(
     "get_changeset",
@@ -175,15 +172,11 @@ def list_changesets(
     after_index: int | None = None,
     last_index: int | None = None,
     order_by: ChangesetOrder | Sequence[ChangesetOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[ChangesetSummary, Changeset]:
     """List the changesets of an iModel, behind ``after_index`` and up to ``last_index``."""
-    query = {
-        "afterIndex": checked(index, "after_index", after_index),
-        "lastIndex": checked(index, "last_index", last_index),
-        "$orderBy": ordered(order_by, get_args(ChangesetOrder)),
-    }
-    return LIST(session, given(query), paging, imodel_id=imodel_id)
+    chosen = query(_QUERY, after_index=after_index, last_index=last_index, order_by=order_by)
+    return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
 async def get_changeset(session: Session, imodel_id: str, changeset: str | int) -> Changeset:
@@ -222,24 +215,24 @@ async def create_changeset(
         group_id: id of the changeset group that it belongs to.
 
     """
-    body = {
-        "id": hexadecimal("changeset_id", changeset_id),
-        "briefcaseId": briefcase(briefcase_id),
-        "fileSize": whole("file_size", file_size, 1),
-        "parentId": checked(hexadecimal_or_empty, "parent_id", parent_id),
-        "description": checked(short_text, "description", description),
-        "containingChanges": checked(_kinds, "containing_changes", containing_changes),
-        "synchronizationInfo": checked(_run, "synchronization_info", synchronization_info),
-        "groupId": checked(text, "group_id", group_id),
-    }
-    return await CREATE(session, json=given(body), imodel_id=imodel_id)
+    name = hexadecimal("changeset_id", changeset_id)
+    body = new(
+        _MEMBERS,
+        {"briefcase_id": briefcase_id, "file_size": file_size},
+        parent_id=parent_id,
+        description=description,
+        containing_changes=containing_changes,
+        synchronization_info=synchronization_info,
+        group_id=group_id,
+    )
+    return await CREATE(session, json={"id": name, **body}, imodel_id=imodel_id)
 
 
 async def complete_changeset(
     session: Session, imodel_id: str, changeset: str | int, *, briefcase_id: int
 ) -> Changeset:
     """Say that the file of a changeset has been uploaded."""
-    body = {"state": "fileUploaded", "briefcaseId": briefcase(briefcase_id)}
+    body = {"state": "fileUploaded", "briefcaseId": briefcase("briefcase_id", briefcase_id)}
     number = id_or_number("changeset", changeset)
     return await COMPLETE(session, json=body, imodel_id=imodel_id, changeset=number)
 
@@ -260,3 +253,19 @@ def _run(name: str, value: object) -> dict[str, object]:
     for file in run.changed_files or ():
         text(f"{name}.changed_files", file)
     return to_dict(run)
+
+
+_QUERY: Checks = {
+    "after_index": natural,
+    "last_index": natural,
+    "$orderBy": orders(*get_args(ChangesetOrder)),
+}
+_MEMBERS: Checks = {
+    "briefcase_id": briefcase,
+    "file_size": lambda name, value: whole(name, value, 1),
+    "parent_id": hexadecimal_or_empty,
+    "description": short_text,
+    "containing_changes": _kinds,
+    "synchronization_info": _run,
+    "group_id": text,
+}

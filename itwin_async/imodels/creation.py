@@ -8,9 +8,7 @@ from itwin_async._arguments import flag, text, whole
 from itwin_async._http.urls import guid
 from itwin_async.errors import ArgumentError
 from itwin_async.imodels._arguments import (
-    checked,
     extent_body,
-    given,
     hexadecimal,
     hexadecimal_or_empty,
     natural,
@@ -19,7 +17,7 @@ from itwin_async.imodels._arguments import (
 )
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Extent, IModel
-from itwin_async.operations import LongRunning
+from itwin_async.operations import Checks, LongRunning, new
 from itwin_async.session import Session
 
 
@@ -58,7 +56,9 @@ class CreateOperation:
     forked_from: CopyOrigin | None = None
 
 
-CREATE = api.entity("create_imodel", "POST /", "Create iModel", IModel, key="iModel")
+CREATE = api.entity(
+    "create_imodel", "POST /", "Create iModel", IModel, key="iModel", own_limit=True
+)
 STATUS = api.entity(
     "get_create_operation",
     "GET /{imodel_id}/operations/create",
@@ -75,6 +75,7 @@ CLONE = api.start(
     status=STATUS,
     succeeded=_SUCCEEDED,
     failed=_FAILED,
+    own_limit=True,
 )
 FORK = api.start(
     "fork",
@@ -83,9 +84,21 @@ FORK = api.start(
     status=STATUS,
     succeeded=_SUCCEEDED,
     failed=_FAILED,
+    own_limit=True,
 )
 # The creation of any iModel is waited for as that of a clone.
 _CREATION = attrs.evolve(CLONE, name=CREATE.name, title=CREATE.title)
+
+_MEMBERS: Checks = {
+    "itwin_id": guid,
+    "name": short_name,
+    "description": short_text,
+    "extent": extent_body,
+    "changeset_id": hexadecimal_or_empty,
+    "changeset_index": natural,
+    "containers_enabled": natural,
+    "preserve_history": flag,
+}
 
 
 async def create_imodel(
@@ -129,23 +142,23 @@ async def create_imodel(
         raise ArgumentError(
             "template_changeset_id needs template_imodel_id", argument="template_changeset_id"
         )
-    body = given(
-        {
-            "iTwinId": guid("itwin_id", itwin_id),
-            "name": short_name("name", name),
-            "description": checked(short_text, "description", description),
-            "extent": checked(extent_body, "extent", extent),
-            "containersEnabled": checked(natural, "containers_enabled", containers_enabled),
-            "creationMode": mode,
-        }
+    body = new(
+        _MEMBERS,
+        {"itwin_id": itwin_id, "name": name},
+        description=description,
+        extent=extent,
+        containers_enabled=containers_enabled,
     )
+    body["creationMode"] = mode
     if horizontal_crs_id is not None:
         crs = text("horizontal_crs_id", horizontal_crs_id)
         body["geographicCoordinateSystem"] = {"horizontalCRSId": crs}
     if template_imodel_id is not None:
-        last = checked(hexadecimal, "template_changeset_id", template_changeset_id)
-        source = guid("template_imodel_id", template_imodel_id)
-        body["template"] = given({"iModelId": source, "changesetId": last})
+        template = {"iModelId": guid("template_imodel_id", template_imodel_id)}
+        if template_changeset_id is not None:
+            last = hexadecimal("template_changeset_id", template_changeset_id)
+            template["changesetId"] = last
+        body["template"] = template
     if baseline_file_size is not None:
         body["baselineFile"] = {"size": whole("baseline_file_size", baseline_file_size, 1)}
     return await CREATE(session, json=body)
@@ -188,8 +201,15 @@ async def clone(
         containers_enabled: bit set as for ``create_imodel``.
 
     """
-    body = _copy_body(
-        itwin_id, name, description, changeset_id, changeset_index, containers_enabled
+    _exclusive(changeset_id=changeset_id, changeset_index=changeset_index)
+    body = new(
+        _MEMBERS,
+        {"itwin_id": itwin_id},
+        name=name,
+        description=description,
+        changeset_id=changeset_id,
+        changeset_index=changeset_index,
+        containers_enabled=containers_enabled,
     )
     return await CLONE(session, json=body, imodel_id=imodel_id)
 
@@ -212,32 +232,18 @@ async def fork(
     By default all changesets become part of the fork's baseline; ``preserve_history`` keeps them.
     The platform lets only selected applications fork (closed preview).
     """
-    body = _copy_body(
-        itwin_id, name, description, changeset_id, changeset_index, containers_enabled
+    _exclusive(changeset_id=changeset_id, changeset_index=changeset_index)
+    body = new(
+        _MEMBERS,
+        {"itwin_id": itwin_id},
+        name=name,
+        description=description,
+        changeset_id=changeset_id,
+        changeset_index=changeset_index,
+        containers_enabled=containers_enabled,
+        preserve_history=preserve_history,
     )
-    kept = given({"preserveHistory": checked(flag, "preserve_history", preserve_history)})
-    return await FORK(session, json={**body, **kept}, imodel_id=imodel_id)
-
-
-def _copy_body(
-    itwin_id: str,
-    name: str | None,
-    description: str | None,
-    last_id: str | None,
-    last_index: int | None,
-    containers_enabled: int | None,
-) -> dict[str, object]:
-    _exclusive(changeset_id=last_id, changeset_index=last_index)
-    return given(
-        {
-            "iTwinId": guid("itwin_id", itwin_id),
-            "name": checked(short_name, "name", name),
-            "description": checked(short_text, "description", description),
-            "changesetId": checked(hexadecimal_or_empty, "changeset_id", last_id),
-            "changesetIndex": checked(natural, "changeset_index", last_index),
-            "containersEnabled": checked(natural, "containers_enabled", containers_enabled),
-        }
-    )
+    return await FORK(session, json=body, imodel_id=imodel_id)
 
 
 def _exclusive(**values: object) -> None:

@@ -5,22 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Literal, TypeAlias, Unpack, get_args
 
-from itwin_async._arguments import one_of, text
+from itwin_async._arguments import text
 from itwin_async._http.urls import guid
-from itwin_async.imodels._arguments import (
-    changed,
-    checked,
-    extent_body,
-    given,
-    one_change,
-    ordered,
-    short_name,
-    short_text,
-)
+from itwin_async.imodels._arguments import extent_body, short_name, short_text
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Extent, IModel, IModelSummary
 from itwin_async.models import UNSET, Unset
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.operations import Checks, changes, choice, nullable, orders, query
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 IModelState: TypeAlias = Literal["initialized", "notInitialized"]
@@ -40,11 +32,23 @@ LIST = api.detail_list(
     IModelSummary,
     IModel,
     key="iModels",
-    paging="token",
+    paging="both",
 )
 GET = api.entity("get_imodel", "GET /{imodel_id}", "Get iModel", IModel, key="iModel")
 UPDATE = api.entity("update_imodel", "PATCH /{imodel_id}", "Update iModel", IModel, key="iModel")
 DELETE = api.nothing("delete_imodel", "DELETE /{imodel_id}", "Delete iModel")
+
+_QUERY: Checks = {
+    "$search": text,
+    "name": short_name,
+    "state": choice(*get_args(IModelState)),
+    "$orderBy": orders(*get_args(IModelOrder)),
+}
+_MEMBERS: Checks = {
+    "name": short_name,
+    "description": nullable(short_text),
+    "extent": nullable(extent_body),
+}
 
 
 def list_imodels(
@@ -55,7 +59,7 @@ def list_imodels(
     name: str | None = None,
     state: IModelState | None = None,
     order_by: IModelOrder | Sequence[IModelOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[IModelSummary, IModel]:
     """
     List the iModels of an iTwin.
@@ -70,14 +74,8 @@ def list_imodels(
         paging: how the list is walked.
 
     """
-    query = {
-        "iTwinId": guid("itwin_id", itwin_id),
-        "$search": checked(text, "search", search),
-        "name": checked(short_name, "name", name),
-        "state": checked(_state, "state", state),
-        "$orderBy": ordered(order_by, get_args(IModelOrder)),
-    }
-    return LIST(session, given(query), paging)
+    chosen = query(_QUERY, search=search, name=name, state=state, order_by=order_by)
+    return LIST(session, {"iTwinId": guid("itwin_id", itwin_id), **chosen}, paging)
 
 
 async def get_imodel(session: Session, imodel_id: str) -> IModel:
@@ -94,18 +92,10 @@ async def update_imodel(
     extent: Extent | Unset | None = UNSET,
 ) -> IModel:
     """Change at least one of an iModel's name, description and extent."""
-    body = one_change(
-        name=name if name is UNSET else short_name("name", name),
-        description=changed(short_text, "description", description),
-        extent=changed(extent_body, "extent", extent),
-    )
+    body = changes(_MEMBERS, name=name, description=description, extent=extent)
     return await UPDATE(session, json=body, imodel_id=imodel_id)
 
 
 async def delete_imodel(session: Session, imodel_id: str) -> None:
     """Delete an iModel; needs the permission ``imodels_delete`` on the iTwin."""
     await DELETE(session, imodel_id=imodel_id)
-
-
-def _state(name: str, value: object) -> str:
-    return one_of(name, value, get_args(IModelState))

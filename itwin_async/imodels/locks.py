@@ -9,15 +9,10 @@ import attrs
 
 from itwin_async._arguments import instance, invalid, one_of, text, whole
 from itwin_async.errors import OperationFailedError
-from itwin_async.imodels._arguments import (
-    briefcase,
-    checked,
-    given,
-    hexadecimal_or_empty,
-    index,
-)
+from itwin_async.imodels._arguments import briefcase, hexadecimal_or_empty, natural
 from itwin_async.imodels.api import api
-from itwin_async.paging import MAX_PAGE_SIZE, NumberedPaging, Pager, Paging
+from itwin_async.operations import Checks, choice, new, query
+from itwin_async.paging import MAX_PAGE_SIZE, NumberedPaging, Pager
 from itwin_async.session import Session
 
 LockLevel: TypeAlias = Literal["none", "shared", "exclusive"]
@@ -57,7 +52,7 @@ class Lock:
 
 
 LIST = api.list(
-    "list_locks", "GET /{imodel_id}/locks", "Get iModel Locks", Lock, key="locks", paging="token"
+    "list_locks", "GET /{imodel_id}/locks", "Get iModel Locks", Lock, key="locks", paging="both"
 )
 UPDATE = api.entity(
     "update_locks", "PATCH /{imodel_id}/locks", "Update iModel Locks", Lock, key="lock"
@@ -78,6 +73,9 @@ LIST_RELEASED = api.list(
     paging="skip",
 )
 
+_QUERY: Checks = {"briefcase_id": briefcase, "lock_level": choice(*get_args(HeldLockLevel))}
+_HOLDER: Checks = {"briefcase_id": briefcase, "changeset_id": hexadecimal_or_empty}
+
 
 def list_locks(
     session: Session,
@@ -85,7 +83,7 @@ def list_locks(
     *,
     briefcase_id: int | None = None,
     lock_level: HeldLockLevel | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> Pager[Lock]:
     """
     List the locks of an iModel.
@@ -93,9 +91,8 @@ def list_locks(
     Page sizes count elements, so that what a briefcase has locked may come in several items;
     ``collect_locks`` joins them.
     """
-    number = None if briefcase_id is None else str(briefcase(briefcase_id))
-    query = {"briefcaseId": number, "lockLevel": checked(_held, "lock_level", lock_level)}
-    return LIST(session, given(query), paging, imodel_id=imodel_id)
+    chosen = query(_QUERY, briefcase_id=briefcase_id, lock_level=lock_level)
+    return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
 async def collect_locks(
@@ -192,17 +189,12 @@ def list_released_locks(
     **paging: Unpack[NumberedPaging],
 ) -> Pager[LockedObjects]:
     """List the locks that were freed by changesets behind an index (beta)."""
-    query = {"afterChangesetIndex": index("after_changeset_index", after_changeset_index)}
-    return LIST_RELEASED(session, query, paging, imodel_id=imodel_id)
-
-
-def _held(name: str, value: object) -> str:
-    return one_of(name, value, get_args(HeldLockLevel))
+    after = str(natural("after_changeset_index", after_changeset_index))
+    return LIST_RELEASED(session, {"afterChangesetIndex": after}, paging, imodel_id=imodel_id)
 
 
 def _holder(briefcase_id: int, changeset_id: str | None) -> dict[str, object]:
-    last = checked(hexadecimal_or_empty, "changeset_id", changeset_id)
-    return given({"briefcaseId": briefcase(briefcase_id), "changesetId": last})
+    return new(_HOLDER, {"briefcase_id": briefcase_id}, changeset_id=changeset_id)
 
 
 def _bodies(locked_objects: object) -> list[dict[str, object]]:

@@ -8,21 +8,13 @@ from typing import Literal, TypeAlias, Unpack, get_args
 
 import attrs
 
-from itwin_async._arguments import one_of, text
-from itwin_async.imodels._arguments import (
-    changed,
-    checked,
-    given,
-    hexadecimal,
-    one_change,
-    ordered,
-    short_name,
-    short_text,
-)
+from itwin_async._arguments import text
+from itwin_async.imodels._arguments import hexadecimal, short_name, short_text
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
 from itwin_async.models import UNSET, Link, Unset
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.operations import Checks, changes, choice, new, nullable, orders, query
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 NamedVersionState: TypeAlias = Literal["visible", "hidden"]
@@ -93,7 +85,7 @@ LIST = api.detail_list(
     NamedVersionSummary,
     NamedVersion,
     key="namedVersions",
-    paging="token",
+    paging="both",
 )
 GET = api.entity(
     "get_named_version",
@@ -117,6 +109,18 @@ UPDATE = api.entity(
     key="namedVersion",
 )
 
+_MEMBERS: Checks = {
+    "name": short_name,
+    "description": nullable(short_text),
+    "changeset_id": hexadecimal,
+    "state": choice(*get_args(NamedVersionState)),
+}
+_QUERY: Checks = {
+    **_MEMBERS,
+    "$search": text,
+    "$orderBy": orders(*get_args(NamedVersionOrder)),
+}
+
 
 def list_named_versions(
     session: Session,
@@ -126,7 +130,7 @@ def list_named_versions(
     name: str | None = None,
     state: NamedVersionState | None = None,
     order_by: NamedVersionOrder | Sequence[NamedVersionOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[NamedVersionSummary, NamedVersion]:
     """
     List the named versions of an iModel, hidden ones too.
@@ -141,13 +145,8 @@ def list_named_versions(
         paging: how the list is walked.
 
     """
-    query = {
-        "$search": checked(text, "search", search),
-        "name": checked(short_name, "name", name),
-        "state": checked(_state, "state", state),
-        "$orderBy": ordered(order_by, get_args(NamedVersionOrder)),
-    }
-    return LIST(session, given(query), paging, imodel_id=imodel_id)
+    chosen = query(_QUERY, search=search, name=name, state=state, order_by=order_by)
+    return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
 async def get_named_version(
@@ -166,12 +165,8 @@ async def create_named_version(
     changeset_id: str | None = None,
 ) -> NamedVersion:
     """Name a changeset, which has no name yet; without ``changeset_id`` the baseline."""
-    body = {
-        "name": short_name("name", name),
-        "description": checked(short_text, "description", description),
-        "changesetId": checked(hexadecimal, "changeset_id", changeset_id),
-    }
-    return await CREATE(session, json=given(body), imodel_id=imodel_id)
+    body = new(_MEMBERS, {"name": name}, description=description, changeset_id=changeset_id)
+    return await CREATE(session, json=body, imodel_id=imodel_id)
 
 
 async def update_named_version(
@@ -184,13 +179,5 @@ async def update_named_version(
     state: NamedVersionState | Unset = UNSET,
 ) -> NamedVersion:
     """Change at least one of a named version's name, description and state."""
-    body = one_change(
-        name=name if name is UNSET else short_name("name", name),
-        description=changed(short_text, "description", description),
-        state=state if state is UNSET else _state("state", state),
-    )
+    body = changes(_MEMBERS, name=name, description=description, state=state)
     return await UPDATE(session, json=body, imodel_id=imodel_id, named_version_id=named_version_id)
-
-
-def _state(name: str, value: object) -> str:
-    return one_of(name, value, get_args(NamedVersionState))

@@ -8,10 +8,10 @@ from typing import Literal, TypeAlias, Unpack, get_args
 
 import attrs
 
-from itwin_async.imodels._arguments import given, ordered
 from itwin_async.imodels.api import api
 from itwin_async.models import Link
-from itwin_async.paging import DetailPager, Paging
+from itwin_async.operations import orders, query
+from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
 
 UserOrder: TypeAlias = Literal[
@@ -109,7 +109,7 @@ LIST = api.detail_list(
     UserSummary,
     User,
     key="users",
-    paging="token",
+    paging="both",
 )
 GET = api.entity(
     "get_user", "GET /{imodel_id}/users/{user_id}", "Get iModel User", User, key="user"
@@ -128,11 +128,11 @@ def list_users(
     imodel_id: str,
     *,
     order_by: UserOrder | Sequence[UserOrder] | None = None,
-    **paging: Unpack[Paging],
+    **paging: Unpack[NumberedPaging],
 ) -> DetailPager[UserSummary, User]:
     """List everybody who ever connected to an iModel; not its members."""
-    query = {"$orderBy": ordered(order_by, get_args(UserOrder))}
-    return LIST(session, given(query), paging, imodel_id=imodel_id)
+    chosen = query({"$orderBy": orders(*get_args(UserOrder))}, order_by=order_by)
+    return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
 async def get_user(session: Session, imodel_id: str, user_id: str) -> User:

@@ -12,7 +12,7 @@ from itwin_async._arguments import flag, text
 from itwin_async.itwins.api import api
 from itwin_async.itwins.filters import SubClass, sub_classes
 from itwin_async.itwins.itwins import member_names
-from itwin_async.operations import Check, choice, new, wait_for_end
+from itwin_async.operations import Checks, choice, new, wait_for_end
 from itwin_async.paging import Pager
 from itwin_async.session import Session
 
@@ -70,13 +70,15 @@ class Export:
     completed_date_time: datetime | None = None
 
 
-CREATE = api.entity("create_export", "POST /exports", "Create Export", Export, key="export")
+CREATE = api.entity(
+    "create_export", "POST /exports", "Create Export", Export, key="export", own_limit=True
+)
 LIST = api.list(
     "list_exports", "GET /exports", "Get My Exports", Export, key="exports", paging="none"
 )
 GET = api.entity("get_export", "GET /exports/{export_id}", "Get Export", Export, key="export")
 
-_MEMBERS: dict[str, Check] = {
+_MEMBERS: Checks = {
     "output_format": choice(*get_args(OutputFormat)),
     "query_scope": choice(*get_args(ExportScope)),
     "sub_class": sub_classes,

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from typing import Literal, TypeAlias, TypedDict, get_args
 
 from itwin_async._arguments import flag, one_of, several, text
 from itwin_async._http.urls import guid
 from itwin_async.errors import ArgumentError
+from itwin_async.operations import Checks, choice, query
 from itwin_async.paging import NumberedPaging
 
 SubClass: TypeAlias = Literal["Account", "Asset", "Project", "Portfolio", "Program", "WorkPackage"]
@@ -56,7 +57,8 @@ def split(options: ListOptions) -> tuple[dict[str, str], NumberedPaging]:
         ArgumentError: a filter is not what the platform accepts.
 
     """
-    paging = {name: value for name, value in options.items() if name not in _FILTERS}
+    filters = ITwinFilters.__annotations__
+    paging = {name: value for name, value in options.items() if name not in filters}
     return _query(options), paging  # type: ignore[return-value]
 
 
@@ -71,25 +73,24 @@ def _boolean(name: str, value: object) -> str:
     return "true" if flag(name, value) else "false"
 
 
-_FILTERS: dict[str, tuple[str, Callable[[str, object], str]]] = {
-    "sub_class": ("subClass", sub_classes),
-    "status": ("status", lambda name, value: one_of(name, value, get_args(Status))),
-    "type": ("type", text),
-    "include_inactive": ("includeInactive", _boolean),
-    "display_name": ("displayName", text),
-    "number": ("number", text),
-    "parent_id": ("parentId", guid),
-    "itwin_account_id": ("iTwinAccountId", guid),
-    "search": ("$search", text),
+_QUERY: Checks = {
+    "sub_class": sub_classes,
+    "status": choice(*get_args(Status)),
+    "type": text,
+    "include_inactive": _boolean,
+    "display_name": text,
+    "number": text,
+    "parent_id": guid,
+    "itwin_account_id": guid,
+    "$search": text,
 }
 
 
 def _query(filters: ITwinFilters) -> dict[str, str]:
-    given = {name: value for name, value in filters.items() if value is not None}
-    if "status" in given and "include_inactive" in given:
+    # In one order, however they were given, since cursors hold them.
+    given = {name: filters.get(name) for name in ITwinFilters.__annotations__}
+    if given["status"] is not None and given["include_inactive"] is not None:
         raise ArgumentError(
             "status and include_inactive are mutually exclusive", argument="include_inactive"
         )
-    return {
-        wire: check(name, given[name]) for name, (wire, check) in _FILTERS.items() if name in given
-    }
+    return query(_QUERY, **given)

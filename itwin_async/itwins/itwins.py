@@ -12,7 +12,7 @@ from itwin_async.itwins.api import api
 from itwin_async.itwins.filters import ListOptions, Status, SubClass, split
 from itwin_async.itwins.models import ITwin, ITwinSummary
 from itwin_async.models import UNSET, Unset
-from itwin_async.operations import Check, changes, choice, new, nullable
+from itwin_async.operations import Checks, changes, choice, new, nullable
 from itwin_async.paging import DetailPager
 from itwin_async.session import Session
 
@@ -54,7 +54,7 @@ _SUB_CLASSES = {
     "Account": ("Account",),
 }
 _NOT_WITH_FILTER = ("status", "type", "display_name", "number", "parent_id", "itwin_account_id")
-_MEMBERS: dict[str, Check] = {
+_MEMBERS: Checks = {
     "class_": choice(*get_args(ITwinClass)),
     "sub_class": choice(*get_args(SubClass)),
     "display_name": text,

@@ -11,7 +11,7 @@ from itwin_async._json.converter import to_dict
 from itwin_async.errors import ArgumentError
 from itwin_async.itwins.api import api
 from itwin_async.models import UNSET, Unset
-from itwin_async.operations import Check, changes, new, nullable
+from itwin_async.operations import Checks, changes, new, nullable, query
 from itwin_async.paging import Pager
 from itwin_async.session import Session
 
@@ -137,7 +137,7 @@ def _options(name: str, value: object) -> Mapping[str, object]:
     return instance(name, value, Mapping, "a mapping")  # type: ignore[type-abstract]
 
 
-_MEMBERS: dict[str, Check] = {
+_MEMBERS: Checks = {
     "class_": text,
     "sub_class": text,
     "display_name": text,
@@ -236,5 +236,4 @@ async def get_global_repository(session: Session, repository_id: str) -> Reposit
 def _classes(class_: str | None, sub_class: str | None) -> dict[str, str]:
     if sub_class is not None and class_ is None:
         raise ArgumentError("sub_class needs class_", argument="sub_class")
-    given = {"class": ("class_", class_), "subClass": ("sub_class", sub_class)}
-    return {wire: text(name, value) for wire, (name, value) in given.items() if value is not None}
+    return query(_MEMBERS, class_=class_, sub_class=sub_class)

@@ -11,12 +11,22 @@ from itwin_async.operations.kinds import (
 )
 from itwin_async.operations.lists import DetailListOperation, ListOperation
 from itwin_async.operations.long_running import LongRunning, StartOperation, wait_for_end
-from itwin_async.operations.members import Check, changes, choice, new, nullable
+from itwin_async.operations.members import (
+    Check,
+    Checks,
+    changes,
+    choice,
+    new,
+    nullable,
+    orders,
+    query,
+)
 from itwin_async.operations.pictures import picture
 
 __all__ = [
     "Api",
     "Check",
+    "Checks",
     "ContentOperation",
     "DetailListOperation",
     "EntityOperation",
@@ -29,6 +39,8 @@ __all__ = [
     "choice",
     "new",
     "nullable",
+    "orders",
     "picture",
+    "query",
     "wait_for_end",
 ]

@@ -68,10 +68,15 @@ class Api:
         key: str,
         full: bool = False,
         repeat: Repeat | None = None,
+        own_limit: bool = False,
     ) -> EntityOperation[T]:
         """Declare an operation that answers with one entity in an envelope, or a plain member."""
         facts = self._facts(name, route, title)
-        return self._declare(EntityOperation(**facts, cls=cls, key=key, full=full, repeat=repeat))
+        return self._declare(
+            EntityOperation(
+                **facts, cls=cls, key=key, full=full, repeat=repeat, own_limit=own_limit
+            )
+        )
 
     def content(self, name: str, route: str, title: str, *, media: str = "") -> ContentOperation:
         """Declare an operation that answers with bytes."""
@@ -110,11 +115,14 @@ class Api:
         status: EntityOperation[T],
         succeeded: Collection[str],
         failed: Collection[str],
+        own_limit: bool = False,
     ) -> StartOperation[T]:
         """Declare an operation that starts a long-running one."""
         facts = self._facts(name, route, title)
         return self._declare(
-            StartOperation(**facts, status=status, succeeded=succeeded, failed=failed)
+            StartOperation(
+                **facts, status=status, succeeded=succeeded, failed=failed, own_limit=own_limit
+            )
         )
 
     def _facts(self, name: str, route: str, title: str) -> _Facts:

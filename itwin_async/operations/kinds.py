@@ -8,7 +8,6 @@ from typing import ClassVar, Generic, TypeVar
 
 import attrs
 
-from itwin_async._arguments import instance
 from itwin_async._http.attempt import Response
 from itwin_async._http.urls import segment
 from itwin_async.errors import DecodeError
@@ -37,6 +36,7 @@ class Operation:
         path: path with placeholders, for instance ``"/savedviews/tags/{tag_id}"``.
         accept: the ``Accept`` header.
         repeat: whether it may be sent twice; ``None`` for what its method implies.
+        own_limit: whether the platform limits how often a user may call it, beside all other calls.
 
     """
 
@@ -48,6 +48,7 @@ class Operation:
     path: str
     accept: str = attrs.field(repr=False)
     repeat: Repeat | None = attrs.field(default=None, repr=False)
+    own_limit: bool = attrs.field(default=False, repr=False)
     _parts: tuple[str, ...] = attrs.field(
         default=attrs.Factory(lambda self: tuple(_PLACEHOLDER.split(self.path)), takes_self=True),
         init=False,
@@ -99,7 +100,7 @@ class Operation:
 
         Members of ``json`` that are ``UNSET`` are left out; ``content`` is sent instead of JSON.
         """
-        instance("session", session, Session, "a Session")
+        limits = internals_of(session).client.operation_limits
         if json is not None and isinstance(json, Mapping):
             json = {name: value for name, value in json.items() if value is not UNSET}
         if content is not None:
@@ -113,6 +114,7 @@ class Operation:
             accept=self.accept,
             headers=headers,
             repeat=self.repeat,
+            limit=self.name if self.own_limit or self.name in limits.quotas else "",
         )
 
 

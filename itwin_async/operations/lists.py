@@ -26,7 +26,8 @@ class ListOperation(Operation, Generic[T]):
         item: class of the entities.
         key: member of the answer that holds them.
         paging: ``"token"`` for continuation tokens, ``"skip"`` for pages numbered by ``$skip``,
-            ``"top"`` where only the page size can be chosen, ``"none"`` for one page.
+            ``"both"`` for tokens, and numbers where several pages are wanted at once, ``"top"``
+            where only the page size can be chosen, ``"none"`` for one page.
 
     """
 

@@ -1,17 +1,19 @@
-"""Members of the JSON that operations send: checked, and spelled as the platform does."""
+"""Members and query options that operations send: checked, and spelled as the platform does."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
-from itwin_async._arguments import one_of
+from itwin_async._arguments import invalid, one_of
 from itwin_async._json.naming import wire_name
 from itwin_async.errors import ArgumentError
 from itwin_async.models import UNSET
 
 Check: TypeAlias = Callable[[str, object], object]
 """Checks an argument by its name, and gives what is sent for it."""
+Checks: TypeAlias = Mapping[str, Check]
+"""Checks by names of arguments; ``"$search"`` is the query option of the argument ``search``."""
 
 
 def choice(*allowed: str) -> Check:
@@ -19,14 +21,36 @@ def choice(*allowed: str) -> Check:
     return lambda name, value: one_of(name, value, allowed)
 
 
+def orders(*allowed: str) -> Check:
+    """Make a check of one order or several, written with commas."""
+
+    def check(name: str, value: object) -> str:
+        if isinstance(value, str):
+            return one_of(name, value, allowed)
+        if not isinstance(value, Sequence) or not value:
+            raise invalid(name, value, "one order or a sequence of them")
+        return ",".join([one_of(name, order, allowed) for order in value])
+
+    return check
+
+
 def nullable(check: Check) -> Check:
     """Let a member be ``None``, which is sent as null."""
     return lambda name, value: None if value is None else check(name, value)
 
 
-def new(
-    checks: Mapping[str, Check], required: Mapping[str, object], **optional: object
-) -> dict[str, object]:
+def query(checks: Checks, **given: object) -> dict[str, str]:
+    """
+    Write a query; what is ``None`` is left out.
+
+    Raises:
+        ArgumentError: one of them cannot be sent.
+
+    """
+    return {name: str(value) for name, value in new(checks, {}, **given).items()}
+
+
+def new(checks: Checks, required: Mapping[str, object], **optional: object) -> dict[str, object]:
     """
     Write the members of an entity that is made; optional ones that are ``None`` are left out.
 
@@ -38,7 +62,7 @@ def new(
     return _checked(checks, {**required, **given})
 
 
-def changes(checks: Mapping[str, Check], **given: object) -> dict[str, object]:
+def changes(checks: Checks, **given: object) -> dict[str, object]:
     """
     Write the members of an entity that are changed; those that are ``UNSET`` are left out.
 
@@ -52,5 +76,13 @@ def changes(checks: Mapping[str, Check], **given: object) -> dict[str, object]:
     return _checked(checks, found)
 
 
-def _checked(checks: Mapping[str, Check], given: Mapping[str, object]) -> dict[str, object]:
-    return {wire_name(name): checks[name](name, value) for name, value in given.items()}
+def _checked(checks: Checks, given: Mapping[str, object]) -> dict[str, object]:
+    written: dict[str, object] = {}
+    for name, value in given.items():
+        wire = wire_name(name)
+        option = f"${wire}"
+        if option in checks:
+            written[option] = checks[option](name, value)
+        else:
+            written[wire] = checks[name](name, value)
+    return written

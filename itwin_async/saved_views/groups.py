@@ -5,7 +5,7 @@ from __future__ import annotations
 from itwin_async._arguments import flag
 from itwin_async._http.urls import guid
 from itwin_async.models import UNSET, Unset
-from itwin_async.operations import Check, changes, new
+from itwin_async.operations import Checks, changes, new
 from itwin_async.paging import Pager
 from itwin_async.saved_views.api import api
 from itwin_async.saved_views.escapes import plain_name
@@ -19,7 +19,7 @@ GET = api.entity("get_group", "GET /groups/{group_id}", "Get Group", Group, key=
 UPDATE = api.entity("update_group", "PATCH /groups/{group_id}", "Update Group", Group, key="group")
 DELETE = api.nothing("delete_group", "DELETE /groups/{group_id}", "Delete Group")
 
-_MEMBERS: dict[str, Check] = {
+_MEMBERS: Checks = {
     "itwin_id": guid,
     "imodel_id": guid,
     "display_name": plain_name,

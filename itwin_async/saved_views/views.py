@@ -12,7 +12,7 @@ from itwin_async._http.urls import guid
 from itwin_async._json.converter import to_dict
 from itwin_async.errors import ArgumentError
 from itwin_async.models import UNSET, Unset
-from itwin_async.operations import Check, changes, new, nullable
+from itwin_async.operations import Checks, changes, new, nullable
 from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.saved_views.api import api
 from itwin_async.saved_views.escapes import escaped, plain_name
@@ -70,7 +70,7 @@ def _extensions(name: str, value: object) -> list[dict[str, str]]:
     return [created_with(extension) for extension in found]
 
 
-_MEMBERS: dict[str, Check] = {
+_MEMBERS: Checks = {
     "itwin_id": guid,
     "imodel_id": guid,
     "display_name": plain_name,

@@ -154,7 +154,7 @@ async def test_a_spoilt_checkpoint(
     [
         "UPDATE harvest_meta SET value = 'no JSON' WHERE name = 'identity'",
         "UPDATE harvest_meta SET value = '[]' WHERE name = 'identity'",
-        "UPDATE harvest_meta SET value = 'no number' WHERE name = 'mark'",
+        "UPDATE harvest_sources SET mark = 'no number'",
         "DROP TABLE harvest_lists",
     ],
 )

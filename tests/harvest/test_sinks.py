@@ -104,10 +104,10 @@ async def test_columns_hold_typed_values(session: Session, tmp_path: Path) -> No
     target = tmp_path / "typed.db"
     await harvest.run(session, FULL, target)
     with closing(sqlite3.connect(target)) as database:
-        columns = [row[1:3] for row in database.execute("PRAGMA table_info(imodels)")]
+        columns = [row[1:3] for row in database.execute("PRAGMA table_info(favorite_imodels)")]
         row = database.execute(
             "SELECT display_name, created_date_time, extent_south_west_latitude, json"
-            " FROM imodels WHERE extent_south_west_latitude IS NOT NULL"
+            " FROM favorite_imodels WHERE extent_south_west_latitude IS NOT NULL"
         ).fetchone()
     assert ("extent_south_west_latitude", "REAL") in columns
     assert isinstance(row[2], float)

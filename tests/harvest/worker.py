@@ -1,4 +1,6 @@
-"""A harvest in a process of its own: target, base URL, token and page size are its arguments."""
+"""
+A harvest in a process of its own: target, base URL, token, page size, names of lists.
+"""
 
 from __future__ import annotations
 
@@ -10,12 +12,12 @@ from itwin_async import RetryPolicy, Session, harvest
 from itwin_async.harvest import store
 
 
-async def main(target: str, base_url: str, token: str, page_size: str) -> None:
+async def main(target: str, base_url: str, token: str, page_size: str, *names: str) -> None:
     policy = RetryPolicy(base=0.02)
     # Files become durable seldom, and a test has no time for that.
     store._COMMIT_AFTER = store._PARQUET_COMMIT_AFTER = 0.05
     async with Session(token, base_url=base_url, retry=policy) as session:
-        source = harvest.favorite_imodels().full()
+        source = harvest.lists(*(names or ["favorite-imodels"]), full=True)
         if target.endswith(".parquet"):
             import_module("pyarrow.parquet")  # takes as long as a process lives here
         print("started", flush=True)

@@ -40,7 +40,7 @@ def lines(target: Path) -> Iterator[dict[str, object]]:
             yield {"list": row.pop("list"), "item": row}
     elif target.suffix in {".db", ".sqlite"}:
         with closing(sqlite3.connect(target)) as database:
-            for key, text in database.execute("SELECT list, json FROM imodels"):
+            for key, text in database.execute("SELECT list, json FROM favorite_imodels"):
                 yield {"list": key, "item": json.loads(text)}
     else:
         whole, _, rest = _text(target).rpartition("\n")

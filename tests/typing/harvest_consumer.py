@@ -17,6 +17,12 @@ async def everything(session: Session, full: harvest.Source[imodels.IModel]) -> 
     assert_type(harvest.recent_imodels().full(), harvest.Source[imodels.IModel])
     assert_type(harvest.favorite_itwins().full(), harvest.Source[itwins.ITwin])
     assert_type(harvest.tags(), harvest.Source[saved_views.Tag])
+    several = harvest.lists("imodels", "users", itwin_ids=["x"], full=True)
+    assert_type(several, list[harvest.Source[object]])
+    await harvest.run(session, several, "y.db")
+    await harvest.run(session, [full, harvest.tags()], "z.db")
+    users = harvest.read("y.db", imodels.User, table="users")
+    assert_type(users, Iterator[tuple[str, imodels.User]])
     report = await harvest.run(session, full, "x.db")
     assert_type(report, harvest.Report)
     for key, item in harvest.read("x.db"):

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO, cast
 import msgspec
 
 from itwin_async.errors import ConfigurationError
-from itwin_async.harvest.columns import Column
+from itwin_async.harvest.columns import Column, Identify
 from itwin_async.harvest.errors import TargetError, damaged, reading
 
 _ENOUGH = 4 * 1024 * 1024
@@ -30,11 +30,13 @@ class NdjsonSink:
     Args:
         path: the file; compressed if its name ends in ``.gz`` or ``.zst``.
         state: the database of the checkpoint.
+        identify: makes ids where items have none of their own; they stand beside ``list``.
 
     """
 
-    def __init__(self, path: Path, state: Path) -> None:
+    def __init__(self, path: Path, state: Path, identify: Identify | None = None) -> None:
         self.state = state
+        self._identify = identify
         self._path = path
         self._pack = _packer(path)
         self._file: io.FileIO | None = None
@@ -58,9 +60,13 @@ class NdjsonSink:
 
     def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
         """Take rows."""
-        del items
-        head = b'{"list":' + msgspec.json.encode(key) + b',"item":'
-        for text in texts:
+        identify = self._identify
+        listed = b'{"list":' + msgspec.json.encode(key)
+        head = listed + b',"item":'
+        for item, text in zip(items, texts, strict=True):
+            if identify is not None:
+                made = msgspec.json.encode(identify(item, text))
+                head = listed + b',"id":' + made + b',"item":'
             if b"\n" in text or b"\r" in text:  # only between tokens; in strings they are escaped
                 text = text.replace(b"\n", b" ").replace(b"\r", b" ")  # noqa: PLW2901
             self._lines += (head, text, b"}\n")
@@ -94,7 +100,9 @@ class NdjsonSink:
         """Read the ids of a list."""
         self.commit()
         with reading(self._path):
-            yield from (str(item["id"]) for found, item in lines_of(self._path) if found == key)
+            for line in _lines_of(self._path):
+                if line["list"] == key:
+                    yield str(line["id"] if self._identify else line["item"]["id"])
 
     def close(self) -> None:
         """Close the file."""
@@ -128,14 +136,18 @@ def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, Any]]
         TargetError: the file is shorter.
 
     """
+    for line in _lines_of(path, length):
+        yield line["list"], line["item"]
+
+
+def _lines_of(path: Path, length: int | None = None) -> Iterator[Any]:
     size = path.stat().st_size
     if length is not None:
         _check_size(path, size, length)
         size = length
     with path.open("rb") as file, _unpacked(_Part(file, size), path) as stream:
         for text in stream:
-            line = parse(text)
-            yield line["list"], line["item"]
+            yield parse(text)
 
 
 def parse(text: str | bytes) -> Any:  # noqa: ANN401 - JSON

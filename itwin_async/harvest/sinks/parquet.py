@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 from itwin_async.errors import ConfigurationError
-from itwin_async.harvest.columns import Column, as_json, storable
+from itwin_async.harvest.columns import Column, Identify, as_json, storable
 from itwin_async.harvest.errors import TargetError, damaged, reading
 
 if TYPE_CHECKING:
@@ -28,11 +28,13 @@ class ParquetSink:
     Args:
         path: the directory.
         state: the database of the checkpoint.
+        identify: makes ids where items have none of their own, for a column ``id``.
 
     """
 
-    def __init__(self, path: Path, state: Path) -> None:
+    def __init__(self, path: Path, state: Path, identify: Identify | None = None) -> None:
         self.state = state
+        self._identify = identify
         self._path = path
         self._arrow = arrow()
         self._columns: Sequence[Column] = ()
@@ -44,9 +46,11 @@ class ParquetSink:
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
         """Remove parts that were written after the mark, the number of finished parts."""
         self._columns = columns
-        fields = [self._arrow.field("list", self._arrow.string(), nullable=False)]
+        made = ["list", "id"] if self._identify else ["list"]
+        fields = [self._arrow.field(name, self._arrow.string(), nullable=False) for name in made]
         self._schema = self._arrow.schema(fields + [self._field(column) for column in columns])
         self._parts = int(mark or 0)
+        self._path.mkdir(exist_ok=True)
         import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
         for part in parts_of(self._path, self._parts):
@@ -60,9 +64,11 @@ class ParquetSink:
 
     def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
         """Take rows."""
-        del texts
-        arrow = self._arrow
+        arrow, identify = self._arrow, self._identify
         arrays = [arrow.array([key] * len(items), arrow.string())]
+        if identify is not None:
+            made = [identify(item, text) for item, text in zip(items, texts, strict=True)]
+            arrays.append(arrow.array(made, arrow.string()))
         for column in self._columns:
             get = attrgetter(column.name)
             values = [_value(column, get(item)) for item in items]

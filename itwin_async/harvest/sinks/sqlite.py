@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from itwin_async.harvest.columns import Column, Row, flat, reader, storable
+from itwin_async.harvest.columns import Column, Identify, Row, flat, reader, storable
 from itwin_async.harvest.errors import TargetError
 
 _TYPES = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _AT_ONCE = 64
+_IDS_AT_ONCE = 500
 
 
 class SqliteSink:
@@ -21,6 +22,7 @@ class SqliteSink:
     Args:
         path: the database.
         table: name of the table.
+        identify: makes ids where items have none of their own.
 
     Attributes:
         table: the quoted name.
@@ -30,8 +32,9 @@ class SqliteSink:
 
     connection: sqlite3.Connection
 
-    def __init__(self, path: Path, table: str) -> None:
+    def __init__(self, path: Path, table: str, identify: Identify | None = None) -> None:
         self.state = path
+        self._identify = identify
         self.table = quoted(table)
         self._read: Callable[[object], Row]
         self._one = self._many = ""
@@ -42,7 +45,8 @@ class SqliteSink:
         cells = list(flat(columns, leave=("links",)))
         self._read = reader(cells)
         types = {column.name: _TYPES.get(column.kind, "TEXT") for column in cells}
-        names = ["list", *types, "json"]
+        made = ["id"] if self._identify else []
+        names = ["list", *made, *types, "json"]
         there = [row[1] for row in self.connection.execute(f"PRAGMA table_info({self.table})")]
         if there and there != names:
             raise TargetError(
@@ -64,8 +68,7 @@ class SqliteSink:
 
     def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
         """Insert rows."""
-        read = self._read
-        rows = [(key, *read(item), text.decode()) for item, text in zip(items, texts, strict=True)]
+        rows = list(self._rows(key, zip(items, texts, strict=True)))
         execute = self.connection.execute
         execute("SAVEPOINT page")
         try:
@@ -99,6 +102,12 @@ class SqliteSink:
     def close(self) -> None:
         """Do nothing; the connection is the checkpoint's."""
 
+    def _rows(self, key: str, found: Iterable[tuple[object, bytes]]) -> Iterator[Row]:
+        read, identify = self._read, self._identify
+        if identify is None:
+            return ((key, *read(item), text.decode()) for item, text in found)
+        return ((key, identify(item, text), *read(item), text.decode()) for item, text in found)
+
     def _insert(self, rows: Sequence[Row]) -> None:
         execute = self.connection.execute
         # One statement for many rows: each statement releases the interpreter's lock and must get
@@ -113,6 +122,18 @@ class SqliteSink:
 def texts_of(connection: sqlite3.Connection, table: str) -> Iterator[tuple[str, str]]:
     """Yield list and JSON of each row of a harvested table."""
     yield from connection.execute(f"SELECT list, json FROM {quoted(table)} ORDER BY rowid")  # noqa: S608 - quoted
+
+
+def known_ids(
+    connection: sqlite3.Connection, table: str, list_: object, ids: Sequence[str]
+) -> set[str]:
+    """Tell which of some ids a list has in a table with the columns ``list`` and ``id``."""
+    found: set[str] = set()
+    for start in range(0, len(ids), _IDS_AT_ONCE):
+        part = ids[start : start + _IDS_AT_ONCE]
+        sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
+        found.update(str(name) for (name,) in connection.execute(sql, (list_, *part)))
+    return found
 
 
 def quoted(name: str) -> str:
