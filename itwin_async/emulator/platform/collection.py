@@ -13,7 +13,15 @@ from itwin_async.emulator.platform.api import Api
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.paging import Paging, kept_filters, link
 from itwin_async.emulator.platform.routes import Check, Parameter, Route
-from itwin_async.emulator.platform.schemas import PAGING_LINKS, arrays, define, objects, problems
+from itwin_async.emulator.platform.schemas import (
+    PAGING_LINKS,
+    Problem,
+    arrays,
+    define,
+    objects,
+    problems,
+    properties_of,
+)
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world.records import members
 
@@ -45,6 +53,7 @@ class Collection(Generic[R]):
         paging: how lists are divided into pages; they are whole when None.
         parent: what the path names before; its id is checked first.
         id_name: the placeholder of the id.
+        body_detail: the detail for a problem of a body; that of the API when None.
 
     """
 
@@ -66,6 +75,7 @@ class Collection(Generic[R]):
     paging: Paging | None = None
     parent: Collection[Any] | None = None
     id_name: str = "id"
+    body_detail: Callable[[Problem], errors.Detail] | None = None
 
     def list(
         self,
@@ -162,6 +172,7 @@ class Collection(Generic[R]):
         *,
         body: JsonObject,
         finish: Callable[[JsonObject], JsonObject] = lambda shown: shown,
+        failure: str = "",
     ) -> Route:
         """
         Declare the creation of an entity.
@@ -172,12 +183,14 @@ class Collection(Generic[R]):
             make: makes the entity from a body that was checked.
             body: the schema of the body.
             finish: changes how the new entity is shown.
+            failure: the message of the 422 for a wrong body; the usual one when empty.
 
         """
+        message = failure or f"Cannot create {self.key}."
 
         def handler(call: Call) -> Response:
             self._check_parent(call)
-            made = make(call, self._content(call, body, f"Cannot create {self.key}."))
+            made = make(call, self._content(call, body, message))
             self._put(call, made)
             return call.respond(201, {self.key: finish(self._full(call, made))})
 
@@ -190,6 +203,7 @@ class Collection(Generic[R]):
         *,
         body: JsonObject,
         stamp: Callable[[Call, R], R] = lambda _, entity: entity,
+        failure: str = "",
     ) -> Route:
         """
         Declare the change of an entity.
@@ -199,30 +213,39 @@ class Collection(Generic[R]):
             title: the platform's name of the operation.
             body: the schema of the body.
             stamp: changes what the platform itself changes.
+            failure: the message of the 422 for a wrong body; the usual one when empty.
 
         """
+        message = failure or f"Cannot update {self.key}."
 
         def handler(call: Call) -> Response:
             found = self.one(call)
-            content = self._content(call, body, f"Cannot update {self.key}.")
+            content = self._content(call, body, message)
             changed = stamp(call, self.changed(found, content))
             self._put(call, changed)
             return call.respond(200, {self.key: self._full(call, changed)})
 
         return self._route(operation, title, handler, body=body)
 
-    def delete(self, operation: str, title: str) -> Route:
-        """Declare the deletion of an entity."""
-        return self.act(operation, title, self.drop)
+    def delete(self, operation: str, title: str, *, forbids: bool = False) -> Route:
+        """Declare the deletion of an entity, which 403 forbids to some."""
+        return self.act(operation, title, self.drop, forbids=forbids)
 
-    def act(self, operation: str, title: str, action: Callable[[Call, R], object]) -> Route:
+    def act(
+        self,
+        operation: str,
+        title: str,
+        action: Callable[[Call, R], object],
+        *,
+        forbids: bool = False,
+    ) -> Route:
         """Declare an operation on an entity that answers nothing."""
 
         def handler(call: Call) -> Response:
             action(call, self.one(call))
             return Response(204)
 
-        return self._route(operation, title, handler, success=204, results=())
+        return self._route(operation, title, handler, success=204, results=(), forbids=forbids)
 
     def one(self, call: Call) -> R:
         """Return the entity that a path names; OperationError if the caller cannot see it."""
@@ -313,18 +336,21 @@ class Collection(Generic[R]):
         details: dict[object, errors.Detail] = {}
         if content is not None or self.api.names_missing:
             for problem in problems(content or {}, schema):
-                details.setdefault(problem.path[0], self.api.body_detail(problem))
+                detail = (self.body_detail or self.api.body_detail)(problem)
+                details.setdefault(problem.path[0], detail)
         if content is None:
             details[None] = errors.UNPARSABLE
         if content is None or details:
             response = self.api.invalid(failure, list(details.values()))
             raise errors.OperationError(response)
-        return content
+        # The platform ignores members that it does not know.
+        known = properties_of(schema)
+        return {name: value for name, value in content.items() if name in known}
 
     def _put(self, call: Call, entity: R) -> None:
         if self.unique and self.taken(call, entity):
             message = f"The {self.unique} is already in use."
             details = [errors.Detail("InvalidValue", message, self.unique)]
-            text = f"{self.name} already exists."
+            text = f"{errors.words_of(self.name)} already exists."
             raise errors.OperationError(errors.error(409, f"{self.name}Exists", text, details))
         self.put(call, entity)

@@ -100,7 +100,7 @@ def _parameters(route: Route) -> list[Json]:
 def _statuses(route: Route) -> list[int]:
     wrong = {
         401: True,
-        403: route.api.forbids,
+        403: route.api.forbids or route.forbids,
         404: True,
         409: route.conflicts,
         413: route.body is not None,

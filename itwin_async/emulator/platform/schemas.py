@@ -147,6 +147,11 @@ def _resolve(schema: JsonObject) -> JsonObject:
     return schema
 
 
+def properties_of(schema: JsonObject) -> JsonObject:
+    """Return the schemas of an object's members."""
+    return cast("JsonObject", _resolve(schema).get("properties", {}))
+
+
 def _is_kind(value: Json, kind: str) -> bool:
     if isinstance(value, bool):
         return kind == "boolean"
