@@ -51,6 +51,7 @@ class Collection(Generic[R]):
         unique: the member that no other entity may share.
         taken: whether another entity has it.
         paging: how lists are divided into pages; they are whole when None.
+        join: makes the items of a page from its rows as they are shown.
         parent: what the path names before; its id is checked first.
         id_name: the placeholder of the id.
         body_detail: the detail for a problem of a body; that of the API when None.
@@ -73,6 +74,7 @@ class Collection(Generic[R]):
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
     paging: Paging | None = None
+    join: Callable[[list[Json]], list[Json]] = lambda shown: shown
     parent: Collection[Any] | None = None
     id_name: str = "id"
     body_detail: Callable[[Problem], errors.Detail] | None = None
@@ -113,7 +115,7 @@ class Collection(Generic[R]):
             self._check_parent(call)
             items, links = self._page(call, rows(call), parameters, link_path)
             shown: list[Json] = list(map(self._preferred(call), items))
-            content: JsonObject = {self.keys: shown, "_links": links}
+            content: JsonObject = {self.keys: self.join(shown), "_links": links}
             return call.respond(200, content, headers(call))
 
         return self._route(
@@ -190,7 +192,7 @@ class Collection(Generic[R]):
 
         def handler(call: Call) -> Response:
             self._check_parent(call)
-            made = make(call, self._content(call, body, message))
+            made = make(call, self.content(call, body, message))
             self._put(call, made)
             return call.respond(201, {self.key: finish(self._full(call, made))})
 
@@ -220,7 +222,7 @@ class Collection(Generic[R]):
 
         def handler(call: Call) -> Response:
             found = self.one(call)
-            content = self._content(call, body, message)
+            content = self.content(call, body, message)
             changed = stamp(call, self.changed(found, content))
             self._put(call, changed)
             return call.respond(200, {self.key: self._full(call, changed)})
@@ -268,6 +270,25 @@ class Collection(Generic[R]):
                 value, convert = content[member], self.converters.get(member)
                 changes[attribute] = value if value is None or convert is None else convert(value)
         return attrs.evolve(entity, **changes)  # type: ignore[misc] # records are attrs classes
+
+    def content(self, call: Call, schema: JsonObject, failure: str) -> JsonObject:
+        """Return a body that its schema allows; OperationError for any other."""
+        if self.api.json_only and call.content_type not in {"", "application/json"}:
+            raise errors.OperationError(errors.unsupported_media_type())
+        content = call.content()
+        details: dict[object, errors.Detail] = {}
+        if content is not None or self.api.names_missing:
+            for problem in problems(content or {}, schema):
+                detail = (self.body_detail or self.api.body_detail)(problem)
+                details.setdefault(problem.path[0], detail)
+        if content is None:
+            details[None] = errors.UNPARSABLE
+        if content is None or details:
+            response = self.api.invalid(failure, list(details.values()))
+            raise errors.OperationError(response)
+        # The platform ignores members that it does not know.
+        known = properties_of(schema)
+        return {name: value for name, value in content.items() if name in known}
 
     def _route(self, operation: str, title: str, handler: Handler, **facts: Any) -> Route:  # noqa: ANN401 - fields of a route
         method, _, path = operation.partition(" ")
@@ -328,24 +349,6 @@ class Collection(Generic[R]):
         if not (self.api.null_links if nulls is None else nulls):
             return items, {name: href for name, href in links.items() if href is not None}
         return items, links
-
-    def _content(self, call: Call, schema: JsonObject, failure: str) -> JsonObject:
-        if self.api.json_only and call.content_type not in {"", "application/json"}:
-            raise errors.OperationError(errors.UNSUPPORTED_MEDIA_TYPE)
-        content = call.content()
-        details: dict[object, errors.Detail] = {}
-        if content is not None or self.api.names_missing:
-            for problem in problems(content or {}, schema):
-                detail = (self.body_detail or self.api.body_detail)(problem)
-                details.setdefault(problem.path[0], detail)
-        if content is None:
-            details[None] = errors.UNPARSABLE
-        if content is None or details:
-            response = self.api.invalid(failure, list(details.values()))
-            raise errors.OperationError(response)
-        # The platform ignores members that it does not know.
-        known = properties_of(schema)
-        return {name: value for name, value in content.items() if name in known}
 
     def _put(self, call: Call, entity: R) -> None:
         if self.unique and self.taken(call, entity):

@@ -23,6 +23,7 @@ SHORT_TEXT_OR_NULL: JsonObject = {**SHORT_TEXT, "nullable": True}
 NAME: JsonObject = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "\\S"}
 GUID: JsonObject = {"type": "string", "format": "uuid"}
 FLAG: JsonObject = {"type": "boolean"}
+BYTES: JsonObject = {"type": "string", "format": "binary"}
 MOMENT: JsonObject = {"type": "string", "format": "date-time"}
 MOMENT_OR_NULL: JsonObject = {**MOMENT, "nullable": True}
 
