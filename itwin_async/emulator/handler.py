@@ -16,6 +16,7 @@ from itwin_async.emulator.cors import headers_of, is_preflight, preflight
 from itwin_async.emulator.engine import Engine, OutdatedError
 from itwin_async.emulator.faults.fault import Fault, check_seconds
 from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.thumbnails import MAX_IMAGE
 from itwin_async.emulator.requests import Request
 from itwin_async.emulator.responses import JSON_TYPE, Response
 
@@ -50,6 +51,8 @@ class Handler:
         """Answer a request."""
         epoch = self._engine.epoch
         try:
+            if incoming.content_type.startswith("image/"):
+                incoming = incoming.clone(client_max_size=MAX_IMAGE)
             body = await incoming.read() if incoming.can_read_body else b""
         except web.HTTPRequestEntityTooLarge:
             return _plain(errors.TOO_LARGE)

@@ -40,7 +40,7 @@ class Collection(Generic[R]):
         key: the envelope of one entity, and its name in messages.
         keys: the envelope of a list.
         schema: the full representation.
-        show: writes it; the second argument is scheme and host of its links.
+        show: writes it; the second argument is what `base` returns.
         find: finds the entity of an id for a caller.
         put: puts a new or changed entity into the world.
         drop: removes one from the world.
@@ -51,6 +51,7 @@ class Collection(Generic[R]):
         unique: the member that no other entity may share.
         taken: whether another entity has it.
         paging: how lists are divided into pages; they are whole when None.
+        base: the beginning of its links: scheme and host, or the parent.
         join: makes the items of a page from its rows as they are shown.
         parent: what the path names before; its id is checked first.
         id_name: the placeholder of the id.
@@ -74,6 +75,7 @@ class Collection(Generic[R]):
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
     paging: Paging | None = None
+    base: Callable[[Call], str] = lambda call: call.origin
     join: Callable[[list[Json]], list[Json]] = lambda shown: shown
     parent: Collection[Any] | None = None
     id_name: str = "id"
@@ -174,7 +176,7 @@ class Collection(Generic[R]):
         *,
         body: JsonObject,
         finish: Callable[[JsonObject], JsonObject] = lambda shown: shown,
-        failure: str = "",
+        **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """
         Declare the creation of an entity.
@@ -185,18 +187,19 @@ class Collection(Generic[R]):
             make: makes the entity from a body that was checked.
             body: the schema of the body.
             finish: changes how the new entity is shown.
-            failure: the message of the 422 for a wrong body; the usual one when empty.
+            facts: what else is true of the route.
 
         """
-        message = failure or f"Cannot create {self.key}."
+        required = facts.get("body_required", True)
 
         def handler(call: Call) -> Response:
             self._check_parent(call)
-            made = make(call, self.content(call, body, message))
+            failure = facts.get("failure") or f"Cannot create {self.key}."
+            made = make(call, self.content(call, body, failure, required=required))
             self._put(call, made)
             return call.respond(201, {self.key: finish(self._full(call, made))})
 
-        return self._route(operation, title, handler, body=body, success=201)
+        return self._route(operation, title, handler, body=body, success=201, **facts)
 
     def update(
         self,
@@ -205,7 +208,7 @@ class Collection(Generic[R]):
         *,
         body: JsonObject,
         stamp: Callable[[Call, R], R] = lambda _, entity: entity,
-        failure: str = "",
+        **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """
         Declare the change of an entity.
@@ -215,31 +218,30 @@ class Collection(Generic[R]):
             title: the platform's name of the operation.
             body: the schema of the body.
             stamp: changes what the platform itself changes.
-            failure: the message of the 422 for a wrong body; the usual one when empty.
+            facts: what else is true of the route.
 
         """
-        message = failure or f"Cannot update {self.key}."
+        failure = facts.get("failure") or f"Cannot update {self.key}."
 
         def handler(call: Call) -> Response:
             found = self.one(call)
-            content = self.content(call, body, message)
+            content = self.content(call, body, failure)
             changed = stamp(call, self.changed(found, content))
             self._put(call, changed)
             return call.respond(200, {self.key: self._full(call, changed)})
 
-        return self._route(operation, title, handler, body=body)
+        return self._route(operation, title, handler, body=body, **facts)
 
-    def delete(self, operation: str, title: str, *, forbids: bool = False) -> Route:
-        """Declare the deletion of an entity, which 403 forbids to some."""
-        return self.act(operation, title, self.drop, forbids=forbids)
+    def delete(self, operation: str, title: str, **facts: Any) -> Route:  # noqa: ANN401 - fields of a route
+        """Declare the deletion of an entity."""
+        return self.act(operation, title, self.drop, **facts)
 
     def act(
         self,
         operation: str,
         title: str,
         action: Callable[[Call, R], object],
-        *,
-        forbids: bool = False,
+        **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """Declare an operation on an entity that answers nothing."""
 
@@ -247,7 +249,7 @@ class Collection(Generic[R]):
             action(call, self.one(call))
             return Response(204)
 
-        return self._route(operation, title, handler, success=204, results=(), forbids=forbids)
+        return self._route(operation, title, handler, success=204, results=(), **facts)
 
     def one(self, call: Call) -> R:
         """Return the entity that a path names; OperationError if the caller cannot see it."""
@@ -271,8 +273,12 @@ class Collection(Generic[R]):
                 changes[attribute] = value if value is None or convert is None else convert(value)
         return attrs.evolve(entity, **changes)  # type: ignore[misc] # records are attrs classes
 
-    def content(self, call: Call, schema: JsonObject, failure: str) -> JsonObject:
+    def content(
+        self, call: Call, schema: JsonObject, failure: str, *, required: bool = True
+    ) -> JsonObject:
         """Return a body that its schema allows; OperationError for any other."""
+        if not required and not call.request.body:
+            return {}
         if self.api.json_only and call.content_type not in {"", "application/json"}:
             raise errors.OperationError(errors.unsupported_media_type())
         content = call.content()
@@ -316,18 +322,18 @@ class Collection(Generic[R]):
             self.parent.one(call)
 
     def _full(self, call: Call, entity: R) -> JsonObject:
-        return self.show(entity, call.origin)
+        return self.show(entity, self.base(call))
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
-        origin, selected = call.origin, call.text("$select")
+        base, selected = self.base(call), call.text("$select")
         if selected:
             names = {name.strip() for name in selected.split(",")}
             return lambda entity: {
-                name: value for name, value in self.show(entity, origin).items() if name in names
+                name: value for name, value in self.show(entity, base).items() if name in names
             }
         if self.summarize is not None and not call.full:
             return self.summarize
-        return lambda entity: self.show(entity, origin)
+        return lambda entity: self.show(entity, base)
 
     def _page(
         self,

@@ -169,6 +169,12 @@ IMODELS = Collection[IModelRecord](
     paging=Paging(after=_after, filters_first=True),
 )
 
+
+def imodel_url(call: Call) -> str:
+    """Return the address of the iModel that a path names, to begin links with."""
+    return f"{call.origin}/imodels/{IMODELS.id_of(call)}"
+
+
 ROUTES = (
     IMODELS.list(
         "GET /imodels/favorites",
