@@ -33,6 +33,7 @@ class Collection(Generic[R]):
         keys: the envelope of a list.
         schema: the full representation.
         show: writes it; the second argument is scheme and host of its links.
+        complete: changes what was written where it depends on the caller, the world or the time.
         find: finds the entity of an id for a caller.
         put: puts a new or changed entity into the world.
         drop: removes one from the world.
@@ -61,6 +62,7 @@ class Collection(Generic[R]):
     summarize: Callable[[R], JsonObject] | None = None
     converters: Mapping[str, Callable[[Any], object]] = attrs.field(factory=dict[str, Any])
     list_failure: str = ""
+    complete: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
     paging: Paging | None = None
@@ -161,7 +163,7 @@ class Collection(Generic[R]):
         make: Callable[[Call, JsonObject], R],
         *,
         body: JsonObject,
-        finish: Callable[[JsonObject], JsonObject] = lambda shown: shown,
+        finish: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown,
     ) -> Route:
         """
         Declare the creation of an entity.
@@ -179,7 +181,7 @@ class Collection(Generic[R]):
             self._check_parent(call)
             made = make(call, self._content(call, body, f"Cannot create {self.key}."))
             self._put(call, made)
-            return call.respond(201, {self.key: finish(self._full(call, made))})
+            return call.respond(201, {self.key: finish(call, made, self._full(call, made))})
 
         return self._route(operation, title, handler, body=body, success=201)
 
@@ -272,18 +274,18 @@ class Collection(Generic[R]):
             self.parent.one(call)
 
     def _full(self, call: Call, entity: R) -> JsonObject:
-        return self.show(entity, call.origin)
+        return self.complete(call, entity, self.show(entity, call.origin))
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
-        origin, selected = call.origin, call.text("$select")
+        selected = call.text("$select")
         if selected:
             names = {name.strip() for name in selected.split(",")}
             return lambda entity: {
-                name: value for name, value in self.show(entity, origin).items() if name in names
+                name: value for name, value in self._full(call, entity).items() if name in names
             }
         if self.summarize is not None and not call.full:
             return self.summarize
-        return lambda entity: self.show(entity, origin)
+        return lambda entity: self._full(call, entity)
 
     def _page(
         self,
