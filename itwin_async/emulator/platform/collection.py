@@ -41,6 +41,7 @@ class Collection(Generic[R]):
         keys: the envelope of a list.
         schema: the full representation.
         show: writes it; the second argument is what `base` returns.
+        complete: changes what was written where it depends on the caller, the world or the time.
         find: finds the entity of an id for a caller.
         put: puts a new or changed entity into the world.
         drop: removes one from the world.
@@ -55,6 +56,9 @@ class Collection(Generic[R]):
         join: makes the items of a page from its rows as they are shown.
         parent: what the path names before; its id is checked first.
         id_name: the placeholder of the id.
+        linked: whether lists have links.
+        more: writes what comes from elsewhere in the world; the last argument is whether into the
+            full representation.
         body_detail: the detail for a problem of a body; that of the API when None.
 
     """
@@ -72,6 +76,7 @@ class Collection(Generic[R]):
     summarize: Callable[[R], JsonObject] | None = None
     converters: Mapping[str, Callable[[Any], object]] = attrs.field(factory=dict[str, Any])
     list_failure: str = ""
+    complete: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
     paging: Paging | None = None
@@ -79,6 +84,8 @@ class Collection(Generic[R]):
     join: Callable[[list[Json]], list[Json]] = lambda shown: shown
     parent: Collection[Any] | None = None
     id_name: str = "id"
+    linked: bool = True
+    more: Callable[[Call, R, bool], JsonObject] | None = None
     body_detail: Callable[[Problem], errors.Detail] | None = None
 
     def list(
@@ -118,6 +125,8 @@ class Collection(Generic[R]):
             items, links = self._page(call, rows(call), parameters, link_path)
             shown: list[Json] = list(map(self._preferred(call), items))
             content: JsonObject = {self.keys: self.join(shown), "_links": links}
+            if not self.linked:
+                del content["_links"]
             return call.respond(200, content, headers(call))
 
         return self._route(
@@ -153,7 +162,7 @@ class Collection(Generic[R]):
         def handler(call: Call) -> Response:
             found = self.one(call) if find is None else find(call)
             if shown == "minimal" and self.summarize is not None:
-                content = self.summarize(found)
+                content = self._minimal(call, found)
             elif shown == "preferred":
                 content = self._preferred(call)(found)
             else:
@@ -175,7 +184,7 @@ class Collection(Generic[R]):
         make: Callable[[Call, JsonObject], R],
         *,
         body: JsonObject,
-        finish: Callable[[JsonObject], JsonObject] = lambda shown: shown,
+        finish: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown,
         **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """
@@ -197,7 +206,7 @@ class Collection(Generic[R]):
             failure = facts.get("failure") or f"Cannot create {self.key}."
             made = make(call, self.content(call, body, failure, required=required))
             self._put(call, made)
-            return call.respond(201, {self.key: finish(self._full(call, made))})
+            return call.respond(201, {self.key: finish(call, made, self._full(call, made))})
 
         return self._route(operation, title, handler, body=body, success=201, **facts)
 
@@ -322,18 +331,23 @@ class Collection(Generic[R]):
             self.parent.one(call)
 
     def _full(self, call: Call, entity: R) -> JsonObject:
-        return self.show(entity, self.base(call))
+        shown = self.complete(call, entity, self.show(entity, self.base(call)))
+        return shown if self.more is None else {**shown, **self.more(call, entity, True)}
+
+    def _minimal(self, call: Call, entity: R) -> JsonObject:
+        assert self.summarize is not None  # noqa: S101 - only asked where there is one
+        shown = self.summarize(entity)
+        return shown if self.more is None else {**shown, **self.more(call, entity, False)}
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
-        base, selected = self.base(call), call.text("$select")
+        selected = call.text("$select")
         if selected:
             names = {name.strip() for name in selected.split(",")}
             return lambda entity: {
-                name: value for name, value in self.show(entity, base).items() if name in names
+                name: value for name, value in self._full(call, entity).items() if name in names
             }
-        if self.summarize is not None and not call.full:
-            return self.summarize
-        return lambda entity: self.show(entity, base)
+        show = self._minimal if self.summarize is not None and not call.full else self._full
+        return lambda entity: show(call, entity)
 
     def _page(
         self,
