@@ -332,12 +332,12 @@ class Collection(Generic[R]):
 
     def _full(self, call: Call, entity: R) -> JsonObject:
         shown = self.complete(call, entity, self.show(entity, self.base(call)))
-        return shown if self.more is None else {**shown, **self.more(call, entity, True)}
+        return shown if self.more is None else {**shown, **self.more(call, entity, True)}  # noqa: FBT003 - as its type says
 
     def _minimal(self, call: Call, entity: R) -> JsonObject:
         assert self.summarize is not None  # noqa: S101 - only asked where there is one
         shown = self.summarize(entity)
-        return shown if self.more is None else {**shown, **self.more(call, entity, False)}
+        return shown if self.more is None else {**shown, **self.more(call, entity, False)}  # noqa: FBT003 - as its type says
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
         selected = call.text("$select")

@@ -11,6 +11,7 @@ from itwin_async.emulator.responses import Response, json_response
 
 _WORDS = {
     "Tag": "tag",
+    "iTwinImage": "iTwin Image",
     "iTwinRepository": "iTwin Repository",
     "iTwinRepositoryResource": "iTwin Repository Resource",
 }

@@ -5,10 +5,14 @@ from __future__ import annotations
 from itwin_async.emulator.platform import (
     briefcases,
     changeset_groups,
+    exports,
     imodel_users,
     imodels,
+    itwin_images,
     itwins,
     locks,
+    repositories,
+    resources,
     saved_views,
     thumbnails,
 )
@@ -23,6 +27,10 @@ ROUTER = Router(
         *imodel_users.ROUTES,
         *changeset_groups.ROUTES,
         *itwins.ROUTES,
+        *repositories.ROUTES,
+        *resources.ROUTES,
+        *exports.ROUTES,
+        *itwin_images.ROUTES,
         *saved_views.ROUTES,
     )
 )
