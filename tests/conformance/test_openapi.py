@@ -13,8 +13,8 @@ from itwin_async.emulator import Emulator, EmulatorThread
 
 EXAMPLES = 6
 NOT_MEANT = [checks.ignored_auth]  # any token is somebody's in the emulator
-# Valid for OpenAPI, which has no words for names that exclude or need each other, for opaque tokens and for
-# expressions.
+# Valid for OpenAPI, which has no words for names that exclude or need each other, for opaque
+# tokens and for expressions.
 MAY_BE_REFUSED = (
     {"status", "includeInactive"},
     {"$continuationToken"},

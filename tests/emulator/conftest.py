@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from caller import Caller
 
+from itwin_async import Session
 from itwin_async.emulator import Emulator
 
 
@@ -29,3 +30,10 @@ async def call(emulator: Emulator, session: aiohttp.ClientSession) -> Caller:
 @pytest.fixture
 def itwin_id(emulator: Emulator) -> str:
     return next(iter(emulator.state.itwins))
+
+
+@pytest.fixture
+async def platform(emulator: Emulator) -> AsyncIterator[Session]:
+    """The client, as the demo user."""
+    async with Session(emulator.token, base_url=emulator.base_url) as session:
+        yield session

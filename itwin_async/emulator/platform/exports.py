@@ -67,8 +67,8 @@ def _exports(call: Call) -> list[ExportRecord]:
     for row in rows:
         if row.created <= now - _KEPT:
             belongings.drop(ExportRecord, row.id)
-    kept = belongings.of(ExportRecord).values()
-    return [row for row in reversed(kept) if row.user_id == call.user.id]
+    kept = [row for row in belongings.of(ExportRecord).values() if row.user_id == call.user.id]
+    return kept[::-1]
 
 
 def _find(call: Call, export_id: str) -> ExportRecord | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import attrs
 
 from itwin_async.emulator.json_types import Json, JsonObject
@@ -177,7 +179,7 @@ def _shown(repository: RepositoryRecord, origin: str) -> JsonObject:
     optional: JsonObject = {
         "displayName": repository.display_name,
         "uri": uri,
-        "authentication": repository.authentication,
+        "authentication": cast("JsonObject | None", repository.authentication),
         "options": repository.options,
     }
     shown: JsonObject = {

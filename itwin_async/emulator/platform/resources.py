@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from urllib.parse import quote
 
 import attrs
+import msgspec
 
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform import api, errors
@@ -23,13 +24,16 @@ from itwin_async.emulator.platform.repositories import (
     URI,
 )
 from itwin_async.emulator.platform.routes import Parameter, Route
+from itwin_async.emulator.platform.stored import download_url
 from itwin_async.emulator.responses import Response
+from itwin_async.emulator.storage.blobs import BlobRecord, makes_blobs, md5_of
 from itwin_async.emulator.world.repositories import (
     CLASSES_WITH_RESOURCES,
     ResourceRecord,
     resource_of,
     resources_of,
 )
+from itwin_async.emulator.world.state import World
 
 _SUMMARY_MEMBERS: JsonObject = {
     **s.each(s.TEXT, "id class"),
@@ -74,6 +78,7 @@ GRAPHICS = s.define(
     ),
 )
 _GRAPHICS_ANSWER = s.define("GraphicsResponse", s.objects({"graphics": s.arrays(GRAPHICS)}))
+_TILESET = "tileset.json"
 _SEARCH = (Parameter("$search", s.TEXT),)
 
 
@@ -132,7 +137,7 @@ def _minimal(resource: ResourceRecord) -> JsonObject:
 
 
 def _capabilities(call: Call, resource: ResourceRecord, _: bool) -> JsonObject:
-    if not resource.graphics:
+    if not resource.graphics and not _is_imodel(resource):
         return {}
     itwin_id, repository_id, own_id = resource.id.split("/", 2)
     owner = f"/{itwin_id}" if itwin_id else ""
@@ -161,7 +166,32 @@ def _graphics(call: Call) -> Response:
         REPOSITORIES.one(call)
     resource = _find(call, call.params[RESOURCES.id_name])
     graphics: list[Json] = [] if resource is None else list(resource.graphics)
+    if resource is not None and _is_imodel(resource):
+        uri = download_url(call, resource.own_id, _TILESET)
+        graphics.append({"type": resource.type, "uri": uri})
     return call.respond(200, {"graphics": graphics})
+
+
+def _is_imodel(resource: ResourceRecord) -> bool:
+    return resource.class_ == "iModels" and not resource.graphics
+
+
+@makes_blobs
+def _tileset(world: World, container: str, name: str) -> BlobRecord | None:
+    """Return the tiles of an iModel: none, but as a viewer reads them."""
+    imodel = world.imodel(container) if name == _TILESET else None
+    if imodel is None:
+        return None
+    root = {"boundingVolume": {"sphere": [0, 0, 0, 1]}, "geometricError": 0, "refine": "REPLACE"}
+    data = msgspec.json.encode({"asset": {"version": "1.1"}, "geometricError": 0, "root": root})
+    return BlobRecord(
+        id=name,
+        size=len(data),
+        data=data,
+        content_type="application/json",
+        md5=md5_of(data),
+        etag="0x0000000000000001",
+    )
 
 
 RESOURCES = Collection[ResourceRecord](

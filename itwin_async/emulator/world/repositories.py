@@ -274,6 +274,7 @@ def _of_imodel(repository: RepositoryRecord, imodel: IModelRecord) -> ResourceRe
         id=f"{repository.id}/{imodel.id}",
         class_="iModels",
         display_name=imodel.display_name,
+        type="3DTILES",
         properties={"description": imodel.description, "createdDateTime": imodel.created},
     )
 
