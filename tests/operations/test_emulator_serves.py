@@ -54,13 +54,6 @@ NOT_EMULATED_YET = {
     "/itwins/{}/repositories/{}/resources": "GET POST",
     "/itwins/{}/repositories/{}/resources/{}": "DELETE GET",
     "/itwins/{}/repositories/{}/resources/{}/graphics": "GET",
-    "/savedviews": "GET POST",
-    "/savedviews/groups": "GET POST",
-    "/savedviews/groups/{}": "DELETE GET PATCH",
-    "/savedviews/{}": "DELETE GET PATCH",
-    "/savedviews/{}/extensions": "GET PUT",
-    "/savedviews/{}/extensions/{}": "DELETE GET",
-    "/savedviews/{}/image": "GET PUT",
 }
 NOT_SERVED: dict[tuple[str, str], str] = {
     (method, path): "not emulated yet"

@@ -13,7 +13,14 @@ from itwin_async.emulator.platform.api import Api
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.paging import Paging, kept_filters, link
 from itwin_async.emulator.platform.routes import Check, Parameter, Route
-from itwin_async.emulator.platform.schemas import PAGING_LINKS, arrays, define, objects, problems
+from itwin_async.emulator.platform.schemas import (
+    PAGING_LINKS,
+    arrays,
+    define,
+    known,
+    objects,
+    problems,
+)
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world.records import members
 
@@ -38,6 +45,7 @@ class Collection(Generic[R]):
         drop: removes one from the world.
         summary_schema: the minimal representation, if there is one.
         summarize: writes it.
+        complete_summary: changes what was written where it depends on caller or world.
         converters: by member of a body, what converts a value that is not null.
         list_failure: the message of a list's 422.
         unique: the member that no other entity may share.
@@ -45,6 +53,8 @@ class Collection(Generic[R]):
         paging: how lists are divided into pages; they are whole when None.
         parent: what the path names before; its id is checked first.
         id_name: the placeholder of the id.
+        word: its name in messages, if it is not that of its envelope.
+        linked: whether lists have links.
 
     """
 
@@ -66,6 +76,10 @@ class Collection(Generic[R]):
     paging: Paging | None = None
     parent: Collection[Any] | None = None
     id_name: str = "id"
+    word: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
+    linked: bool = True
+    complete: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
+    complete_summary: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
 
     def list(
         self,
@@ -104,6 +118,8 @@ class Collection(Generic[R]):
             items, links = self._page(call, rows(call), parameters, link_path)
             shown: list[Json] = list(map(self._preferred(call), items))
             content: JsonObject = {self.keys: shown, "_links": links}
+            if not self.linked:
+                del content["_links"]
             return call.respond(200, content, headers(call))
 
         return self._route(
@@ -139,7 +155,7 @@ class Collection(Generic[R]):
         def handler(call: Call) -> Response:
             found = self.one(call) if find is None else find(call)
             if shown == "minimal" and self.summarize is not None:
-                content = self.summarize(found)
+                content = self._minimal(call, found)
             elif shown == "preferred":
                 content = self._preferred(call)(found)
             else:
@@ -177,7 +193,7 @@ class Collection(Generic[R]):
 
         def handler(call: Call) -> Response:
             self._check_parent(call)
-            made = make(call, self._content(call, body, f"Cannot create {self.key}."))
+            made = make(call, self._content(call, body, f"Cannot create {self.word}."))
             self._put(call, made)
             return call.respond(201, {self.key: finish(self._full(call, made))})
 
@@ -204,25 +220,72 @@ class Collection(Generic[R]):
 
         def handler(call: Call) -> Response:
             found = self.one(call)
-            content = self._content(call, body, f"Cannot update {self.key}.")
-            changed = stamp(call, self.changed(found, content))
+            content = self._content(call, body, f"Cannot update {self.word}.")
+            changed = stamp(call, self.changed(found, known(content, body)))
             self._put(call, changed)
             return call.respond(200, {self.key: self._full(call, changed)})
 
         return self._route(operation, title, handler, body=body)
 
-    def delete(self, operation: str, title: str) -> Route:
-        """Declare the deletion of an entity."""
-        return self.act(operation, title, self.drop)
+    def delete(self, operation: str, title: str, *, refuses: bool = False) -> Route:
+        """Declare the deletion of an entity; ``refuses`` if some cannot be deleted."""
+        return self.act(operation, title, self.drop, refuses=refuses)
 
-    def act(self, operation: str, title: str, action: Callable[[Call, R], object]) -> Route:
+    def act(
+        self,
+        operation: str,
+        title: str,
+        action: Callable[[Call, R], object],
+        *,
+        refuses: bool = False,
+    ) -> Route:
         """Declare an operation on an entity that answers nothing."""
 
         def handler(call: Call) -> Response:
             action(call, self.one(call))
             return Response(204)
 
-        return self._route(operation, title, handler, success=204, results=())
+        return self._route(operation, title, handler, success=204, results=(), refuses=refuses)
+
+    def receive(
+        self,
+        operation: str,
+        title: str,
+        action: Callable[[Call, R, JsonObject], object],
+        *,
+        body: JsonObject,
+    ) -> Route:
+        """Declare an operation on an entity that takes a body and answers nothing."""
+
+        def handler(call: Call) -> Response:
+            found = self.one(call)
+            action(call, found, self._content(call, body, f"Cannot update {self.word}."))
+            return Response(204)
+
+        return self._route(operation, title, handler, body=body, success=204, results=())
+
+    def answer(
+        self,
+        operation: str,
+        title: str,
+        result: Callable[[Call, R], JsonObject],
+        *,
+        schema: JsonObject,
+        parameters: Sequence[Parameter] = (),
+    ) -> Route:
+        """Declare the reading of something else than an entity, without an envelope."""
+
+        def handler(call: Call) -> Response:
+            return call.respond(200, result(call, self.one(call)))
+
+        return self._route(
+            operation,
+            title,
+            handler,
+            parameters=parameters,
+            failure=self.list_failure,
+            results=[schema],
+        )
 
     def one(self, call: Call) -> R:
         """Return the entity that a path names; OperationError if the caller cannot see it."""
@@ -272,18 +335,21 @@ class Collection(Generic[R]):
             self.parent.one(call)
 
     def _full(self, call: Call, entity: R) -> JsonObject:
-        return self.show(entity, call.origin)
+        return self.complete(call, entity, self.show(entity, call.origin))
+
+    def _minimal(self, call: Call, entity: R) -> JsonObject:
+        assert self.summarize is not None  # noqa: S101 - only asked where there is one
+        return self.complete_summary(call, entity, self.summarize(entity))
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
-        origin, selected = call.origin, call.text("$select")
+        selected = call.text("$select")
         if selected:
             names = {name.strip() for name in selected.split(",")}
             return lambda entity: {
-                name: value for name, value in self.show(entity, origin).items() if name in names
+                name: value for name, value in self._full(call, entity).items() if name in names
             }
-        if self.summarize is not None and not call.full:
-            return self.summarize
-        return lambda entity: self.show(entity, origin)
+        show = self._minimal if self.summarize is not None and not call.full else self._full
+        return lambda entity: show(call, entity)
 
     def _page(
         self,
@@ -311,9 +377,13 @@ class Collection(Generic[R]):
             raise errors.OperationError(errors.UNSUPPORTED_MEDIA_TYPE)
         content = call.content()
         details: dict[object, errors.Detail] = {}
-        if content is not None or self.api.names_missing:
-            for problem in problems(content or {}, schema):
-                details.setdefault(problem.path[0], self.api.body_detail(problem))
+        try:
+            if content is not None or self.api.names_missing:
+                for problem in problems(content or {}, schema):
+                    target = problem.path[0] if problem.path else None
+                    details.setdefault(target, self.api.body_detail(problem))
+        except RecursionError:
+            content = None  # nested too deep
         if content is None:
             details[None] = errors.UNPARSABLE
         if content is None or details:

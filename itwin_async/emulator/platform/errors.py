@@ -9,6 +9,8 @@ import attrs
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.responses import Response, json_response
 
+_LOWER = {"Extension", "Group", "Image", "SavedView", "Tag"}
+
 
 @attrs.frozen
 class Detail:
@@ -73,7 +75,7 @@ def invalid_scheme(scheme: str) -> Response:
 
 def not_found(kind: str) -> Response:
     """404 for an entity of a kind, such as `iModel`."""
-    words = kind.lower() if kind == "Tag" else kind
+    words = kind.lower() if kind in _LOWER else kind
     return error(404, f"{kind}NotFound", f"Requested {words} is not available.")
 
 

@@ -105,7 +105,7 @@ def _statuses(route: Route) -> list[int]:
         409: route.conflicts,
         413: route.body is not None,
         415: route.body is not None and route.api.json_only,
-        422: bool(route.parameters) or route.body is not None,
+        422: bool(route.parameters) or route.body is not None or route.refuses,
         429: True,
     }
     return [route.success, *(status for status, possible in wrong.items() if possible)]

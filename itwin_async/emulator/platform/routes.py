@@ -108,6 +108,7 @@ class Route(ServedOperation):
         results: the schemas of the answer.
         prefers: whether `Prefer` selects one of them.
         conflicts: whether it answers 409 for a taken name.
+        refuses: whether it answers 422 for entities that it cannot change.
 
     """
 
@@ -121,6 +122,7 @@ class Route(ServedOperation):
     results: Sequence[JsonObject] = ()
     prefers: bool = False
     conflicts: bool = False
+    refuses: bool = False
 
     def accepts(self, header: str | None) -> bool:
         """Whether an `Accept` header allows the answer."""
