@@ -19,6 +19,8 @@ from itwin_async.emulator.requests import Query, Request
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.signin.server import SignIn, is_sign_in
 from itwin_async.emulator.signin.tokens import Caller, Tokens
+from itwin_async.emulator.storage import server as storage
+from itwin_async.emulator.storage.signatures import is_storage
 from itwin_async.emulator.world.state import Snapshot, World
 
 
@@ -148,6 +150,9 @@ class Engine:
         request = running.request
         if is_sign_in(request.path):
             response = self.sign_in.respond(request, self.world)
+        elif is_storage(request.path):
+            self.log.count_operation(storage.operation(request.method))
+            response = storage.respond(request, self.world, self.clock)
         else:
             response = self._platform(request, running.caller)
         if response.violation and self._strict:

@@ -35,6 +35,7 @@ class _Configured(EmulatorControls, Hosted):
         null_links: bool | None = None,
         escape_ampersand: bool = False,
         hostile_tokens: bool = False,
+        storage_link_lifetime: float = 3600.0,
         compress: bool = False,
         any_token: bool = True,
         tls: bool = False,
@@ -46,6 +47,7 @@ class _Configured(EmulatorControls, Hosted):
             null_links=null_links,
             escape_ampersand=escape_ampersand,
             hostile_tokens=hostile_tokens,
+            storage_link_lifetime=storage_link_lifetime,
         )
         self._engine = Engine(
             World(seed, itwins, imodels, favorites=favorites),
@@ -89,6 +91,7 @@ class Emulator(_Configured, HostedInLoop):
         null_links: whether missing links are sent as null; as each API does when None.
         escape_ampersand: whether bodies have `\u0026` instead of `&`.
         hostile_tokens: whether continuation tokens break when they are not sent unchanged.
+        storage_link_lifetime: seconds for which a signed URL of the storage is valid.
         compress: whether bodies are compressed for clients that accept gzip.
         any_token: whether an unknown token is valid, for a user of its own.
         tls: whether it speaks TLS, with a certificate made on the spot; `certificate` has it.

@@ -40,6 +40,7 @@ class Collection(Generic[R]):
         keys: the envelope of a list.
         schema: the full representation.
         show: writes it; the second argument is scheme and host of its links.
+        complete: changes what was written where it depends on the caller, the world or the time.
         find: finds the entity of an id for a caller.
         put: puts a new or changed entity into the world.
         drop: removes one from the world.
@@ -71,6 +72,7 @@ class Collection(Generic[R]):
     summarize: Callable[[R], JsonObject] | None = None
     converters: Mapping[str, Callable[[Any], object]] = attrs.field(factory=dict[str, Any])
     list_failure: str = ""
+    complete: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
     paging: Paging | None = None
@@ -78,7 +80,6 @@ class Collection(Generic[R]):
     id_name: str = "id"
     word: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
     linked: bool = True
-    complete: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
     complete_summary: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
 
     def list(
@@ -177,7 +178,7 @@ class Collection(Generic[R]):
         make: Callable[[Call, JsonObject], R],
         *,
         body: JsonObject,
-        finish: Callable[[JsonObject], JsonObject] = lambda shown: shown,
+        finish: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown,
     ) -> Route:
         """
         Declare the creation of an entity.
@@ -195,7 +196,7 @@ class Collection(Generic[R]):
             self._check_parent(call)
             made = make(call, self._content(call, body, f"Cannot create {self.word}."))
             self._put(call, made)
-            return call.respond(201, {self.key: finish(self._full(call, made))})
+            return call.respond(201, {self.key: finish(call, made, self._full(call, made))})
 
         return self._route(operation, title, handler, body=body, success=201)
 

@@ -93,7 +93,7 @@ def _create(call: Call, content: JsonObject) -> IModelRecord:
     return IMODELS.changed(new, content)
 
 
-def _with_upload_links(shown: JsonObject) -> JsonObject:
+def _with_upload_links(_: Call, __: IModelRecord, shown: JsonObject) -> JsonObject:
     links = cast("JsonObject", shown["_links"])
     return {**shown, "_links": {**links, "upload": None, "complete": None}}
 
