@@ -9,6 +9,7 @@ import attrs
 
 from itwin_async.emulator.control.command import Action, Command
 from itwin_async.emulator.control.emulator import EmulatorControls
+from itwin_async.emulator.control.saved_views import saved_view_actions
 from itwin_async.emulator.control.views import imodels_of, overview, world_of
 from itwin_async.emulator.control.world_file import export_chunks
 from itwin_async.emulator.faults.fault import Fault
@@ -62,6 +63,7 @@ class Actions:
             **self._worlds(),
             **self._lists(),
             **self._users_and_time(),
+            **saved_view_actions(self._emulator),
         }
 
     def _observations(self) -> dict[str, Action]:

@@ -18,9 +18,11 @@ from itwin_async.emulator.platform.saved_view_extensions import (
 )
 from itwin_async.emulator.platform.saved_view_views import VIEWS, check_view_change
 from itwin_async.emulator.platform.schemas import texts
+from itwin_async.emulator.platform.stored import download_url
+from itwin_async.emulator.storage.blobs import find_blob, put_blob
 from itwin_async.emulator.world.saved_views import (
+    IMAGE,
     SavedViewExtensionRecord,
-    SavedViewImageRecord,
     SavedViewRecord,
 )
 
@@ -37,10 +39,12 @@ def _drop(call: Call, extension: SavedViewExtensionRecord) -> None:
 
 
 def _image(call: Call, view: SavedViewRecord) -> JsonObject:
-    image = call.world.belongings.of(SavedViewImageRecord, view.id).get("image")
+    image = find_blob(call.world, view.id, IMAGE)
     if image is None:
         raise errors.OperationError(errors.not_found("Image"))
-    data = base64.b64encode(image.body).decode()
+    if not call.style.data_url_images:
+        return {"href": download_url(call, view.id, IMAGE)}
+    data = base64.b64encode(image.read()).decode()
     return {"href": f"data:{image.content_type};base64,{data}"}
 
 
@@ -56,7 +60,7 @@ def _set_image(call: Call, view: SavedViewRecord, content: JsonObject) -> None:
             api.SAVED_VIEWS.invalid("Cannot update savedview.", [detail])
         ) from None
     content_type = head.removeprefix("data:").removesuffix(";base64")
-    call.world.belongings.put(SavedViewImageRecord(content_type=content_type, body=body), view.id)
+    put_blob(call.world, call.clock, view.id, IMAGE, body, content_type=content_type)
 
 
 EXTENSIONS = belongings(

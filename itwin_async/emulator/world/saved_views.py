@@ -12,6 +12,8 @@ from itwin_async.emulator.world.ids import combined_of
 from itwin_async.emulator.world.records import owner_links
 from itwin_async.emulator.world.state import World
 
+IMAGE = "image"  # the name of the picture of a saved view in the storage, which has one size only
+
 
 @belonging
 @attrs.frozen(kw_only=True)
@@ -103,16 +105,6 @@ class SavedViewExtensionRecord:
     data: str
     markdown_url: str | None = None
     schema_url: str | None = None
-
-
-@belonging
-@attrs.frozen(kw_only=True)
-class SavedViewImageRecord:
-    """The picture of a saved view, to which it belongs."""
-
-    id: str = "image"
-    content_type: str
-    body: bytes
 
 
 @belonging
