@@ -36,6 +36,7 @@ class _Configured(EmulatorControls, Hosted):
         escape_ampersand: bool = False,
         hostile_tokens: bool = False,
         storage_link_lifetime: float = 3600.0,
+        data_url_images: bool = False,
         compress: bool = False,
         any_token: bool = True,
         tls: bool = False,
@@ -48,6 +49,7 @@ class _Configured(EmulatorControls, Hosted):
             escape_ampersand=escape_ampersand,
             hostile_tokens=hostile_tokens,
             storage_link_lifetime=storage_link_lifetime,
+            data_url_images=data_url_images,
         )
         self._engine = Engine(
             World(seed, itwins, imodels, favorites=favorites),
@@ -92,6 +94,7 @@ class Emulator(_Configured, HostedInLoop):
         escape_ampersand: whether bodies have `\u0026` instead of `&`.
         hostile_tokens: whether continuation tokens break when they are not sent unchanged.
         storage_link_lifetime: seconds for which a signed URL of the storage is valid.
+        data_url_images: whether pictures of saved views are `data:` URLs, not signed ones.
         compress: whether bodies are compressed for clients that accept gzip.
         any_token: whether an unknown token is valid, for a user of its own.
         tls: whether it speaks TLS, with a certificate made on the spot; `certificate` has it.

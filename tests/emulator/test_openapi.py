@@ -201,4 +201,38 @@ async def test_every_answer_is_as_described(
     await ask("PATCH", path, json={"displayName": "y.z"})
     await ask("DELETE", path)
     await ask("GET", path)
+    await _saved_views(ask, itwin_id)
     assert done == {f"{one.method} {one.path}" for one in SERVED}
+
+
+async def _saved_views(ask: Any, itwin_id: str) -> None:
+    """Every operation on groups, views, extensions and pictures."""
+    body: dict[str, Any] = {"iTwinId": itwin_id, "displayName": "Reviews"}
+    group = await ask("POST", "/savedviews/groups", json=body)
+    path = f"/savedviews/groups/{group.json['group']['id']}"
+    await ask("GET", path)
+    await ask("GET", f"/savedviews/groups?iTwinId={itwin_id}")
+    await ask("PATCH", path, json={"shared": True})
+    tag = await ask("POST", "/savedviews/tags", json={"displayName": "x", "iTwinId": itwin_id})
+    body["savedViewData"] = {"itwin3dView": {"origin": [0, 0, 0], "extents": [1, 1, 1]}}
+    body |= {"groupId": group.json["group"]["id"], "tagIds": [tag.json["tag"]["id"]]}
+    body["extensions"] = [{"extensionName": "EmphasizeElements", "data": '{"a": [1.5]}'}]
+    view = await ask("POST", "/savedviews", json=body)
+    await ask("DELETE", f"/savedviews/tags/{tag.json['tag']['id']}")
+    await ask("GET", f"/savedviews?iTwinId={itwin_id}&$top=1")
+    await ask("GET", "/savedviews")
+    await ask("DELETE", path)
+    path = f"/savedviews/{view.json['savedView']['id']}"
+    await ask("GET", path)
+    await ask("PATCH", path, json={"shared": True, "groupId": None})
+    await ask("PATCH", path, json={"savedViewData": {}})
+    await ask("GET", f"{path}/image")
+    await ask("PUT", f"{path}/image", json={"image": "data:image/png;base64,AAAA"})
+    await ask("PUT", f"{path}/image", json={"image": "AAAA"})
+    await ask("GET", f"{path}/image?size=full")
+    await ask("PUT", f"{path}/extensions", json={"extensionName": "One", "data": "{}"})
+    await ask("GET", f"{path}/extensions")
+    await ask("GET", f"{path}/extensions/EmphasizeElements")
+    await ask("DELETE", f"{path}/extensions/One")
+    await ask("GET", f"{path}/extensions/One")
+    await ask("DELETE", path)

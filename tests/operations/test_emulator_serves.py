@@ -30,13 +30,6 @@ NOT_EMULATED_YET = {
     "/imodels/{}/namedversions/{}": "GET PATCH",
     "/imodels/{}/namedversions/{}/checkpoint": "GET PUT",
     "/imodels/{}/operations/create": "GET",
-    "/savedviews": "GET POST",
-    "/savedviews/groups": "GET POST",
-    "/savedviews/groups/{}": "DELETE GET PATCH",
-    "/savedviews/{}": "DELETE GET PATCH",
-    "/savedviews/{}/extensions": "GET PUT",
-    "/savedviews/{}/extensions/{}": "DELETE GET",
-    "/savedviews/{}/image": "GET PUT",
 }
 NOT_SERVED: dict[tuple[str, str], str] = {
     (method, path): "not emulated yet"

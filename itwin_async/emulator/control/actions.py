@@ -11,6 +11,7 @@ from itwin_async.emulator.control.collaboration import collaboration_actions
 from itwin_async.emulator.control.command import Action, Command
 from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.control.itwin_data import itwin_data_actions
+from itwin_async.emulator.control.saved_views import saved_view_actions
 from itwin_async.emulator.control.views import imodels_of, overview, world_of
 from itwin_async.emulator.control.world_file import export_chunks
 from itwin_async.emulator.faults.fault import Fault
@@ -66,6 +67,7 @@ class Actions:
             **collaboration_actions(self._emulator),
             **itwin_data_actions(self._emulator),
             **self._users_and_time(),
+            **saved_view_actions(self._emulator),
         }
 
     def _observations(self) -> dict[str, Action]:

@@ -18,9 +18,9 @@ from itwin_async.emulator.platform.schemas import (
     Problem,
     arrays,
     define,
+    known,
     objects,
     problems,
-    properties_of,
 )
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world.records import members
@@ -47,6 +47,7 @@ class Collection(Generic[R]):
         drop: removes one from the world.
         summary_schema: the minimal representation, if there is one.
         summarize: writes it.
+        complete_summary: changes what was written where it depends on caller or world.
         converters: by member of a body, what converts a value that is not null.
         list_failure: the message of a list's 422.
         unique: the member that no other entity may share.
@@ -56,9 +57,8 @@ class Collection(Generic[R]):
         join: makes the items of a page from its rows as they are shown.
         parent: what the path names before; its id is checked first.
         id_name: the placeholder of the id.
+        word: its name in messages, if it is not that of its envelope.
         linked: whether lists have links.
-        more: writes what comes from elsewhere in the world; the last argument is whether into the
-            full representation.
         body_detail: the detail for a problem of a body; that of the API when None.
 
     """
@@ -84,8 +84,9 @@ class Collection(Generic[R]):
     join: Callable[[list[Json]], list[Json]] = lambda shown: shown
     parent: Collection[Any] | None = None
     id_name: str = "id"
+    word: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
     linked: bool = True
-    more: Callable[[Call, R, bool], JsonObject] | None = None
+    complete_summary: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
     body_detail: Callable[[Problem], errors.Detail] | None = None
 
     def list(
@@ -203,7 +204,7 @@ class Collection(Generic[R]):
 
         def handler(call: Call) -> Response:
             self._check_parent(call)
-            failure = facts.get("failure") or f"Cannot create {self.key}."
+            failure = facts.get("failure") or f"Cannot create {self.word}."
             made = make(call, self.content(call, body, failure, required=required))
             self._put(call, made)
             return call.respond(201, {self.key: finish(call, made, self._full(call, made))})
@@ -230,7 +231,7 @@ class Collection(Generic[R]):
             facts: what else is true of the route.
 
         """
-        failure = facts.get("failure") or f"Cannot update {self.key}."
+        failure = facts.get("failure") or f"Cannot update {self.word}."
 
         def handler(call: Call) -> Response:
             found = self.one(call)
@@ -259,6 +260,46 @@ class Collection(Generic[R]):
             return Response(204)
 
         return self._route(operation, title, handler, success=204, results=(), **facts)
+
+    def receive(
+        self,
+        operation: str,
+        title: str,
+        action: Callable[[Call, R, JsonObject], object],
+        *,
+        body: JsonObject,
+    ) -> Route:
+        """Declare an operation on an entity that takes a body and answers nothing."""
+
+        def handler(call: Call) -> Response:
+            found = self.one(call)
+            action(call, found, self.content(call, body, f"Cannot update {self.word}."))
+            return Response(204)
+
+        return self._route(operation, title, handler, body=body, success=204, results=())
+
+    def answer(
+        self,
+        operation: str,
+        title: str,
+        result: Callable[[Call, R], JsonObject],
+        *,
+        schema: JsonObject,
+        parameters: Sequence[Parameter] = (),
+    ) -> Route:
+        """Declare the reading of something else than an entity, without an envelope."""
+
+        def handler(call: Call) -> Response:
+            return call.respond(200, result(call, self.one(call)))
+
+        return self._route(
+            operation,
+            title,
+            handler,
+            parameters=parameters,
+            failure=self.list_failure,
+            results=[schema],
+        )
 
     def one(self, call: Call) -> R:
         """Return the entity that a path names; OperationError if the caller cannot see it."""
@@ -292,18 +333,21 @@ class Collection(Generic[R]):
             raise errors.OperationError(errors.unsupported_media_type())
         content = call.content()
         details: dict[object, errors.Detail] = {}
-        if content is not None or self.api.names_missing:
-            for problem in problems(content or {}, schema):
-                detail = (self.body_detail or self.api.body_detail)(problem)
-                details.setdefault(problem.path[0], detail)
+        try:
+            if content is not None or self.api.names_missing:
+                for problem in problems(content or {}, schema):
+                    target = problem.path[0] if problem.path else None
+                    detail = (self.body_detail or self.api.body_detail)(problem)
+                    details.setdefault(target, detail)
+        except RecursionError:
+            content = None  # nested too deep
         if content is None:
             details[None] = errors.UNPARSABLE
         if content is None or details:
             response = self.api.invalid(failure, list(details.values()))
             raise errors.OperationError(response)
         # The platform ignores members that it does not know.
-        known = properties_of(schema)
-        return {name: value for name, value in content.items() if name in known}
+        return known(content, schema)
 
     def _route(self, operation: str, title: str, handler: Handler, **facts: Any) -> Route:  # noqa: ANN401 - fields of a route
         method, _, path = operation.partition(" ")
@@ -331,13 +375,11 @@ class Collection(Generic[R]):
             self.parent.one(call)
 
     def _full(self, call: Call, entity: R) -> JsonObject:
-        shown = self.complete(call, entity, self.show(entity, self.base(call)))
-        return shown if self.more is None else {**shown, **self.more(call, entity, True)}  # noqa: FBT003 - as its type says
+        return self.complete(call, entity, self.show(entity, self.base(call)))
 
     def _minimal(self, call: Call, entity: R) -> JsonObject:
         assert self.summarize is not None  # noqa: S101 - only asked where there is one
-        shown = self.summarize(entity)
-        return shown if self.more is None else {**shown, **self.more(call, entity, False)}  # noqa: FBT003 - as its type says
+        return self.complete_summary(call, entity, self.summarize(entity))
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
         selected = call.text("$select")

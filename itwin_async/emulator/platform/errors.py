@@ -10,7 +10,7 @@ from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.responses import Response, json_response
 
 _WORDS = {
-    "Tag": "tag",
+    **{kind: kind.lower() for kind in ("Extension", "Group", "Image", "SavedView", "Tag")},
     "iTwinImage": "iTwin Image",
     "iTwinRepository": "iTwin Repository",
     "iTwinRepositoryResource": "iTwin Repository Resource",

@@ -187,10 +187,10 @@ def _shown(export: ExportRecord, _: str) -> JsonObject:
     }
 
 
-def _progress(call: Call, export: ExportRecord, _: bool) -> JsonObject:
+def _progress(call: Call, export: ExportRecord, shown: JsonObject) -> JsonObject:
     now = call.clock.now()
     status = export.status(now)
-    found: JsonObject = {"status": status}
+    found: JsonObject = {**shown, "status": status}
     if status == "Completed":
         found["outputUrl"] = download_url(call, export.id, export.file_name)
     if now >= export.begins:
@@ -207,7 +207,7 @@ EXPORTS = Collection[ExportRecord](
     keys="exports",
     schema=_EXPORT,
     show=_shown,
-    more=_progress,
+    complete=_progress,
     find=_find,
     put=lambda call, export: call.world.belongings.put(export),
     drop=lambda call, export: call.world.belongings.drop(ExportRecord, export.id),

@@ -162,12 +162,12 @@ def image_of(call: Call, itwin_id: str) -> ITwinImageRecord | None:
     return next(iter(call.world.belongings.of(ITwinImageRecord, itwin_id).values()), None)
 
 
-def _image(call: Call, itwin: ITwinRecord, full: bool) -> JsonObject:
-    image = image_of(call, itwin.id) if full else None
+def _image(call: Call, itwin: ITwinRecord, shown: JsonObject) -> JsonObject:
+    image = image_of(call, itwin.id)
     if image is None:
-        return {}
+        return shown
     url = download_url(call, image.id, image.small_name)
-    return {"imageName": image.small_name, "image": url}
+    return {**shown, "imageName": image.small_name, "image": url}
 
 
 def _create(call: Call, content: JsonObject) -> ITwinRecord:
@@ -252,7 +252,7 @@ ITWINS = Collection[ITwinRecord](
     find=_find,
     put=lambda call, itwin: call.world.put_itwin(itwin),
     drop=_drop,
-    more=_image,
+    complete=_image,
     list_failure="Cannot query iTwins.",
     unique="number",
     taken=lambda call, itwin: call.world.number_taken(itwin),

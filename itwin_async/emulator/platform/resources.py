@@ -136,13 +136,13 @@ def _minimal(resource: ResourceRecord) -> JsonObject:
     return shown if resource.type is None else {**shown, "type": resource.type}
 
 
-def _capabilities(call: Call, resource: ResourceRecord, _: bool) -> JsonObject:
+def _capable(call: Call, resource: ResourceRecord, shown: JsonObject) -> JsonObject:
     if not resource.graphics and not _is_imodel(resource):
-        return {}
+        return shown
     itwin_id, repository_id, own_id = resource.id.split("/", 2)
     owner = f"/{itwin_id}" if itwin_id else ""
     path = f"/itwins{owner}/repositories/{repository_id}/resources/{quote(own_id, safe='')}"
-    return {"capabilities": {"graphics": {"uri": f"{call.origin}{path}/graphics"}}}
+    return {**shown, "capabilities": {"graphics": {"uri": f"{call.origin}{path}/graphics"}}}
 
 
 def _full(resource: ResourceRecord, _: str) -> JsonObject:
@@ -206,7 +206,8 @@ RESOURCES = Collection[ResourceRecord](
         s.objects(_SUMMARY_MEMBERS, "id", "class", "displayName"),
     ),
     summarize=_minimal,
-    more=_capabilities,
+    complete=_capable,
+    complete_summary=_capable,
     find=_find,
     put=lambda call, resource: call.world.belongings.put(resource, resource.repository_id),
     drop=_drop,

@@ -13,6 +13,9 @@ from itwin_async.emulator.platform import (
     locks,
     repositories,
     resources,
+    saved_view_groups,
+    saved_view_parts,
+    saved_view_views,
     saved_views,
     thumbnails,
 )
@@ -32,6 +35,9 @@ ROUTER = Router(
         *exports.ROUTES,
         *itwin_images.ROUTES,
         *saved_views.ROUTES,
+        *saved_view_groups.ROUTES,
+        *saved_view_views.ROUTES,
+        *saved_view_parts.ROUTES,
     )
 )
 SERVED = tuple(ServedOperation(route.method, route.path, route.title) for route in ROUTER.routes)
