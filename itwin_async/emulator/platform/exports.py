@@ -36,7 +36,11 @@ _FORMATS = {
 }
 _REQUEST: JsonObject = {
     "outputFormat": s.texts(*_FORMATS),
-    "queryScope": {**s.texts("MemberOfiTwin", _ADMINISTRATORS), "nullable": True},
+    "queryScope": {
+        "type": "string",
+        "enum": ["MemberOfiTwin", _ADMINISTRATORS, None],
+        "nullable": True,
+    },
     "subClass": {**itwins.SUB_CLASSES, "nullable": True},
     "select": s.TEXT_OR_NULL,
     "filter": s.TEXT_OR_NULL,
