@@ -16,12 +16,12 @@ from itwin_async.emulator.cors import headers_of, is_preflight, preflight
 from itwin_async.emulator.engine import Engine, OutdatedError
 from itwin_async.emulator.faults.fault import Fault, check_seconds
 from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.thumbnails import MAX_IMAGE
 from itwin_async.emulator.requests import Request
 from itwin_async.emulator.responses import JSON_TYPE, Response
 from itwin_async.emulator.storage.signatures import is_storage
 
 _COMPRESS_FROM = 256
-_LARGEST_IMAGE = 5 << 20
 
 
 class Handler:
@@ -101,14 +101,9 @@ async def _read(incoming: BaseRequest) -> bytes:
     """Read a body: a file of any size for the storage, an image, or JSON of the usual size."""
     if is_storage(incoming.path):
         return await incoming.content.read()
-    if not incoming.content_type.startswith("image/"):
-        return await incoming.read()
-    body = bytearray()
-    async for piece in incoming.content.iter_any():
-        body += piece
-        if len(body) > _LARGEST_IMAGE:
-            raise web.HTTPRequestEntityTooLarge(_LARGEST_IMAGE, len(body))
-    return bytes(body)
+    if incoming.content_type.startswith("image/"):
+        incoming = incoming.clone(client_max_size=MAX_IMAGE)
+    return await incoming.read()
 
 
 async def _send_control(

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import attrs
 
+from itwin_async.emulator.control.collaboration import collaboration_actions
 from itwin_async.emulator.control.command import Action, Command
 from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.control.views import imodels_of, overview, world_of
@@ -61,6 +62,7 @@ class Actions:
             **self._faults(),
             **self._worlds(),
             **self._lists(),
+            **collaboration_actions(self._emulator),
             **self._users_and_time(),
         }
 

@@ -32,7 +32,8 @@ def belongings(
     """
 
     def found(call: Call, record_id: str) -> R | None:
-        return call.world.belongings.of(kind, parent.id_of(call)).get(record_id)
+        rows = call.world.belongings.of(kind, parent.id_of(call))
+        return rows.get(record_id) or rows.get(record_id.lower())
 
     return Collection[R](
         parent=parent,
@@ -50,3 +51,8 @@ def belongings(
 def belonging_to(kind: type[R], parent: Collection[Any]) -> Callable[[Call], Sequence[R]]:
     """Make the rows of a list: all records that belong to the parent of a path."""
     return lambda call: list(call.world.belongings.of(kind, parent.id_of(call)).values())
+
+
+def after_id(_: Call, rows: Sequence[Any], last: str) -> int | None:
+    """Return the index that follows the row of an id, as continuation tokens need it."""
+    return next((index for index, row in enumerate(rows, 1) if row.id == last), None)

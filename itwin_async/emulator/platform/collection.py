@@ -32,7 +32,7 @@ class Collection(Generic[R]):
         key: the envelope of one entity, and its name in messages.
         keys: the envelope of a list.
         schema: the full representation.
-        show: writes it; the second argument is scheme and host of its links.
+        show: writes it; the second argument is what `base` returns.
         complete: changes what was written where it depends on the caller, the world or the time.
         find: finds the entity of an id for a caller.
         put: puts a new or changed entity into the world.
@@ -44,6 +44,8 @@ class Collection(Generic[R]):
         unique: the member that no other entity may share.
         taken: whether another entity has it.
         paging: how lists are divided into pages; they are whole when None.
+        base: the beginning of its links: scheme and host, or the parent.
+        join: makes the items of a page from its rows as they are shown.
         parent: what the path names before; its id is checked first.
         id_name: the placeholder of the id.
 
@@ -66,6 +68,8 @@ class Collection(Generic[R]):
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
     paging: Paging | None = None
+    base: Callable[[Call], str] = lambda call: call.origin
+    join: Callable[[list[Json]], list[Json]] = lambda shown: shown
     parent: Collection[Any] | None = None
     id_name: str = "id"
 
@@ -105,7 +109,7 @@ class Collection(Generic[R]):
             self._check_parent(call)
             items, links = self._page(call, rows(call), parameters, link_path)
             shown: list[Json] = list(map(self._preferred(call), items))
-            content: JsonObject = {self.keys: shown, "_links": links}
+            content: JsonObject = {self.keys: self.join(shown), "_links": links}
             return call.respond(200, content, headers(call))
 
         return self._route(
@@ -164,6 +168,7 @@ class Collection(Generic[R]):
         *,
         body: JsonObject,
         finish: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown,
+        **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """
         Declare the creation of an entity.
@@ -174,16 +179,19 @@ class Collection(Generic[R]):
             make: makes the entity from a body that was checked.
             body: the schema of the body.
             finish: changes how the new entity is shown.
+            facts: what else is true of the route.
 
         """
+        required = facts.get("body_required", True)
 
         def handler(call: Call) -> Response:
             self._check_parent(call)
-            made = make(call, self._content(call, body, f"Cannot create {self.key}."))
+            failure = f"Cannot create {self.key}."
+            made = make(call, self.content(call, body, failure, required=required))
             self._put(call, made)
             return call.respond(201, {self.key: finish(call, made, self._full(call, made))})
 
-        return self._route(operation, title, handler, body=body, success=201)
+        return self._route(operation, title, handler, body=body, success=201, **facts)
 
     def update(
         self,
@@ -192,6 +200,7 @@ class Collection(Generic[R]):
         *,
         body: JsonObject,
         stamp: Callable[[Call, R], R] = lambda _, entity: entity,
+        **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """
         Declare the change of an entity.
@@ -201,30 +210,37 @@ class Collection(Generic[R]):
             title: the platform's name of the operation.
             body: the schema of the body.
             stamp: changes what the platform itself changes.
+            facts: what else is true of the route.
 
         """
 
         def handler(call: Call) -> Response:
             found = self.one(call)
-            content = self._content(call, body, f"Cannot update {self.key}.")
+            content = self.content(call, body, f"Cannot update {self.key}.")
             changed = stamp(call, self.changed(found, content))
             self._put(call, changed)
             return call.respond(200, {self.key: self._full(call, changed)})
 
-        return self._route(operation, title, handler, body=body)
+        return self._route(operation, title, handler, body=body, **facts)
 
     def delete(self, operation: str, title: str) -> Route:
         """Declare the deletion of an entity."""
         return self.act(operation, title, self.drop)
 
-    def act(self, operation: str, title: str, action: Callable[[Call, R], object]) -> Route:
+    def act(
+        self,
+        operation: str,
+        title: str,
+        action: Callable[[Call, R], object],
+        **facts: Any,  # noqa: ANN401 - fields of a route
+    ) -> Route:
         """Declare an operation on an entity that answers nothing."""
 
         def handler(call: Call) -> Response:
             action(call, self.one(call))
             return Response(204)
 
-        return self._route(operation, title, handler, success=204, results=())
+        return self._route(operation, title, handler, success=204, results=(), **facts)
 
     def one(self, call: Call) -> R:
         """Return the entity that a path names; OperationError if the caller cannot see it."""
@@ -247,6 +263,26 @@ class Collection(Generic[R]):
                 value, convert = content[member], self.converters.get(member)
                 changes[attribute] = value if value is None or convert is None else convert(value)
         return attrs.evolve(entity, **changes)  # type: ignore[misc] # records are attrs classes
+
+    def content(
+        self, call: Call, schema: JsonObject, failure: str, *, required: bool = True
+    ) -> JsonObject:
+        """Return a body that its schema allows; OperationError for any other."""
+        if not required and not call.request.body:
+            return {}
+        if self.api.json_only and call.content_type not in {"", "application/json"}:
+            raise errors.OperationError(errors.unsupported_media_type())
+        content = call.content()
+        details: dict[object, errors.Detail] = {}
+        if content is not None or self.api.names_missing:
+            for problem in problems(content or {}, schema):
+                details.setdefault(problem.path[0], self.api.body_detail(problem))
+        if content is None:
+            details[None] = errors.UNPARSABLE
+        if content is None or details:
+            response = self.api.invalid(failure, list(details.values()))
+            raise errors.OperationError(response)
+        return content
 
     def _route(self, operation: str, title: str, handler: Handler, **facts: Any) -> Route:  # noqa: ANN401 - fields of a route
         method, _, path = operation.partition(" ")
@@ -274,18 +310,22 @@ class Collection(Generic[R]):
             self.parent.one(call)
 
     def _full(self, call: Call, entity: R) -> JsonObject:
-        return self.complete(call, entity, self.show(entity, call.origin))
+        return self.complete(call, entity, self.show(entity, self.base(call)))
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
-        selected = call.text("$select")
+        base, selected = self.base(call), call.text("$select")
+
+        def full(entity: R) -> JsonObject:
+            return self.complete(call, entity, self.show(entity, base))
+
         if selected:
             names = {name.strip() for name in selected.split(",")}
             return lambda entity: {
-                name: value for name, value in self._full(call, entity).items() if name in names
+                name: value for name, value in full(entity).items() if name in names
             }
         if self.summarize is not None and not call.full:
             return self.summarize
-        return lambda entity: self._full(call, entity)
+        return full
 
     def _page(
         self,
@@ -307,21 +347,6 @@ class Collection(Generic[R]):
         if not (self.api.null_links if nulls is None else nulls):
             return items, {name: href for name, href in links.items() if href is not None}
         return items, links
-
-    def _content(self, call: Call, schema: JsonObject, failure: str) -> JsonObject:
-        if self.api.json_only and call.content_type not in {"", "application/json"}:
-            raise errors.OperationError(errors.UNSUPPORTED_MEDIA_TYPE)
-        content = call.content()
-        details: dict[object, errors.Detail] = {}
-        if content is not None or self.api.names_missing:
-            for problem in problems(content or {}, schema):
-                details.setdefault(problem.path[0], self.api.body_detail(problem))
-        if content is None:
-            details[None] = errors.UNPARSABLE
-        if content is None or details:
-            response = self.api.invalid(failure, list(details.values()))
-            raise errors.OperationError(response)
-        return content
 
     def _put(self, call: Call, entity: R) -> None:
         if self.unique and self.taken(call, entity):

@@ -17,12 +17,15 @@ class Detail:
     code: str
     message: str
     target: str | None = None
+    inner_code: str | None = None
 
     def json(self) -> JsonObject:
         """Return the detail as the platform writes it."""
         found: JsonObject = {"code": self.code, "message": self.message}
         if self.target is not None:
             found["target"] = self.target
+        if self.inner_code is not None:
+            found["innerError"] = {"code": self.inner_code}
         return found
 
 
@@ -109,12 +112,15 @@ RESOURCE_NOT_FOUND = error(
 )
 TOO_LARGE = error(413, "RequestTooLarge", "The request body is too large.", violation=True)
 UNKNOWN = error(500, "Unknown", "An unknown error occurred.")
-UNSUPPORTED_MEDIA_TYPE = error(
-    415, "UnsupportedMediaType", "The content type must be application/json.", violation=True
-)
 UNPARSABLE = Detail(
     "InvalidRequestBody", "Failed to parse request body. Make sure it is a valid JSON."
 )
+
+
+def unsupported_media_type(kinds: Sequence[str] = ("application/json",)) -> Response:
+    """415 for a body of another content type than those."""
+    message = f"The content type must be {' or '.join(kinds)}."
+    return error(415, "UnsupportedMediaType", message, violation=True)
 
 
 def missing(name: str) -> Detail:

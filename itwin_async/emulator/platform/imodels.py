@@ -13,6 +13,7 @@ from itwin_async.emulator.platform import api, errors, personal
 from itwin_async.emulator.platform import schemas as s
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
+from itwin_async.emulator.platform.ordering import order_by, orders
 from itwin_async.emulator.platform.paging import Paging
 from itwin_async.emulator.platform.routes import Parameter
 from itwin_async.emulator.world.factories import new_imodel
@@ -78,7 +79,6 @@ _UPDATE = s.define(
     "iModelUpdate",
     s.objects(_CHANGE, additionalProperties=True, anyOf=[{"required": [name]} for name in _CHANGE]),
 )
-_ORDER = "(name|createdDateTime)( (asc|ASC|desc|DESC))?"
 _ITWIN_ID = Parameter("iTwinId", s.GUID, required=True)
 
 
@@ -136,11 +136,9 @@ def _imodels(call: Call) -> Rows[IModelRecord]:
             return found and name in {None, row.name} and state in {None, row.state}
 
         rows = rows.where(matches)
-    for part in reversed((call.text("$orderBy") or "").split(",")):
-        member, _, direction = part.strip().partition(" ")
-        if member:
-            attribute = {"name": "name", "createdDateTime": "created"}[member]
-            rows = rows.sorted(attrgetter(attribute), reverse=direction.lower() == "desc")
+    for member, descends in orders(call):
+        attribute = {"name": "name", "createdDateTime": "created"}[member]
+        rows = rows.sorted(attrgetter(attribute), reverse=descends)
     return rows
 
 
@@ -170,6 +168,12 @@ IMODELS = Collection[IModelRecord](
     taken=lambda call, imodel: call.world.name_taken(imodel),
     paging=Paging(after=_after, filters_first=True),
 )
+
+
+def imodel_url(call: Call) -> str:
+    """Return the address of the iModel that a path names, to begin links with."""
+    return f"{call.origin}/imodels/{IMODELS.id_of(call)}"
+
 
 ROUTES = (
     IMODELS.list(
@@ -205,7 +209,7 @@ ROUTES = (
             Parameter("$search", s.TEXT),
             Parameter("name", s.TEXT),
             Parameter("state", _STATE),
-            Parameter("$orderBy", {"type": "string", "pattern": f"^{_ORDER}(, ?{_ORDER})*$"}),
+            order_by("name", "createdDateTime"),
         ),
         link_path="/imodels?itwinId={iTwinId}",
     ),

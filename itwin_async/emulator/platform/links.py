@@ -10,7 +10,6 @@ import attrs
 import msgspec
 
 from itwin_async.emulator.json_types import Json
-from itwin_async.emulator.world.ids import is_guid
 
 _HOSTILE = "+/=\u00e9%"
 
@@ -60,5 +59,6 @@ class LinkStyle:
             item_id = text.decode("ascii")
         except (binascii.Error, ValueError):
             return None
-        item_id = item_id[1:-1] if item_id[:1] == item_id[-1:] == '"' else ""
-        return item_id if is_guid(item_id) else None
+        if len(item_id) < 3 or not item_id[0] == item_id[-1] == '"':  # noqa: PLR2004 - quotes, and an id
+            return None
+        return item_id[1:-1]

@@ -23,6 +23,7 @@ SHORT_TEXT_OR_NULL: JsonObject = {**SHORT_TEXT, "nullable": True}
 NAME: JsonObject = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "\\S"}
 GUID: JsonObject = {"type": "string", "format": "uuid"}
 FLAG: JsonObject = {"type": "boolean"}
+BYTES: JsonObject = {"type": "string", "format": "binary"}
 MOMENT: JsonObject = {"type": "string", "format": "date-time"}
 MOMENT_OR_NULL: JsonObject = {**MOMENT, "nullable": True}
 
@@ -131,6 +132,8 @@ def problems(
         yield Problem(path, "type", value, schema)
     elif isinstance(value, dict):
         yield from _member_problems(value, schema, path)
+    elif isinstance(value, list) and (keyword := _broken_keyword(value, schema)):
+        yield Problem(path, keyword, value, schema)
     elif isinstance(value, list):
         items = cast("JsonObject", schema.get("items", {}))
         for index, item in enumerate(value):
@@ -163,6 +166,11 @@ def _broken_keyword(value: Json, schema: Any) -> str | None:  # noqa: ANN401 - J
             "maxLength": len(value) > schema.get("maxLength", len(value)),
             "pattern": re.search(schema.get("pattern", ""), value) is None,
             "format": not _has_format(value, schema.get("format")),
+        }
+    elif isinstance(value, list):
+        broken = {
+            "minItems": len(value) < schema.get("minItems", 0),
+            "maxItems": len(value) > schema.get("maxItems", len(value)),
         }
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         broken = {

@@ -243,7 +243,8 @@ class World:
         """Return a GUID that this world did not give before."""
         while True:  # a world that was loaded may have numbers of an earlier run
             made = self.guids.guid(MADE, 0, self.next_number())
-            if made not in self.itwins and self.locate(made) is None:
+            known = made in self.itwins or self.locate(made) is not None
+            if not known and not self.belongings.has(made):
                 return made
 
     def _remember_name(self, imodel: IModelRecord) -> None:
