@@ -100,19 +100,13 @@ class Handler:
 
 async def _read(incoming: BaseRequest) -> bytes:
     """Read a body: a file of any size for the storage, an image, or JSON of the usual size."""
-    limit = MAX_IMAGE
     if is_storage(incoming.path):
         return await incoming.content.read()
-    if not incoming.content_type.startswith("image/"):
-        if not incoming.path.rstrip("/").endswith("/image"):
-            return await incoming.read()
-        limit = _LARGEST_IMAGE_IN_JSON
-    body = bytearray()
-    async for piece in incoming.content.iter_any():
-        body += piece
-        if len(body) > limit:
-            raise web.HTTPRequestEntityTooLarge(limit, len(body))
-    return bytes(body)
+    if incoming.content_type.startswith("image/"):
+        return await incoming.clone(client_max_size=MAX_IMAGE).read()
+    if incoming.path.rstrip("/").endswith("/image"):
+        return await incoming.clone(client_max_size=_LARGEST_IMAGE_IN_JSON).read()
+    return await incoming.read()
 
 
 async def _send_control(

@@ -33,7 +33,19 @@ def itwin_id(emulator: Emulator) -> str:
 
 
 @pytest.fixture
-async def platform(emulator: Emulator) -> AsyncIterator[Session]:
-    """The client, as the demo user."""
+async def client(emulator: Emulator) -> AsyncIterator[Session]:
+    """The package's own client, for the demo user."""
     async with Session(emulator.token, base_url=emulator.base_url) as session:
         yield session
+
+
+@pytest.fixture
+async def ana(emulator: Emulator) -> AsyncIterator[Session]:
+    """The package's own client, for another user."""
+    async with Session(emulator.token_for("ana"), base_url=emulator.base_url) as session:
+        yield session
+
+
+@pytest.fixture
+def imodel_id(emulator: Emulator, itwin_id: str) -> str:
+    return emulator.state.imodels_of(itwin_id)[0].id

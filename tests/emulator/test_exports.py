@@ -51,17 +51,17 @@ async def read(session: aiohttp.ClientSession, export: Export) -> bytes:
         return await response.read()
 
 
-async def finished(platform: Session, emulator: Emulator, **options: Any) -> Export:
+async def finished(client: Session, emulator: Emulator, **options: Any) -> Export:
     options.setdefault("output_format", "JsonGZip")
-    export = await itwins.create_export(platform, **options)
+    export = await itwins.create_export(client, **options)
     emulator.clock.advance(3600)  # so that the next one may be started too
-    return await itwins.get_export(platform, export.id)
+    return await itwins.get_export(client, export.id)
 
 
-async def test_an_export_takes_its_time(platform: Session, emulator: Emulator) -> None:
+async def test_an_export_takes_its_time(client: Session, emulator: Emulator) -> None:
     emulator.plan_exports(queued=5, running=20)
     export = await itwins.create_export(
-        platform, "Csv", sub_class=["Project", "Asset"], filter="status+eq+'Active'"
+        client, "Csv", sub_class=["Project", "Asset"], filter="status+eq+'Active'"
     )
     assert (export.status, export.output_url) == ("Queued", None)
     assert export.started_date_time is None
@@ -73,10 +73,10 @@ async def test_an_export_takes_its_time(platform: Session, emulator: Emulator) -
         "MemberOfiTwin",
     )
     emulator.clock.advance(5)
-    running = await itwins.get_export(platform, export.id)
+    running = await itwins.get_export(client, export.id)
     assert (running.status, running.output_url) == ("InProgress", None)
     emulator.clock.advance(20)
-    done = await itwins.wait_for_export(platform, export.id.upper())
+    done = await itwins.wait_for_export(client, export.id.upper())
     assert done.status == "Completed"
     assert done.created_date_time is not None
     assert done.started_date_time is not None
@@ -95,14 +95,14 @@ async def test_an_export_takes_its_time(platform: Session, emulator: Emulator) -
     ],
 )
 async def test_files(
-    platform: Session,
+    client: Session,
     emulator: Emulator,
     session: aiohttp.ClientSession,
     output_format: str,
     suffix: str,
     parse: Callable[[bytes], list[dict[str, Any]]],
 ) -> None:
-    export = await finished(platform, emulator, output_format=output_format)
+    export = await finished(client, emulator, output_format=output_format)
     assert export.output_url is not None
     assert URL(export.output_url).name == export.id + suffix
     rows = parse(await read(session, export))
@@ -113,14 +113,14 @@ async def test_files(
 
 
 async def test_what_is_exported(
-    platform: Session, emulator: Emulator, session: aiohttp.ClientSession
+    client: Session, emulator: Emulator, session: aiohttp.ClientSession
 ) -> None:
     rows = list(emulator.state.itwins.values())
     hidden = rows[0]
     emulator.deny("demo", hidden.id)
 
     async def exported(**options: Any) -> list[Any]:
-        export = await finished(platform, emulator, select=["number", "id"], **options)
+        export = await finished(client, emulator, select=["number", "id"], **options)
         return list(json.loads(gzip.decompress(await read(session, export))))
 
     everything = await exported(include_inactive=True)
@@ -136,18 +136,18 @@ async def test_what_is_exported(
 
 
 async def test_the_iTwins_of_the_start_are_exported(  # noqa: N802 - the platform's word
-    platform: Session, emulator: Emulator, session: aiohttp.ClientSession
+    client: Session, emulator: Emulator, session: aiohttp.ClientSession
 ) -> None:
-    export = await itwins.create_export(platform, "JsonGZip")
+    export = await itwins.create_export(client, "JsonGZip")
     late = emulator.add_itwin("Late")
     emulator.clock.advance(60)
-    data = await read(session, await itwins.get_export(platform, export.id))
+    data = await read(session, await itwins.get_export(client, export.id))
     assert late.id not in gzip.decompress(data).decode()
 
 
-async def test_one_that_fails(platform: Session, emulator: Emulator) -> None:
+async def test_one_that_fails(client: Session, emulator: Emulator) -> None:
     emulator.plan_exports(queued=0, running=0, fails=True)
-    export = await itwins.create_export(platform, "Csv")
+    export = await itwins.create_export(client, "Csv")
     assert (export.status, export.output_url) == ("Failed", None)
     assert export.completed_date_time is not None
 
@@ -173,31 +173,31 @@ async def test_quotas(emulator: Emulator) -> None:
             await itwins.create_export(ana, "Csv")
 
 
-async def test_lists(platform: Session, emulator: Emulator) -> None:
-    first = await finished(platform, emulator)
-    second = await finished(platform, emulator)
-    async with platform.with_token(emulator.token_for("ana")) as ana:
+async def test_lists(client: Session, emulator: Emulator) -> None:
+    first = await finished(client, emulator)
+    second = await finished(client, emulator)
+    async with client.with_token(emulator.token_for("ana")) as ana:
         await itwins.create_export(ana, "Csv")
         with pytest.raises(NotFoundError):
             await itwins.get_export(ana, first.id)
-    listed = await itwins.list_exports(platform).collect()
+    listed = await itwins.list_exports(client).collect()
     assert [export.id for export in listed] == [second.id, first.id]
     saved = emulator.export()
     emulator.clock.advance(2 * 3600)
-    assert [one.id async for one in itwins.list_exports(platform)] == [second.id]
+    assert [one.id async for one in itwins.list_exports(client)] == [second.id]
     with pytest.raises(NotFoundError):
-        await itwins.get_export(platform, first.id)
+        await itwins.get_export(client, first.id)
     emulator.clock.advance(-2 * 3600)
     emulator.reset()
     emulator.clock.advance(2 * 3600)
-    assert await itwins.list_exports(platform).collect() == []
+    assert await itwins.list_exports(client).collect() == []
     del saved["itwins"], saved["favorites"], saved["recents"]
     emulator.load(saved)
-    again = [one.id async for one in itwins.list_exports(platform)]
+    again = [one.id async for one in itwins.list_exports(client)]
     assert again == [second.id, first.id]
 
 
-async def test_what_is_refused(platform: Session, call: Caller) -> None:
+async def test_what_is_refused(client: Session, call: Caller) -> None:
     for member, value in (
         ("outputFormat", "Xml"),
         ("queryScope", "Everything"),
@@ -209,7 +209,7 @@ async def test_what_is_refused(platform: Session, call: Caller) -> None:
         (detail,) = error_of(refused)["details"]
         assert (detail["code"], detail["target"]) == ("InvalidValue", member)
     with pytest.raises(InvalidRequestError) as caught:
-        await itwins.create_export(platform, "Csv", select="id,invalidFieldName")
+        await itwins.create_export(client, "Csv", select="id,invalidFieldName")
     (found,) = caught.value.details
     assert (found.target, found.message) == (
         "$select",
@@ -217,6 +217,6 @@ async def test_what_is_refused(platform: Session, call: Caller) -> None:
     )
     text = "invalid filter syntax without proper operators"
     with pytest.raises(InvalidRequestError) as caught:
-        await itwins.create_export(platform, "Csv", filter=text)
+        await itwins.create_export(client, "Csv", filter=text)
     assert f"Syntax error at position 14 in '{text}'." in str(caught.value)
-    assert await itwins.list_exports(platform).collect() == []
+    assert await itwins.list_exports(client).collect() == []

@@ -37,7 +37,7 @@ def jpeg(width: int, height: int) -> bytes:
     [(png(40, 30), "image/png", ".png"), (jpeg(500, 100), "image/jpeg", ".jpg")],
 )
 async def test_life_of_an_image(
-    platform: Session,
+    client: Session,
     emulator: Emulator,
     call: Caller,
     itwin_id: str,
@@ -46,9 +46,9 @@ async def test_life_of_an_image(
     suffix: str,
 ) -> None:
     with pytest.raises(NotFoundError):
-        await itwins.get_image(platform, itwin_id)
-    made = await itwins.upload_image(platform, itwin_id, picture)
-    found = await itwins.get_image(platform, itwin_id)
+        await itwins.get_image(client, itwin_id)
+    made = await itwins.upload_image(client, itwin_id, picture)
+    found = await itwins.get_image(client, itwin_id)
     assert (found.id, found.small_image_name, found.large_image_name) == (
         made.id,
         made.small_image_name,
@@ -65,31 +65,31 @@ async def test_life_of_an_image(
         async with call.session.get(url) as response:
             assert response.content_type == media_type
             assert await response.read() == picture
-    itwin = await itwins.get_itwin(platform, itwin_id)
+    itwin = await itwins.get_itwin(client, itwin_id)
     assert itwin.image_name == found.small_image_name
     assert itwin.image is not None
     emulator.clock.advance(3700)
     async with call.session.get(itwin.image) as response:
         assert response.status == 403
-    fresh = await itwins.list_itwins(platform).full().first()
+    fresh = await itwins.list_itwins(client).full().first()
     assert fresh is not None
     assert fresh.image is not None
     async with call.session.get(fresh.image) as response:
         assert response.status == 200
-    await itwins.delete_image(platform, itwin_id)
-    gone = await itwins.get_itwin(platform, itwin_id)
+    await itwins.delete_image(client, itwin_id)
+    gone = await itwins.get_itwin(client, itwin_id)
     assert (gone.image, gone.image_name) == (None, None)
     for missing in (itwins.get_image, itwins.delete_image):
         with pytest.raises(NotFoundError):
-            await missing(platform, itwin_id)
+            await missing(client, itwin_id)
 
 
 async def test_another_image_has_another_name(
-    platform: Session, emulator: Emulator, call: Caller, itwin_id: str
+    client: Session, emulator: Emulator, call: Caller, itwin_id: str
 ) -> None:
-    first = await itwins.upload_image(platform, itwin_id, png(4, 4))
+    first = await itwins.upload_image(client, itwin_id, png(4, 4))
     saved = emulator.export()
-    second = await itwins.upload_image(platform, itwin_id, png(5, 5))
+    second = await itwins.upload_image(client, itwin_id, png(5, 5))
     assert second.small_image_name != first.small_image_name
     assert first.small_image_url is not None
     async with call.session.get(first.small_image_url) as response:
@@ -104,10 +104,10 @@ async def test_another_image_has_another_name(
                 assert await response.read() == png(4, 4)
 
 
-async def test_what_is_refused(platform: Session, call: Caller, itwin_id: str) -> None:
+async def test_what_is_refused(client: Session, call: Caller, itwin_id: str) -> None:
     for wrong in (png(501, 100), png(100, 501), jpeg(501, 100), png(0, 5), b"\x89PNG\r\n\x1a\n"):
         with pytest.raises(InvalidRequestError) as caught:
-            await itwins.upload_image(platform, itwin_id, wrong)
+            await itwins.upload_image(client, itwin_id, wrong)
         assert caught.value.code == "InvalidiTwinsRequest"
     path = f"/itwins/{itwin_id}/image"
     mislabelled = await call("PUT", path, data=png(4, 4), headers={"Content-Type": "image/jpeg"})
@@ -118,23 +118,23 @@ async def test_what_is_refused(platform: Session, call: Caller, itwin_id: str) -
     refused = await call("PUT", path, data=BytesIO(large), headers={"Content-Type": "image/jpeg"})
     assert refused.status == 413
     with pytest.raises(NotFoundError):
-        await itwins.upload_image(platform, UNKNOWN, png(4, 4))
+        await itwins.upload_image(client, UNKNOWN, png(4, 4))
     with pytest.raises(NotFoundError):
-        await itwins.get_image(platform, itwin_id)
+        await itwins.get_image(client, itwin_id)
 
 
-async def test_an_image_of_exactly_the_limit_is_taken(platform: Session, itwin_id: str) -> None:
+async def test_an_image_of_exactly_the_limit_is_taken(client: Session, itwin_id: str) -> None:
     picture = png(500, 100)
     picture += b"\0" * (5 * 1024 * 1024 - len(picture))
-    await itwins.upload_image(platform, itwin_id, Content(picture, "image/png"))
+    await itwins.upload_image(client, itwin_id, Content(picture, "image/png"))
 
 
 async def test_only_administrators_delete_itwins(
-    platform: Session, emulator: Emulator, itwin_id: str
+    client: Session, emulator: Emulator, itwin_id: str
 ) -> None:
     emulator.set_administrator("demo", on=False)
     with pytest.raises(ApiError) as caught:
-        await itwins.delete_itwin(platform, itwin_id)
+        await itwins.delete_itwin(client, itwin_id)
     assert (caught.value.status, caught.value.code) == (403, "InsufficientPermissions")
     emulator.set_administrator("demo")
-    await itwins.delete_itwin(platform, itwin_id)
+    await itwins.delete_itwin(client, itwin_id)

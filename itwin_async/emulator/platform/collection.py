@@ -47,6 +47,7 @@ class Collection(Generic[R]):
         drop: removes one from the world.
         summary_schema: the minimal representation, if there is one.
         summarize: writes it.
+        link_summary: writes it where it has links, as `show` does.
         complete_summary: changes what was written where it depends on caller or world.
         converters: by member of a body, what converts a value that is not null.
         list_failure: the message of a list's 422.
@@ -74,6 +75,7 @@ class Collection(Generic[R]):
     drop: Callable[[Call, R], object]
     summary_schema: JsonObject | None = None
     summarize: Callable[[R], JsonObject] | None = None
+    link_summary: Callable[[R, str], JsonObject] | None = None
     converters: Mapping[str, Callable[[Any], object]] = attrs.field(factory=dict[str, Any])
     list_failure: str = ""
     complete: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
@@ -138,7 +140,7 @@ class Collection(Generic[R]):
             checks=checks,
             failure=self.list_failure,
             results=self._list_schemas(),
-            prefers=self.summarize is not None,
+            prefers=self.summary_schema is not None,
         )
 
     def get(
@@ -206,7 +208,7 @@ class Collection(Generic[R]):
             self._check_parent(call)
             failure = facts.get("failure") or f"Cannot create {self.word}."
             made = make(call, self.content(call, body, failure, required=required))
-            self._put(call, made)
+            self.store(call, made)
             return call.respond(201, {self.key: finish(call, made, self._full(call, made))})
 
         return self._route(operation, title, handler, body=body, success=201, **facts)
@@ -218,6 +220,7 @@ class Collection(Generic[R]):
         *,
         body: JsonObject,
         stamp: Callable[[Call, R], R] = lambda _, entity: entity,
+        finish: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown,
         **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """
@@ -228,6 +231,7 @@ class Collection(Generic[R]):
             title: the platform's name of the operation.
             body: the schema of the body.
             stamp: changes what the platform itself changes.
+            finish: changes how the changed entity is shown.
             facts: what else is true of the route.
 
         """
@@ -237,8 +241,8 @@ class Collection(Generic[R]):
             found = self.one(call)
             content = self.content(call, body, failure)
             changed = stamp(call, self.changed(found, content))
-            self._put(call, changed)
-            return call.respond(200, {self.key: self._full(call, changed)})
+            self.store(call, changed)
+            return call.respond(200, {self.key: finish(call, changed, self._full(call, changed))})
 
         return self._route(operation, title, handler, body=body, **facts)
 
@@ -378,18 +382,27 @@ class Collection(Generic[R]):
         return self.complete(call, entity, self.show(entity, self.base(call)))
 
     def _minimal(self, call: Call, entity: R) -> JsonObject:
-        assert self.summarize is not None  # noqa: S101 - only asked where there is one
-        return self.complete_summary(call, entity, self.summarize(entity))
+        if self.link_summary is not None:
+            shown = self.link_summary(entity, self.base(call))
+        else:
+            assert self.summarize is not None  # noqa: S101 - only asked where there is one
+            shown = self.summarize(entity)
+        return self.complete_summary(call, entity, shown)
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
-        selected = call.text("$select")
+        base, selected = self.base(call), call.text("$select")
+
+        def full(entity: R) -> JsonObject:
+            return self.complete(call, entity, self.show(entity, base))
+
         if selected:
             names = {name.strip() for name in selected.split(",")}
             return lambda entity: {
-                name: value for name, value in self._full(call, entity).items() if name in names
+                name: value for name, value in full(entity).items() if name in names
             }
-        show = self._minimal if self.summarize is not None and not call.full else self._full
-        return lambda entity: show(call, entity)
+        if self.summary_schema is not None and not call.full:
+            return lambda entity: self._minimal(call, entity)
+        return full
 
     def _page(
         self,
@@ -412,7 +425,8 @@ class Collection(Generic[R]):
             return items, {name: href for name, href in links.items() if href is not None}
         return items, links
 
-    def _put(self, call: Call, entity: R) -> None:
+    def store(self, call: Call, entity: R) -> None:
+        """Put an entity; OperationError if another one has what must be unique."""
         if self.unique and self.taken(call, entity):
             message = f"The {self.unique} is already in use."
             details = [errors.Detail("InvalidValue", message, self.unique)]

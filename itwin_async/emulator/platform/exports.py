@@ -94,7 +94,9 @@ def _create(call: Call, content: JsonObject) -> ExportRecord:
     now = call.clock.now()
     _check_quotas(call, now)
     world = call.world
-    plan = world.belongings.of(ExportPlanRecord).get("next", ExportPlanRecord())
+    half = call.work_seconds / 2
+    usual = ExportPlanRecord(queued=half, running=half)
+    plan = world.belongings.of(ExportPlanRecord).get(usual.id, usual)
     suffix, media_type = _FORMATS[str(request["outputFormat"])]
     export_id = world.new_id()
     name = f"{export_id}.{suffix}"

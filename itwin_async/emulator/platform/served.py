@@ -5,12 +5,16 @@ from __future__ import annotations
 from itwin_async.emulator.platform import (
     briefcases,
     changeset_groups,
+    changesets,
+    checkpoints,
+    creation,
     exports,
     imodel_users,
     imodels,
     itwin_images,
     itwins,
     locks,
+    named_versions,
     repositories,
     resources,
     saved_view_groups,
@@ -24,6 +28,10 @@ from itwin_async.emulator.platform.routes import Router, ServedOperation
 ROUTER = Router(
     (
         *imodels.ROUTES,
+        *creation.ROUTES,
+        *changesets.ROUTES,
+        *named_versions.ROUTES,
+        *checkpoints.ROUTES,
         *thumbnails.ROUTES,
         *briefcases.ROUTES,
         *locks.ROUTES,

@@ -58,8 +58,8 @@ class ExportPlanRecord:
     """
 
     id: str = "next"
-    queued: float = 1.0
-    running: float = 1.0
+    queued: float
+    running: float
     fails: bool = False
 
 
