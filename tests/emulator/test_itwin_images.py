@@ -35,6 +35,7 @@ def jpeg(width: int, height: int) -> bytes:
 @pytest.mark.parametrize(
     ("picture", "media_type", "suffix"),
     [(png(40, 30), "image/png", ".png"), (jpeg(500, 100), "image/jpeg", ".jpg")],
+    ids=["png", "jpeg"],
 )
 async def test_life_of_an_image(
     client: Session,
