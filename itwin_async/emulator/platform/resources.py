@@ -91,7 +91,8 @@ def _find(call: Call, resource_id: str) -> ResourceRecord | None:
 
 
 def _resources(call: Call) -> Sequence[ResourceRecord]:
-    rows = resources_of(call.world, REPOSITORIES.one(call), call.may_see)
+    denied = call.world.lists_of(call.user.name).denied
+    rows = resources_of(call.world, REPOSITORIES.one(call), denied)
     search = (call.text("$search") or "").lower()
     return [row for row in rows if search in row.display_name.lower()] if search else rows
 

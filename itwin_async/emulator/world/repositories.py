@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, overload
 
 import attrs
@@ -156,12 +156,13 @@ def resource_of(
 
 
 def resources_of(
-    world: World, repository: RepositoryRecord, may_see: Callable[[str], bool]
+    world: World, repository: RepositoryRecord, denied: Collection[str]
 ) -> Sequence[ResourceRecord]:
-    """Return the resources of a repository; iModels are among them if they may be seen."""
+    """Return the resources of a repository, without the iModels that are denied."""
     if _is_of_imodels(repository):
-        rows = world.imodels_of(repository.itwin_id).where(lambda imodel: may_see(imodel.id))
-        return _IModelResources(repository, rows)
+        rows = world.imodels_of(repository.itwin_id)
+        seen = rows.where(lambda imodel: imodel.id not in denied) if denied else rows
+        return _IModelResources(repository, seen)
     stored = world.belongings.of(ResourceRecord, repository.id)
     return [*_made(repository), *stored.values()]
 
