@@ -19,6 +19,7 @@ from itwin_async.emulator.platform import errors
 from itwin_async.emulator.platform.thumbnails import MAX_IMAGE
 from itwin_async.emulator.requests import Request
 from itwin_async.emulator.responses import JSON_TYPE, Response
+from itwin_async.emulator.storage.signatures import is_storage
 
 _COMPRESS_FROM = 256
 
@@ -51,9 +52,7 @@ class Handler:
         """Answer a request."""
         epoch = self._engine.epoch
         try:
-            if incoming.content_type.startswith("image/"):
-                incoming = incoming.clone(client_max_size=MAX_IMAGE)
-            body = await incoming.read() if incoming.can_read_body else b""
+            body = await _read(incoming) if incoming.can_read_body else b""
         except web.HTTPRequestEntityTooLarge:
             return _plain(errors.TOO_LARGE)
         request = Request(
@@ -90,11 +89,21 @@ class Handler:
         if fault and (fault.drop == "middle" or fault.trickle):
             return await _send_slowly(incoming, response, fault)
         accepted = incoming.headers.get("Accept-Encoding", "")
-        if self._compress and len(response.body) >= _COMPRESS_FROM and "gzip" in accepted:
+        large = len(response.body) >= _COMPRESS_FROM and not is_storage(request.path)
+        if self._compress and large and "gzip" in accepted:
             body = gzip.compress(response.body, compresslevel=1)
             headers = {**response.headers, "Content-Encoding": "gzip"}
             return _plain(attrs.evolve(response, body=body, headers=headers))
         return _plain(response)
+
+
+async def _read(incoming: BaseRequest) -> bytes:
+    """Read a body: a file of any size for the storage, an image, or JSON of the usual size."""
+    if is_storage(incoming.path):
+        return await incoming.content.read()
+    if incoming.content_type.startswith("image/"):
+        incoming = incoming.clone(client_max_size=MAX_IMAGE)
+    return await incoming.read()
 
 
 async def _send_control(

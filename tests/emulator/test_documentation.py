@@ -11,6 +11,7 @@ from caller import Caller
 from itwin_async.emulator import Emulator, Fault
 from itwin_async.emulator.command import parser
 from itwin_async.emulator.world.collaboration import ChangesetGroupRecord
+from itwin_async.emulator.world.creations import CreationRecord, schedule
 
 TEXT = (Path(__file__).parents[2] / "docs/emulator.md").read_text(encoding="utf-8")
 EXAMPLES = [
@@ -35,6 +36,10 @@ async def test_every_example_works(call: Caller, emulator: Emulator) -> None:
         group = ChangesetGroupRecord(id="g", description="x", creator_id="", created="")
         emulator.state.belongings.put(group, names["imodel"])
         names["group"] = group.id
+        emulator.add_changeset(names["imodel"])
+        clone = emulator.add_imodel(first, "A clone", state="notInitialized")
+        schedule(emulator.state, clone.id, CreationRecord(state="scheduled"))
+        names["clone"] = clone.id
         text = example
         for name, value in names.items():
             text = text.replace(f"<{name}>", value)

@@ -204,6 +204,8 @@ async def test_every_answer_is_as_described(
     await ask("DELETE", path)
     await ask("GET", path)
     await ask_about_collaboration(ask, f"/imodels/{imodel_id}")
+    await ask_about_creation(ask, f"/imodels/{imodel_id}", itwin_id)
+    await ask_about_history(ask, imodel_id, emulator)
     assert done == {f"{one.method} {one.path}" for one in SERVED}
 
 
@@ -242,3 +244,58 @@ async def ask_about_collaboration(ask: Any, imodel: str) -> None:
     await ask("GET", path)
     await ask("PATCH", path, json={"state": "timedOut"})
     await ask("PATCH", path, json={"state": "completed"})
+
+
+async def ask_about_history(ask: Any, imodel_id: str, emulator: Emulator) -> None:
+    imodel = f"/imodels/{imodel_id}"
+    number = int(emulator.add_briefcase(imodel_id).id)
+    for _ in range(3):
+        record = emulator.add_changeset(imodel_id, briefcase=number)
+    body = {"id": "a" * 40, "briefcaseId": number, "fileSize": 5, "parentId": record.id}
+    await ask("POST", f"{imodel}/changesets", json=body)
+    await ask("POST", f"{imodel}/changesets", json={**body, "id": "b" * 40})
+    await ask("POST", f"{imodel}/changesets", json={})
+    done = {"state": "fileUploaded", "briefcaseId": number}
+    await ask("PATCH", f"{imodel}/changesets/4", json=done)
+    await ask("PATCH", f"{imodel}/changesets/3", json={**done, "briefcaseId": 99})
+    await ask("PATCH", f"{imodel}/changesets/3", json=done)
+    await ask("PATCH", f"{imodel}/changesets/3", json={})
+    await ask("GET", f"{imodel}/changesets?afterIndex=1&lastIndex=4&$orderBy=index%20desc")
+    await ask("GET", f"{imodel}/changesets?afterIndex=-1")
+    for path in ("2", "4", "9", "2/checkpoint", "0/checkpoint", "9/checkpoint"):
+        await ask("GET", f"{imodel}/changesets/{path}")
+    await ask("GET", f"{imodel}/briefcases/checkpoint")
+    wanted = {"name": "Issued", "changesetId": record.id}
+    made = await ask("POST", f"{imodel}/namedversions", json=wanted)
+    await ask("POST", f"{imodel}/namedversions", json=wanted)
+    await ask("POST", f"{imodel}/namedversions", json={})
+    version = f"{imodel}/namedversions/{made.json['namedVersion']['id']}"
+    await ask("GET", f"{imodel}/namedversions?state=visible&$search=i&$orderBy=createdDateTime")
+    await ask("GET", version)
+    await ask("PATCH", version, json={"state": "hidden"})
+    await ask("PATCH", version, json={})
+    await ask("GET", f"{version}/checkpoint")
+    await ask("PUT", f"{version}/checkpoint")
+    emulator.set_permissions(imodel_id, "demo", ["imodels_webview"])
+    await ask("PUT", f"{version}/checkpoint")
+    await ask("PATCH", version, json={"state": "hidden"})
+    await ask("PATCH", f"{imodel}/changesets/3", json=done)
+    await ask("POST", f"{imodel}/changesets", json=body)
+
+
+async def ask_about_creation(ask: Any, imodel: str, itwin_id: str) -> None:
+    await ask("GET", f"{imodel}/operations/create")
+    await ask("GET", f"{imodel}/baselinefile")
+    await ask("POST", f"{imodel}/baselinefile")
+    body = {"iTwinId": itwin_id, "name": "Two", "creationMode": "fromBaseline"}
+    await ask("POST", "/imodels", json=body)
+    made = await ask("POST", "/imodels", json={**body, "baselineFile": {"size": 5}})
+    fresh = f"/imodels/{made.json['iModel']['id']}"
+    for method in ("GET", "POST"):
+        await ask(method, f"{fresh}/baselinefile")
+    await ask("GET", f"{fresh}/operations/create")
+    for verb in ("clone", "fork"):
+        await ask("POST", f"{imodel}/{verb}", json={"iTwinId": itwin_id, "name": verb})
+        await ask("POST", f"{imodel}/{verb}", json={"iTwinId": itwin_id, "name": verb})
+        await ask("POST", f"{imodel}/{verb}", json={})
+    await ask("GET", f"{fresh}/briefcases/checkpoint")

@@ -12,6 +12,7 @@ import msgspec
 
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.control.collaboration import CollaborationControls
+from itwin_async.emulator.control.history import HistoryControls
 from itwin_async.emulator.control.signin import SignInControls
 from itwin_async.emulator.control.world import WorldControls
 from itwin_async.emulator.control.world_file import add_imodel, export_chunks, load_world
@@ -27,7 +28,7 @@ from itwin_async.emulator.world.records import IModelRecord, UserRecord
 from itwin_async.emulator.world.state import Snapshot, World
 
 
-class EmulatorControls(WorldControls, CollaborationControls, SignInControls):
+class EmulatorControls(WorldControls, CollaborationControls, HistoryControls, SignInControls):
     """World, tokens, faults, time and request log of an emulator."""
 
     @property

@@ -33,11 +33,13 @@ class Collection(Generic[R]):
         keys: the envelope of a list.
         schema: the full representation.
         show: writes it; the second argument is what `base` returns.
+        complete: changes what was written where it depends on the caller, the world or the time.
         find: finds the entity of an id for a caller.
         put: puts a new or changed entity into the world.
         drop: removes one from the world.
         summary_schema: the minimal representation, if there is one.
         summarize: writes it.
+        link_summary: writes it where it has links, as `show` does.
         converters: by member of a body, what converts a value that is not null.
         list_failure: the message of a list's 422.
         unique: the member that no other entity may share.
@@ -61,8 +63,10 @@ class Collection(Generic[R]):
     drop: Callable[[Call, R], object]
     summary_schema: JsonObject | None = None
     summarize: Callable[[R], JsonObject] | None = None
+    link_summary: Callable[[R, str], JsonObject] | None = None
     converters: Mapping[str, Callable[[Any], object]] = attrs.field(factory=dict[str, Any])
     list_failure: str = ""
+    complete: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
     unique: str = ""
     taken: Callable[[Call, R], bool] = lambda _, __: False
     paging: Paging | None = None
@@ -118,7 +122,7 @@ class Collection(Generic[R]):
             checks=checks,
             failure=self.list_failure,
             results=self._list_schemas(),
-            prefers=self.summarize is not None,
+            prefers=self.summary_schema is not None,
         )
 
     def get(
@@ -165,7 +169,7 @@ class Collection(Generic[R]):
         make: Callable[[Call, JsonObject], R],
         *,
         body: JsonObject,
-        finish: Callable[[JsonObject], JsonObject] = lambda shown: shown,
+        finish: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown,
         **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """
@@ -186,8 +190,8 @@ class Collection(Generic[R]):
             self._check_parent(call)
             failure = f"Cannot create {self.key}."
             made = make(call, self.content(call, body, failure, required=required))
-            self._put(call, made)
-            return call.respond(201, {self.key: finish(self._full(call, made))})
+            self.store(call, made)
+            return call.respond(201, {self.key: finish(call, made, self._full(call, made))})
 
         return self._route(operation, title, handler, body=body, success=201, **facts)
 
@@ -198,6 +202,7 @@ class Collection(Generic[R]):
         *,
         body: JsonObject,
         stamp: Callable[[Call, R], R] = lambda _, entity: entity,
+        finish: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown,
         **facts: Any,  # noqa: ANN401 - fields of a route
     ) -> Route:
         """
@@ -208,6 +213,7 @@ class Collection(Generic[R]):
             title: the platform's name of the operation.
             body: the schema of the body.
             stamp: changes what the platform itself changes.
+            finish: changes how the changed entity is shown.
             facts: what else is true of the route.
 
         """
@@ -216,8 +222,8 @@ class Collection(Generic[R]):
             found = self.one(call)
             content = self.content(call, body, f"Cannot update {self.key}.")
             changed = stamp(call, self.changed(found, content))
-            self._put(call, changed)
-            return call.respond(200, {self.key: self._full(call, changed)})
+            self.store(call, changed)
+            return call.respond(200, {self.key: finish(call, changed, self._full(call, changed))})
 
         return self._route(operation, title, handler, body=body, **facts)
 
@@ -308,18 +314,25 @@ class Collection(Generic[R]):
             self.parent.one(call)
 
     def _full(self, call: Call, entity: R) -> JsonObject:
-        return self.show(entity, self.base(call))
+        return self.complete(call, entity, self.show(entity, self.base(call)))
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
         base, selected = self.base(call), call.text("$select")
+
+        def full(entity: R) -> JsonObject:
+            return self.complete(call, entity, self.show(entity, base))
+
         if selected:
             names = {name.strip() for name in selected.split(",")}
             return lambda entity: {
-                name: value for name, value in self.show(entity, base).items() if name in names
+                name: value for name, value in full(entity).items() if name in names
             }
         if self.summarize is not None and not call.full:
             return self.summarize
-        return lambda entity: self.show(entity, base)
+        if self.link_summary is not None and not call.full:
+            summary = self.link_summary
+            return lambda entity: summary(entity, base)
+        return full
 
     def _page(
         self,
@@ -342,7 +355,8 @@ class Collection(Generic[R]):
             return items, {name: href for name, href in links.items() if href is not None}
         return items, links
 
-    def _put(self, call: Call, entity: R) -> None:
+    def store(self, call: Call, entity: R) -> None:
+        """Put an entity; OperationError if another one has what must be unique."""
         if self.unique and self.taken(call, entity):
             message = f"The {self.unique} is already in use."
             details = [errors.Detail("InvalidValue", message, self.unique)]

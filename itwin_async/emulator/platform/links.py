@@ -27,6 +27,7 @@ class LinkStyle:
         escape_ampersand: whether JSON bodies have `\u0026` instead of `&`.
         hostile_tokens: whether continuation tokens have characters that break when a client decodes
             and encodes a link instead of sending it unchanged.
+        storage_link_lifetime: seconds for which a signed URL of the storage is valid.
 
     """
 
@@ -35,6 +36,7 @@ class LinkStyle:
     null_links: bool | None = None
     escape_ampersand: bool = False
     hostile_tokens: bool = False
+    storage_link_lifetime: float = 3600.0
 
     def encode(self, content: Json) -> bytes:
         """Write JSON."""

@@ -15,6 +15,7 @@ _VERSION = "1.0.0"
 _REASONS = {
     200: "OK",
     201: "Created",
+    202: "Accepted",
     204: "No Content",
     401: "The token is missing or not valid.",
     403: "The user may not do this.",

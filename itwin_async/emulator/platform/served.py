@@ -5,10 +5,14 @@ from __future__ import annotations
 from itwin_async.emulator.platform import (
     briefcases,
     changeset_groups,
+    changesets,
+    checkpoints,
+    creation,
     imodel_users,
     imodels,
     itwins,
     locks,
+    named_versions,
     saved_views,
     thumbnails,
 )
@@ -17,6 +21,10 @@ from itwin_async.emulator.platform.routes import Router, ServedOperation
 ROUTER = Router(
     (
         *imodels.ROUTES,
+        *creation.ROUTES,
+        *changesets.ROUTES,
+        *named_versions.ROUTES,
+        *checkpoints.ROUTES,
         *thumbnails.ROUTES,
         *briefcases.ROUTES,
         *locks.ROUTES,
