@@ -17,8 +17,6 @@ EMULATED = {(served.method, re.sub(r"\{\w+\}", "{}", served.path)): served for s
 
 # Declared, and deliberately not served; each with its reason.
 NOT_EMULATED_YET = {
-    "/imodels/{}/changesets/extendeddata": "GET",
-    "/imodels/{}/changesets/{}/extendeddata": "GET POST",
     "/itwins/exports": "GET POST",
     "/itwins/exports/{}": "GET",
     "/itwins/repositories": "GET",

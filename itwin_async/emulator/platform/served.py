@@ -8,6 +8,7 @@ from itwin_async.emulator.platform import (
     changesets,
     checkpoints,
     creation,
+    extended_data,
     imodel_users,
     imodels,
     itwins,
@@ -30,6 +31,7 @@ ROUTER = Router(
         *locks.ROUTES,
         *imodel_users.ROUTES,
         *changeset_groups.ROUTES,
+        *extended_data.ROUTES,
         *itwins.ROUTES,
         *saved_views.ROUTES,
     )
