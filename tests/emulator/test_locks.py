@@ -209,3 +209,21 @@ def test_controls_refuse(emulator: Emulator, imodel_id: str) -> None:
         emulator.lock_elements(imodel_id, 9, ["0x1"])
     with pytest.raises(ValueError, match="permission"):
         emulator.set_permissions(imodel_id, "ana", ["fly"])
+
+
+async def test_a_briefcase_has_to_be_at_the_last_change(
+    emulator: Emulator, client: Session, ana: Session, imodel_id: str
+) -> None:
+    first, second = emulator.add_changeset(imodel_id), emulator.add_changeset(imodel_id)
+    lock, free = [LockedObjects("exclusive", ["0x5"])], [LockedObjects("none", ["0x5"])]
+    await imodels.update_locks(client, imodel_id, 2, lock, changeset_id=first.id)
+    await imodels.update_locks(client, imodel_id, 2, free, changeset_id=second.id.upper())
+    assert await imodels.list_released_locks(client, imodel_id, 1).collect() == lock
+    for changeset_id in (None, "", first.id):
+        with pytest.raises(ConflictError) as error:
+            await imodels.update_locks(ana, imodel_id, 3, lock, changeset_id=changeset_id)
+        assert error.value.code == "NewerChangesExist"
+    await imodels.update_locks(ana, imodel_id, 3, lock, changeset_id=second.id)
+    third = emulator.add_changeset(imodel_id)
+    await imodels.release_all_locks(ana, imodel_id, 3, changeset_id=third.id)
+    assert await imodels.list_released_locks(client, imodel_id, 2).collect() == lock
