@@ -268,3 +268,15 @@ async def test_creations_are_kept(client: Session, emulator: Emulator, itwin_id:
             assert (await imodels.get_imodel(reader, operation.id)).state == "notInitialized"
             other.clock.advance(emulator.work_seconds)
             assert (await imodels.get_imodel(reader, operation.id)).state == "initialized"
+
+
+async def test_the_mode_follows_from_what_is_given(client: Session, itwin_id: str) -> None:
+    reply = await client.request(
+        "POST",
+        "/imodels",
+        json={"iTwinId": itwin_id, "name": "From a file", "baselineFile": {"size": 5}},
+        accept="application/vnd.bentley.itwin-platform.v2+json",
+    )
+    made = reply.json()["iModel"]
+    assert made["state"] == "notInitialized"
+    assert made["_links"]["upload"]["storageType"] == "azure"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from typing import cast
 
 import attrs
 
@@ -30,7 +31,7 @@ class HeldLock:
         briefcase, _, rest = text.partition("/")
         level, _, element = rest.partition("/")
         try:
-            return cls(int(briefcase), level, int(element, 16), element)  # type: ignore[arg-type] # only compared
+            return cls(int(briefcase), cast("Level", level), int(element, 16), element)
         except ValueError:
             return None
 
