@@ -8,11 +8,18 @@ from itwin_async.emulator.platform import (
     changesets,
     checkpoints,
     creation,
+    exports,
     imodel_users,
     imodels,
+    itwin_images,
     itwins,
     locks,
     named_versions,
+    repositories,
+    resources,
+    saved_view_groups,
+    saved_view_parts,
+    saved_view_views,
     saved_views,
     thumbnails,
 )
@@ -31,7 +38,14 @@ ROUTER = Router(
         *imodel_users.ROUTES,
         *changeset_groups.ROUTES,
         *itwins.ROUTES,
+        *repositories.ROUTES,
+        *resources.ROUTES,
+        *exports.ROUTES,
+        *itwin_images.ROUTES,
         *saved_views.ROUTES,
+        *saved_view_groups.ROUTES,
+        *saved_view_views.ROUTES,
+        *saved_view_parts.ROUTES,
     )
 )
 SERVED = tuple(ServedOperation(route.method, route.path, route.title) for route in ROUTER.routes)
