@@ -45,7 +45,6 @@ class Entities(Generic[R]):
         drop: removes one from the world.
         summary_schema: the minimal representation, if there is one.
         summarize: writes it.
-        link_summary: writes it where it has links, as `show` does.
         complete_summary: changes what was written where it depends on caller or world.
         converters: by member of a body, what converts a value that is not null.
         list_failure: the message of a list's 422.
@@ -73,7 +72,6 @@ class Entities(Generic[R]):
     drop: Callable[[Call, R], object]
     summary_schema: JsonObject | None = None
     summarize: Callable[[R], JsonObject] | None = None
-    link_summary: Callable[[R, str], JsonObject] | None = None
     converters: Mapping[str, Callable[[Any], object]] = attrs.field(factory=dict[str, Any])
     list_failure: str = ""
     complete: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
@@ -160,12 +158,8 @@ class Entities(Generic[R]):
         return self.complete(call, entity, self.show(entity, self.base(call)))
 
     def _minimal(self, call: Call, entity: R) -> JsonObject:
-        if self.link_summary is not None:
-            shown = self.link_summary(entity, self.base(call))
-        else:
-            assert self.summarize is not None  # noqa: S101 - only asked where there is one
-            shown = self.summarize(entity)
-        return self.complete_summary(call, entity, shown)
+        assert self.summarize is not None  # noqa: S101 - only asked where there is one
+        return self.complete_summary(call, entity, self.summarize(entity))
 
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
         base, selected = self.base(call), call.text("$select")
