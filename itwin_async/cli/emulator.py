@@ -50,6 +50,8 @@ class _Arguments:
     seed: int
     itwins: int
     imodels: int
+    changesets: int
+    named_versions: int
     rate_limit: RateLimit | None
     latency: float
     world: Path | None
@@ -75,6 +77,10 @@ class _Arguments:
 )
 @click.option(
     "--imodels", type=click.IntRange(0), default=25, show_default=True, help="iModels in each."
+)
+@click.option("--changesets", type=click.IntRange(0), default=0, help="Changesets of each iModel.")
+@click.option(
+    "--named-versions", type=click.IntRange(0), default=0, help="Named versions of each iModel."
 )
 @click.option("--rate-limit", type=_RateLimitType(), help="Calls allowed per caller.")
 @click.option(
@@ -117,6 +123,8 @@ def emulator(*, openapi: bool, **given: object) -> None:
         raise click.UsageError("--ca-file needs --tls")
     if given["target"] is not None and given["record"] is None:
         raise click.UsageError("--target needs --record")
+    if given["named_versions"] > given["changesets"]:  # type: ignore[operator] # both are int
+        raise click.UsageError("--named-versions must not exceed --changesets")
 
     async def main() -> None:
         from itwin_async.emulator.command import serve
@@ -160,6 +168,8 @@ def _emulator(given: _Arguments) -> HostedInLoop:
             seed=given.seed,
             itwins=given.itwins,
             imodels=given.imodels,
+            changesets=given.changesets,
+            named_versions=given.named_versions,
             rate_limit=given.rate_limit,
             latency=given.latency,
             strict=given.strict,

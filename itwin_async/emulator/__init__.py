@@ -19,6 +19,8 @@ from itwin_async.emulator.world.records import (
     TagRecord,
     UserRecord,
 )
+from itwin_async.emulator.world.repositories import RepositoryRecord, ResourceRecord
+from itwin_async.emulator.world.saved_views import SavedViewGroupRecord, SavedViewRecord
 from itwin_async.emulator.world.state import World
 
 __all__ = [  # noqa: RUF022 - sorted as sorted() does
@@ -40,7 +42,11 @@ __all__ = [  # noqa: RUF022 - sorted as sorted() does
     "Recorder",
     "Replay",
     "ReplayThread",
+    "RepositoryRecord",
+    "ResourceRecord",
     "SERVED",
+    "SavedViewGroupRecord",
+    "SavedViewRecord",
     "ServedOperation",
     "TagRecord",
     "TokenRequest",

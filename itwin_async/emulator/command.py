@@ -19,6 +19,8 @@ from itwin_async.emulator.recording.recorder import PLATFORM, Recorder
 from itwin_async.emulator.recording.replay import Replay
 from itwin_async.emulator.server import Emulator
 
+_NOTHING = dict.fromkeys(("itwins", "imodels", "changesets", "named_versions"), 0)
+
 
 async def serve(
     emulator: HostedInLoop, *, output: TextIO | None = None, state: Path | None = None
@@ -71,6 +73,8 @@ def parser() -> argparse.ArgumentParser:
     add("--seed", type=int, default=0, help="equal seeds give equal worlds (%(default)s)")
     add("--itwins", type=int, default=12, help="iTwins to generate (%(default)s)")
     add("--imodels", type=int, default=25, help="iModels in each (%(default)s)")
+    add("--changesets", type=int, default=0, help="changesets of each iModel (%(default)s)")
+    add("--named-versions", type=int, default=0, help="named versions of each (%(default)s)")
     add("--rate-limit", type=rate_limit, metavar="N/SECONDS", help="calls allowed per caller")
     add("--latency", type=float, default=0.0, metavar="S", help="seconds before each response")
     add("--state", type=Path, metavar="FILE", help="keep the world in a file over restarts")
@@ -115,6 +119,8 @@ def _hosted(options: argparse.Namespace) -> HostedInLoop:
         seed=options.seed,
         itwins=options.itwins,
         imodels=options.imodels,
+        changesets=options.changesets,
+        named_versions=options.named_versions,
         rate_limit=options.rate_limit,
         latency=options.latency,
         strict=options.strict,
@@ -135,7 +141,7 @@ def make(state: Path | None, **settings: Any) -> Emulator:  # noqa: ANN401 - wha
     """Return an emulator with the world of a file, or a generated one while there is no file."""
     if state is None or not state.exists():
         return Emulator(**settings)
-    emulator = Emulator(**{**settings, "itwins": 0, "imodels": 0})
+    emulator = Emulator(**{**settings, **_NOTHING})
     emulator.load(state)
     emulator.reset(emulator.state)
     return emulator

@@ -19,6 +19,9 @@ from itwin_async.emulator.requests import Query, Request
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.signin.server import SignIn, is_sign_in
 from itwin_async.emulator.signin.tokens import Caller, Tokens
+from itwin_async.emulator.storage import server as storage
+from itwin_async.emulator.storage.signatures import is_storage
+from itwin_async.emulator.world.creations import settle
 from itwin_async.emulator.world.state import Snapshot, World
 
 
@@ -48,6 +51,7 @@ class Engine:
         strict: whether violations are collected.
         keep: how many requests are remembered at least.
         any_token: whether an unknown token is valid, for a user of its own.
+        work_seconds: seconds that long work takes.
 
     """
 
@@ -61,10 +65,12 @@ class Engine:
         strict: bool = False,
         keep: int = 50_000,
         any_token: bool = True,
+        work_seconds: float = 2.0,
     ) -> None:
         self.lock = threading.RLock()
         self.world = world
         self.clock = clock
+        self.work_seconds = work_seconds
         self.style = style or LinkStyle()
         self.tokens = Tokens(clock, any_token=any_token)
         self.sign_in = SignIn(self.tokens, clock)
@@ -148,6 +154,9 @@ class Engine:
         request = running.request
         if is_sign_in(request.path):
             response = self.sign_in.respond(request, self.world)
+        elif is_storage(request.path):
+            self.log.count_operation(storage.operation(request.method))
+            response = storage.respond(request, self.world, self.clock)
         else:
             response = self._platform(request, running.caller)
         if response.violation and self._strict:
@@ -176,5 +185,7 @@ class Engine:
             world=self.world,
             style=self.style,
             clock=self.clock,
+            work_seconds=self.work_seconds,
         )
+        settle(self.world, self.clock.now())
         return route.respond(call).with_headers(limits)

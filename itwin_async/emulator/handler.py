@@ -16,10 +16,13 @@ from itwin_async.emulator.cors import headers_of, is_preflight, preflight
 from itwin_async.emulator.engine import Engine, OutdatedError
 from itwin_async.emulator.faults.fault import Fault, check_seconds
 from itwin_async.emulator.platform import errors
+from itwin_async.emulator.platform.thumbnails import MAX_IMAGE
 from itwin_async.emulator.requests import Request
 from itwin_async.emulator.responses import JSON_TYPE, Response
+from itwin_async.emulator.storage.signatures import is_storage
 
 _COMPRESS_FROM = 256
+_LARGEST_IMAGE_IN_JSON = 7 << 20  # in base64, and what is around it
 
 
 class Handler:
@@ -50,7 +53,7 @@ class Handler:
         """Answer a request."""
         epoch = self._engine.epoch
         try:
-            body = await incoming.read() if incoming.can_read_body else b""
+            body = await _read(incoming) if incoming.can_read_body else b""
         except web.HTTPRequestEntityTooLarge:
             return _plain(errors.TOO_LARGE)
         request = Request(
@@ -87,11 +90,23 @@ class Handler:
         if fault and (fault.drop == "middle" or fault.trickle):
             return await _send_slowly(incoming, response, fault)
         accepted = incoming.headers.get("Accept-Encoding", "")
-        if self._compress and len(response.body) >= _COMPRESS_FROM and "gzip" in accepted:
+        large = len(response.body) >= _COMPRESS_FROM and not is_storage(request.path)
+        if self._compress and large and "gzip" in accepted:
             body = gzip.compress(response.body, compresslevel=1)
             headers = {**response.headers, "Content-Encoding": "gzip"}
             return _plain(attrs.evolve(response, body=body, headers=headers))
         return _plain(response)
+
+
+async def _read(incoming: BaseRequest) -> bytes:
+    """Read a body: a file of any size for the storage, an image, or JSON of the usual size."""
+    if is_storage(incoming.path):
+        return await incoming.content.read()
+    if incoming.content_type.startswith("image/"):
+        return await incoming.clone(client_max_size=MAX_IMAGE).read()
+    if incoming.path.rstrip("/").endswith("/image"):
+        return await incoming.clone(client_max_size=_LARGEST_IMAGE_IN_JSON).read()
+    return await incoming.read()
 
 
 async def _send_control(

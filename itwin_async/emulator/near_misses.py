@@ -7,8 +7,9 @@ import difflib
 from itwin_async.emulator.platform.served import SERVED
 from itwin_async.emulator.requests import is_variable, split_path
 from itwin_async.emulator.signin.server import OPERATIONS as SIGN_IN
+from itwin_async.emulator.storage.server import OPERATIONS as STORAGE
 
-_OPERATIONS = (*map(str, SERVED), *SIGN_IN)
+_OPERATIONS = (*map(str, SERVED), *SIGN_IN, *STORAGE)
 _ALIKE = 0.7
 
 

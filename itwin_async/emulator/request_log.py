@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import attrs
@@ -10,9 +11,12 @@ from multidict import CIMultiDict
 
 from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.requests import Request
+from itwin_async.emulator.storage.signatures import is_storage
 
 _SECRET = ("authorization", "cookie", "proxy-authorization")
 _LONGEST_BODY = 500
+_LONGEST_FILE = 1 << 16
+_SIGNATURE = re.compile(r"(?<=[?&]sig=)[^&]*|(?<=^sig=)[^&]*")
 
 
 @attrs.define(kw_only=True, repr=False)
@@ -23,14 +27,15 @@ class RecordedRequest:
     Args:
         method: the HTTP method.
         path: the path as it was sent.
-        query: the query as it was sent, without the question mark.
+        query: the query as it was sent, without the question mark; of signed URLs without the
+            signature.
         headers: the headers; of secrets only the scheme.
         user: the name of its user; None without a valid token.
         status: the status of the response; None while there is none, or when the connection was
             dropped instead.
         time: when it came, by the emulator's clock.
         fault: the fault that applied, in words.
-        body: the bytes of the body.
+        body: the bytes of the body; none of a long one that went to the storage.
 
     """
 
@@ -52,14 +57,18 @@ class RecordedRequest:
             if name in headers:
                 scheme, blank, _ = headers[name].partition(" ")
                 headers[name] = scheme if blank else "***"
+        query, body = request.query, request.body
+        if is_storage(request.path):
+            query = _SIGNATURE.sub("***", query)
+            body = body if len(body) <= _LONGEST_FILE else b""
         return cls(
             method=request.method,
             path=request.path,
-            query=request.query,
+            query=query,
             headers=headers,
             time=time,
             user=user,
-            body=request.body,
+            body=body,
         )
 
     def __str__(self) -> str:

@@ -24,6 +24,8 @@ class _Configured(EmulatorControls, Hosted):
         itwins: int = 12,
         imodels: int = 25,
         favorites: float | bool = True,
+        changesets: int = 0,
+        named_versions: int = 0,
         host: str = "127.0.0.1",
         port: int = 0,
         rate_limit: RateLimit | None = None,
@@ -35,6 +37,9 @@ class _Configured(EmulatorControls, Hosted):
         null_links: bool | None = None,
         escape_ampersand: bool = False,
         hostile_tokens: bool = False,
+        storage_link_lifetime: float = 3600.0,
+        data_url_images: bool = False,
+        work_seconds: float = 2.0,
         compress: bool = False,
         any_token: bool = True,
         tls: bool = False,
@@ -46,15 +51,25 @@ class _Configured(EmulatorControls, Hosted):
             null_links=null_links,
             escape_ampersand=escape_ampersand,
             hostile_tokens=hostile_tokens,
+            storage_link_lifetime=storage_link_lifetime,
+            data_url_images=data_url_images,
         )
         self._engine = Engine(
-            World(seed, itwins, imodels, favorites=favorites),
+            World(
+                seed,
+                itwins,
+                imodels,
+                favorites=favorites,
+                changesets=changesets,
+                named_versions=named_versions,
+            ),
             clock or EmulatorClock(),
             rate_limit=rate_limit,
             style=style,
             strict=strict,
             keep=keep_requests,
             any_token=any_token,
+            work_seconds=work_seconds,
         )
         self._handler = Handler(self, self._engine, latency=latency, compress=compress)
         self._host = host
@@ -78,6 +93,8 @@ class Emulator(_Configured, HostedInLoop):
         imodels: how many iModels to generate in each.
         favorites: which of them are the demo user's favorites: all (True), none (False), a share
             (a float between 0 and 1), or the first so many iTwins and iModels of each iTwin.
+        changesets: how many changesets each of these iModels has.
+        named_versions: how many named versions, at most as many.
         host: the address to listen on.
         port: the port; 0 picks one.
         rate_limit: how many calls are allowed.
@@ -89,6 +106,9 @@ class Emulator(_Configured, HostedInLoop):
         null_links: whether missing links are sent as null; as each API does when None.
         escape_ampersand: whether bodies have `\u0026` instead of `&`.
         hostile_tokens: whether continuation tokens break when they are not sent unchanged.
+        storage_link_lifetime: seconds for which a signed URL of the storage is valid.
+        data_url_images: whether pictures of saved views are `data:` URLs, not signed ones.
+        work_seconds: seconds by its clock that long work takes, such as a clone.
         compress: whether bodies are compressed for clients that accept gzip.
         any_token: whether an unknown token is valid, for a user of its own.
         tls: whether it speaks TLS, with a certificate made on the spot; `certificate` has it.

@@ -6,6 +6,7 @@ import aiohttp
 import pytest
 from caller import Caller
 
+from itwin_async import Session
 from itwin_async.emulator import Emulator
 
 
@@ -29,3 +30,22 @@ async def call(emulator: Emulator, session: aiohttp.ClientSession) -> Caller:
 @pytest.fixture
 def itwin_id(emulator: Emulator) -> str:
     return next(iter(emulator.state.itwins))
+
+
+@pytest.fixture
+async def client(emulator: Emulator) -> AsyncIterator[Session]:
+    """The package's own client, for the demo user."""
+    async with Session(emulator.token, base_url=emulator.base_url) as session:
+        yield session
+
+
+@pytest.fixture
+async def ana(emulator: Emulator) -> AsyncIterator[Session]:
+    """The package's own client, for another user."""
+    async with Session(emulator.token_for("ana"), base_url=emulator.base_url) as session:
+        yield session
+
+
+@pytest.fixture
+def imodel_id(emulator: Emulator, itwin_id: str) -> str:
+    return emulator.state.imodels_of(itwin_id)[0].id

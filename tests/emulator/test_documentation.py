@@ -10,6 +10,8 @@ from caller import Caller
 
 from itwin_async.emulator import Emulator, Fault
 from itwin_async.emulator.command import parser
+from itwin_async.emulator.world.collaboration import ChangesetGroupRecord
+from itwin_async.emulator.world.creations import CreationRecord, schedule
 
 TEXT = (Path(__file__).parents[2] / "docs/emulator.md").read_text(encoding="utf-8")
 EXAMPLES = [
@@ -30,6 +32,14 @@ async def test_every_example_works(call: Caller, emulator: Emulator) -> None:
             emulator.clear_faults()
         names = {"itwin": first, "other": other, "token": emulator.token_for("ana")}
         names["imodel"] = emulator.state.imodels_of(first)[0].id
+        names["briefcase"] = emulator.add_briefcase(names["imodel"]).id
+        group = ChangesetGroupRecord(id="g", description="x", creator_id="", created="")
+        emulator.state.belongings.put(group, names["imodel"])
+        names["group"] = group.id
+        emulator.add_changeset(names["imodel"])
+        clone = emulator.add_imodel(first, "A clone", state="notInitialized")
+        schedule(emulator.state, clone.id, CreationRecord(state="scheduled"))
+        names["clone"] = clone.id
         text = example
         for name, value in names.items():
             text = text.replace(f"<{name}>", value)

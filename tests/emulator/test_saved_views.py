@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from caller import V2, Caller, error_of
 
-from itwin_async.emulator import Emulator
+from itwin_async.emulator import SERVED, Emulator
 
 
 async def test_life_of_a_tag(call: Caller, emulator: Emulator, itwin_id: str) -> None:
@@ -136,3 +136,49 @@ async def test_unknown_itwin_is_forbidden(call: Caller) -> None:
 async def test_wrong_accept(call: Caller) -> None:
     reply = await call("GET", "/savedviews/tags", headers={"Accept": V2})
     assert error_of(reply)["code"] == "ResourceNotFound"
+
+
+async def test_requests_as_the_official_client_writes_them(
+    call: Caller, emulator: Emulator, itwin_id: str
+) -> None:
+    """Trailing slashes, no `Accept`, and a content type although there is no body."""
+    imodel_id = emulator.state.imodels_of(itwin_id)[0].id
+    within = f"?iTwinId={itwin_id}&iModelId={imodel_id}"
+    ids: dict[str, str] = {"iTwinId": itwin_id, "iModelId": imodel_id}
+
+    async def send(method: str, target: str, body: Any = None, prefer: str = "") -> Any:
+        headers = {"Content-Type": "application/json", **({"prefer": prefer} if prefer else {})}
+        reply = await call(method, f"/savedviews{target}", json=body, headers=headers)
+        assert reply.status < 300, (method, target, reply.text)
+        return reply.json
+
+    tag = (await send("POST", "/tags", {"displayName": "t", **ids}))["tag"]
+    group = await send("POST", "/groups/", {"displayName": "g", **ids, "readOnly": False})
+    group_id = group["group"]["id"]
+    data = {"itwin3dView": {"origin": [0, 0, 0], "extents": [1, 1, 1], "a": "b++dot++c"}}
+    body = {**ids, "displayName": "v", "savedViewData": data, "groupId": group_id}
+    view = (await send("POST", "/", {**body, "tagIds": [tag["id"]], "shared": True}))["savedView"]
+    assert view["savedViewData"] == data
+    here = f"/{view['id']}"
+    for prefer in ("return=minimal", "return=representation"):
+        assert (await send("GET", here, prefer=prefer))["savedView"]["savedViewData"] == data
+        listed = await send("GET", f"/{within}&groupId={group_id}&$top=5&$skip=0", prefer=prefer)
+        (row,) = listed["savedViews"]
+        assert ("savedViewData" in row) == (prefer == "return=representation")
+    for one in ("tags", "groups"):
+        assert len((await send("GET", f"/{one}/{within}"))[one]) == 1
+    await send("PATCH", f"/tags/{tag['id']}", {"displayName": "u"})
+    assert (await send("GET", f"/tags/{tag['id']}"))["tag"]["displayName"] == "u"
+    await send("PATCH", f"/groups/{group_id}", {"displayName": "h", "readOnly": True})
+    assert (await send("GET", f"/groups/{group_id}"))["group"]["readOnly"] is True
+    await send("PUT", f"{here}/extensions/", {"extensionName": "E", "data": '{"a": "."}'})
+    assert len((await send("GET", f"{here}/extensions/"))["extensions"]) == 1
+    assert (await send("GET", f"{here}/extensions/E"))["extension"]["data"] == '{"a": "."}'
+    await send("DELETE", f"{here}/extensions/E")
+    await send("PUT", f"{here}/image", {"image": "data:image/png;base64,iVBORw0KGgo="})
+    assert set(await send("GET", f"{here}/image?size=thumbnail")) == {"href"}
+    await send("PATCH", here, {"displayName": "w", "tagIds": []})
+    for gone in (f"/groups/{group_id}", f"/tags/{tag['id']}", here):
+        await send("DELETE", gone)
+    operations = {str(one) for one in SERVED if one.path.startswith("/savedviews")}
+    assert operations <= emulator.counts.keys()

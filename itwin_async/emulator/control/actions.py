@@ -7,14 +7,18 @@ from typing import Any, cast
 
 import attrs
 
+from itwin_async.emulator.control.collaboration import collaboration_actions
 from itwin_async.emulator.control.command import Action, Command
 from itwin_async.emulator.control.emulator import EmulatorControls
+from itwin_async.emulator.control.history import history_actions
+from itwin_async.emulator.control.itwin_data import itwin_data_actions
+from itwin_async.emulator.control.saved_views import saved_view_actions
 from itwin_async.emulator.control.views import imodels_of, overview, world_of
 from itwin_async.emulator.control.world_file import export_chunks
 from itwin_async.emulator.faults.fault import Fault
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform.openapi import openapi
-from itwin_async.emulator.platform.schemas import FLAG, TEXT, TEXT_OR_NULL, arrays, texts
+from itwin_async.emulator.platform.schemas import FLAG, TEXT, TEXT_OR_NULL, arrays, each, texts
 from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.world.state import World
 
@@ -24,7 +28,10 @@ _NUMBER: JsonObject = {"type": "number"}
 _COUNT: JsonObject = {"type": "integer", "minimum": 0}
 _POSITIVE: JsonObject = {"type": "integer", "minimum": 1}
 _COUNT_OR_NONE: JsonObject = {**_COUNT, "nullable": True}
-_WORLD: JsonObject = {"seed": _COUNT, "itwins": _COUNT, "imodels": _COUNT, "favorites": {}}
+_WORLD: JsonObject = {
+    **each(_COUNT, "seed itwins imodels changesets named_versions"),
+    "favorites": {},
+}
 _LIMIT: JsonObject = {
     "requests": _POSITIVE,
     "per_seconds": _NUMBER,
@@ -61,7 +68,11 @@ class Actions:
             **self._faults(),
             **self._worlds(),
             **self._lists(),
+            **collaboration_actions(self._emulator),
+            **history_actions(self._emulator),
+            **itwin_data_actions(self._emulator),
             **self._users_and_time(),
+            **saved_view_actions(self._emulator),
         }
 
     def _observations(self) -> dict[str, Action]:

@@ -17,6 +17,8 @@ from itwin_async.emulator.platform.links import LinkStyle
 from itwin_async.emulator.request_log import RecordedRequest
 from itwin_async.emulator.requests import Query, Request, split_path
 from itwin_async.emulator.responses import JSON_TYPE, Response, json_response
+from itwin_async.emulator.storage import errors as storage_errors
+from itwin_async.emulator.storage.signatures import is_storage
 from itwin_async.emulator.world.factories import new_imodel, new_itwin
 from itwin_async.emulator.world.state import World
 
@@ -148,6 +150,8 @@ def _churn_itwins(world: World, clock: EmulatorClock, user: str, *, add: bool) -
 def _for_status(status: int, path: str) -> Response:
     """Return the error that the platform would most likely send with a status."""
     name = split_path(path.lower())[0]
+    if is_storage(path):
+        return storage_errors.for_status(status)
     if name in {"connect", ".well-known"}:
         return json_response(status, {"error": "temporarily_unavailable"})
     api = APIS.get(name, SAVED_VIEWS)

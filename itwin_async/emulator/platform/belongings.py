@@ -32,17 +32,18 @@ def belongings(
     """
 
     def found(call: Call, record_id: str) -> R | None:
-        return call.world.belongings.of(kind, parent.id_of(call)).get(record_id)
+        rows = call.world.belongings.of(kind, parent.id_of(call))
+        return rows.get(record_id) or rows.get(record_id.lower())
 
+    def drop(call: Call, record: R) -> None:
+        record_id: str = record.id  # type: ignore[attr-defined] # all records have one
+        call.world.belongings.drop(kind, record_id, parent.id_of(call))
+
+    facts.setdefault("drop", drop)
     return Collection[R](
         parent=parent,
         find=find or found,
         put=lambda call, record: call.world.belongings.put(record, parent.id_of(call)),
-        drop=lambda call, record: call.world.belongings.drop(
-            kind,
-            record.id,  # type: ignore[attr-defined] # all records have one
-            parent.id_of(call),
-        ),
         **facts,
     )
 
@@ -50,3 +51,8 @@ def belongings(
 def belonging_to(kind: type[R], parent: Collection[Any]) -> Callable[[Call], Sequence[R]]:
     """Make the rows of a list: all records that belong to the parent of a path."""
     return lambda call: list(call.world.belongings.of(kind, parent.id_of(call)).values())
+
+
+def after_id(_: Call, rows: Sequence[Any], last: str) -> int | None:
+    """Return the index that follows the row of an id, as continuation tokens need it."""
+    return next((index for index, row in enumerate(rows, 1) if row.id == last), None)

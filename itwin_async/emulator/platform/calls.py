@@ -29,6 +29,7 @@ class Call:
         world: what the platform remembers.
         style: how links are written.
         clock: the emulator's time.
+        work_seconds: seconds by this clock that long work takes.
         values: the values of the operation's parameters, checked; absent ones have their default.
 
     """
@@ -40,6 +41,7 @@ class Call:
     world: World
     style: LinkStyle
     clock: EmulatorClock
+    work_seconds: float = 2.0
     values: Mapping[str, Json] = attrs.field(factory=dict[str, "Json"])
 
     @property
@@ -78,7 +80,7 @@ class Call:
         """Return the body as a JSON object; None if it is none."""
         try:
             return msgspec.json.decode(self.request.body, type=dict[str, object])  # type: ignore[return-value]
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
     def respond(

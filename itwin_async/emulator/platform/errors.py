@@ -9,6 +9,13 @@ import attrs
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.responses import Response, json_response
 
+_WORDS = {
+    **{kind: kind.lower() for kind in ("Extension", "Group", "Image", "SavedView", "Tag")},
+    "iTwinImage": "iTwin Image",
+    "iTwinRepository": "iTwin Repository",
+    "iTwinRepositoryResource": "iTwin Repository Resource",
+}
+
 
 @attrs.frozen
 class Detail:
@@ -17,12 +24,15 @@ class Detail:
     code: str
     message: str
     target: str | None = None
+    inner_code: str | None = None
 
     def json(self) -> JsonObject:
         """Return the detail as the platform writes it."""
         found: JsonObject = {"code": self.code, "message": self.message}
         if self.target is not None:
             found["target"] = self.target
+        if self.inner_code is not None:
+            found["innerError"] = {"code": self.inner_code}
         return found
 
 
@@ -71,10 +81,14 @@ def invalid_scheme(scheme: str) -> Response:
     return error(401, "InvalidAuthorizationScheme", message, violation=True)
 
 
+def words_of(kind: str) -> str:
+    """Return how messages write a kind, such as `iTwin Repository` for `iTwinRepository`."""
+    return _WORDS.get(kind, kind)
+
+
 def not_found(kind: str) -> Response:
     """404 for an entity of a kind, such as `iModel`."""
-    words = kind.lower() if kind == "Tag" else kind
-    return error(404, f"{kind}NotFound", f"Requested {words} is not available.")
+    return error(404, f"{kind}NotFound", f"Requested {words_of(kind)} is not available.")
 
 
 def method_not_allowed(allowed: Iterable[str]) -> Response:
@@ -109,12 +123,15 @@ RESOURCE_NOT_FOUND = error(
 )
 TOO_LARGE = error(413, "RequestTooLarge", "The request body is too large.", violation=True)
 UNKNOWN = error(500, "Unknown", "An unknown error occurred.")
-UNSUPPORTED_MEDIA_TYPE = error(
-    415, "UnsupportedMediaType", "The content type must be application/json.", violation=True
-)
 UNPARSABLE = Detail(
     "InvalidRequestBody", "Failed to parse request body. Make sure it is a valid JSON."
 )
+
+
+def unsupported_media_type(kinds: Sequence[str] = ("application/json",)) -> Response:
+    """415 for a body of another content type than those."""
+    message = f"The content type must be {' or '.join(kinds)}."
+    return error(415, "UnsupportedMediaType", message, violation=True)
 
 
 def missing(name: str) -> Detail:

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from operator import attrgetter
-from typing import cast
-
-import attrs
 
 from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform import api, errors, personal
 from itwin_async.emulator.platform import schemas as s
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
+from itwin_async.emulator.platform.ordering import order_by, orders
 from itwin_async.emulator.platform.paging import Paging
 from itwin_async.emulator.platform.routes import Parameter
-from itwin_async.emulator.world.factories import new_imodel
+from itwin_async.emulator.platform.stored import STORAGE_LINK
 from itwin_async.emulator.world.records import Extent, IModelRecord
 from itwin_async.emulator.world.tables import Rows
 
@@ -35,7 +33,10 @@ _EXTENT = s.define(
     "Extent",
     s.objects({"southWest": _POINT, "northEast": _POINT}, "southWest", "northEast", nullable=True),
 )
-_LINKS = s.each(s.LINK, "creator changesets namedVersions upload complete")
+_LINKS: JsonObject = {
+    **s.each(s.LINK, "creator changesets namedVersions complete"),
+    "upload": STORAGE_LINK,
+}
 _SUMMARY_MEMBERS = s.each(s.TEXT, "id displayName dataCenterLocation")
 _SUMMARY = s.define("iModelSummary", s.objects(_SUMMARY_MEMBERS))
 _IMODEL = s.define(
@@ -55,30 +56,16 @@ _IMODEL = s.define(
         }
     ),
 )
-_CHANGE: JsonObject = {
+CHANGE: JsonObject = {
     "name": s.NAME,
     "description": s.SHORT_TEXT_OR_NULL,
     "extent": _EXTENT,
     "containersEnabled": s.between(0, 7),
 }
-_CREATE = s.define(
-    "iModelCreate",
-    s.objects(
-        {
-            "iTwinId": s.GUID,
-            **_CHANGE,
-            "creationMode": s.texts("empty", "fromiModelVersion", "fromBaseline"),
-        },
-        "iTwinId",
-        "name",
-        additionalProperties=True,
-    ),
-)
 _UPDATE = s.define(
     "iModelUpdate",
-    s.objects(_CHANGE, additionalProperties=True, anyOf=[{"required": [name]} for name in _CHANGE]),
+    s.objects(CHANGE, additionalProperties=True, anyOf=[{"required": [name]} for name in CHANGE]),
 )
-_ORDER = "(name|createdDateTime)( (asc|ASC|desc|DESC))?"
 _ITWIN_ID = Parameter("iTwinId", s.GUID, required=True)
 
 
@@ -87,18 +74,7 @@ def _find(call: Call, imodel_id: str) -> IModelRecord | None:
     return record if record and call.may_see(record.id, record.itwin_id) else None
 
 
-def _create(call: Call, content: JsonObject) -> IModelRecord:
-    itwin_id = _visible_itwin(call, str(content["iTwinId"]))
-    new = attrs.evolve(new_imodel(call.world, call.clock, itwin_id), creator_id=call.user.id)
-    return IMODELS.changed(new, content)
-
-
-def _with_upload_links(shown: JsonObject) -> JsonObject:
-    links = cast("JsonObject", shown["_links"])
-    return {**shown, "_links": {**links, "upload": None, "complete": None}}
-
-
-def _visible_itwin(call: Call, itwin_id: str) -> str:
+def visible_itwin(call: Call, itwin_id: str) -> str:
     """Return the id of an iTwin in lower case, or fail with 404."""
     itwin_id = itwin_id.lower()
     if itwin_id not in call.world.itwins or not call.may_see(itwin_id):
@@ -112,12 +88,12 @@ def _visible(call: Call, rows: Rows[IModelRecord]) -> Rows[IModelRecord]:
 
 
 def _favorites(call: Call) -> Rows[IModelRecord]:
-    itwin_id = _visible_itwin(call, call.query["iTwinId"])
+    itwin_id = visible_itwin(call, call.query["iTwinId"])
     return _visible(call, call.world.favorites_of(call.user.name, itwin_id))
 
 
 def _recents(call: Call) -> Rows[IModelRecord]:
-    itwin_id = _visible_itwin(call, call.query["iTwinId"])
+    itwin_id = visible_itwin(call, call.query["iTwinId"])
     ids = call.world.lists_of(call.user.name).recent_imodels
     located = [found for found in map(call.world.locate, ids) if found and found[0] == itwin_id]
     positions = [position for _, position in located]
@@ -126,7 +102,7 @@ def _recents(call: Call) -> Rows[IModelRecord]:
 
 
 def _imodels(call: Call) -> Rows[IModelRecord]:
-    rows = _visible(call, call.world.imodels_of(_visible_itwin(call, call.query["iTwinId"])))
+    rows = _visible(call, call.world.imodels_of(visible_itwin(call, call.query["iTwinId"])))
     name, state = call.text("name"), call.text("state")
     search = (call.text("$search") or "").lower()
     if name is not None or search or state is not None:
@@ -136,11 +112,9 @@ def _imodels(call: Call) -> Rows[IModelRecord]:
             return found and name in {None, row.name} and state in {None, row.state}
 
         rows = rows.where(matches)
-    for part in reversed((call.text("$orderBy") or "").split(",")):
-        member, _, direction = part.strip().partition(" ")
-        if member:
-            attribute = {"name": "name", "createdDateTime": "created"}[member]
-            rows = rows.sorted(attrgetter(attribute), reverse=direction.lower() == "desc")
+    for member, descends in orders(call):
+        attribute = {"name": "name", "createdDateTime": "created"}[member]
+        rows = rows.sorted(attrgetter(attribute), reverse=descends)
     return rows
 
 
@@ -170,6 +144,12 @@ IMODELS = Collection[IModelRecord](
     taken=lambda call, imodel: call.world.name_taken(imodel),
     paging=Paging(after=_after, filters_first=True),
 )
+
+
+def imodel_url(call: Call) -> str:
+    """Return the address of the iModel that a path names, to begin links with."""
+    return f"{call.origin}/imodels/{IMODELS.id_of(call)}"
+
 
 ROUTES = (
     IMODELS.list(
@@ -205,12 +185,9 @@ ROUTES = (
             Parameter("$search", s.TEXT),
             Parameter("name", s.TEXT),
             Parameter("state", _STATE),
-            Parameter("$orderBy", {"type": "string", "pattern": f"^{_ORDER}(, ?{_ORDER})*$"}),
+            order_by("name", "createdDateTime"),
         ),
         link_path="/imodels?itwinId={iTwinId}",
-    ),
-    IMODELS.create(
-        "POST /imodels", "Create iModel", _create, body=_CREATE, finish=_with_upload_links
     ),
     IMODELS.get("GET /imodels/{id}", "Get iModel"),
     IMODELS.update("PATCH /imodels/{id}", "Update iModel", body=_UPDATE),

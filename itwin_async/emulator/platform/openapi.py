@@ -8,20 +8,21 @@ from copy import deepcopy
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform.api import APIS
 from itwin_async.emulator.platform.routes import Route
-from itwin_async.emulator.platform.schemas import ERROR, SCHEMAS, TEXT
+from itwin_async.emulator.platform.schemas import BYTES, ERROR, SCHEMAS, TEXT
 from itwin_async.emulator.platform.served import ROUTER
 
 _VERSION = "1.0.0"
 _REASONS = {
     200: "OK",
     201: "Created",
+    202: "Accepted",
     204: "No Content",
     401: "The token is missing or not valid.",
     403: "The user may not do this.",
     404: "It is not available, or the Accept header names another version.",
     409: "The name or number is taken.",
     413: "The body is too large.",
-    415: "The body is not JSON by its content type.",
+    415: "The content type of the body is another one.",
     422: "The request cannot be processed.",
     429: "More requests than allowed.",
 }
@@ -67,8 +68,13 @@ def _operation(route: Route) -> JsonObject:
     }
     if route.body is not None:
         found["requestBody"] = {
-            "required": True,
+            "required": route.body_required,
             "content": {"application/json": {"schema": route.body}},
+        }
+    if route.takes:
+        found["requestBody"] = {
+            "required": True,
+            "content": {kind: {"schema": BYTES} for kind in route.takes},
         }
     return found
 
@@ -98,14 +104,15 @@ def _parameters(route: Route) -> list[Json]:
 
 
 def _statuses(route: Route) -> list[int]:
+    has_body = route.body is not None or bool(route.takes)
     wrong = {
         401: True,
-        403: route.api.forbids,
+        403: route.api.forbids or route.forbids,
         404: True,
         409: route.conflicts,
-        413: route.body is not None,
-        415: route.body is not None and route.api.json_only,
-        422: bool(route.parameters) or route.body is not None,
+        413: has_body,
+        415: bool(route.takes) or (route.body is not None and route.api.json_only),
+        422: bool(route.parameters) or has_body or route.refuses,
         429: True,
     }
     return [route.success, *(status for status, possible in wrong.items() if possible)]
@@ -116,6 +123,9 @@ def _response(route: Route, status: int) -> JsonObject:
     if status == 429:  # noqa: PLR2004 - the status is the name
         seconds: JsonObject = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
         found["headers"] = {"retry-after": seconds}
+    if route.gives and status == route.success:
+        found["content"] = {route.gives: {"schema": BYTES}}
+        return found
     schemas = route.results if status == route.success else [ERROR]
     if schemas:
         schema: JsonObject = schemas[0] if len(schemas) == 1 else {"anyOf": list[Json](schemas)}

@@ -104,10 +104,15 @@ class Route(ServedOperation):
         checks: further checks of the parameters.
         failure: the message of the 422 for wrong parameters.
         body: the schema of the body.
+        body_required: whether there must be one.
         success: the status of success.
         results: the schemas of the answer.
         prefers: whether `Prefer` selects one of them.
         conflicts: whether it answers 409 for a taken name.
+        forbids: whether it answers 403 although its API answers 404 elsewhere.
+        refuses: whether it answers 422 without parameters and body.
+        takes: the media types of a body that is not JSON.
+        gives: the media type of an answer that is not JSON.
 
     """
 
@@ -117,17 +122,24 @@ class Route(ServedOperation):
     checks: Sequence[Check] = ()
     failure: str = ""
     body: JsonObject | None = None
+    body_required: bool = True
     success: int = 200
     results: Sequence[JsonObject] = ()
     prefers: bool = False
     conflicts: bool = False
+    forbids: bool = False
+    refuses: bool = False
+    takes: Sequence[str] = ()
+    gives: str = ""
 
     def accepts(self, header: str | None) -> bool:
         """Whether an `Accept` header allows the answer."""
         if header is None or not header.strip():
             return True
         kinds = {re.split(r"\s*;", kind.strip(), maxsplit=1)[0] for kind in header.split(",")}
-        return not {*_ANY_MEDIA_TYPE, self.api.media_type}.isdisjoint(map(str.lower, kinds))
+        given = {self.gives, f"{self.gives.partition('/')[0]}/*"} if self.gives else set[str]()
+        known = {*_ANY_MEDIA_TYPE, self.api.media_type, *given}
+        return not known.isdisjoint(map(str.lower, kinds))
 
     def respond(self, call: Call) -> Response:
         """Check the parameters and run the handler."""
@@ -138,7 +150,11 @@ class Route(ServedOperation):
         try:
             for check in self.checks:
                 details += check(call)
-            return self.api.invalid(self.failure, details) if details else self.handler(call)
+            if details:
+                return self.api.invalid(self.failure, details)
+            if self.takes and call.content_type not in self.takes:
+                return errors.unsupported_media_type(self.takes)
+            return self.handler(call)
         except errors.OperationError as error:
             return error.response
 

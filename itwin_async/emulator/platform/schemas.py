@@ -23,6 +23,7 @@ SHORT_TEXT_OR_NULL: JsonObject = {**SHORT_TEXT, "nullable": True}
 NAME: JsonObject = {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "\\S"}
 GUID: JsonObject = {"type": "string", "format": "uuid"}
 FLAG: JsonObject = {"type": "boolean"}
+BYTES: JsonObject = {"type": "string", "format": "binary"}
 MOMENT: JsonObject = {"type": "string", "format": "date-time"}
 MOMENT_OR_NULL: JsonObject = {**MOMENT, "nullable": True}
 
@@ -130,8 +131,12 @@ def problems(
     if kind and not _is_kind(value, kind):
         yield Problem(path, "type", value, schema)
     elif isinstance(value, dict):
+        yield from _size_problems(value, schema, path, "Properties")
         yield from _member_problems(value, schema, path)
+    elif isinstance(value, list) and (keyword := _broken_keyword(value, schema)):
+        yield Problem(path, keyword, value, schema)
     elif isinstance(value, list):
+        yield from _size_problems(value, schema, path, "Items")
         items = cast("JsonObject", schema.get("items", {}))
         for index, item in enumerate(value):
             yield from problems(item, items, (*path, index))
@@ -139,6 +144,25 @@ def problems(
         keyword = _broken_keyword(value, schema)
         if keyword:
             yield Problem(path, keyword, value, schema)
+
+
+def known(value: JsonObject, schema: JsonObject) -> JsonObject:
+    """Return the members that a schema has a name for."""
+    names = cast("JsonObject", _resolve(schema).get("properties", {}))
+    return {name: member for name, member in value.items() if name in names}
+
+
+def _size_problems(
+    value: Any,  # noqa: ANN401 - JSON
+    schema: Any,  # noqa: ANN401 - JSON
+    path: tuple[str | int, ...],
+    what: str,
+) -> Iterator[Problem]:
+    size = len(value)
+    if size < schema.get(f"min{what}", size):
+        yield Problem(path, f"min{what}", value, schema)
+    if size > schema.get(f"max{what}", size):
+        yield Problem(path, f"max{what}", value, schema)
 
 
 def _resolve(schema: JsonObject) -> JsonObject:
@@ -163,6 +187,11 @@ def _broken_keyword(value: Json, schema: Any) -> str | None:  # noqa: ANN401 - J
             "maxLength": len(value) > schema.get("maxLength", len(value)),
             "pattern": re.search(schema.get("pattern", ""), value) is None,
             "format": not _has_format(value, schema.get("format")),
+        }
+    elif isinstance(value, list):
+        broken = {
+            "minItems": len(value) < schema.get("minItems", 0),
+            "maxItems": len(value) > schema.get("maxItems", len(value)),
         }
     elif isinstance(value, (int, float)) and not isinstance(value, bool):
         broken = {

@@ -36,6 +36,7 @@ _PARTS = (
 _CENTRES = ("East US", "North Europe", "UK South", "Australia East", "Japan East")
 _ZONES = ("America/New_York", "Europe/Dublin", "Europe/London", "Australia/Sydney", "Asia/Tokyo")
 _TOWNS = ("Philadelphia", "Dublin", "London", "Sydney", "Tokyo")
+CHANGESET_STEP = timedelta(hours=1)
 EPOCH = datetime(2016, 1, 18, 6, 33, 58, tzinfo=UTC)
 _INACTIVE_EVERY = 6
 _POOL = 1021
@@ -81,12 +82,12 @@ def itwin_rows(seed: int, guids: GuidGenerator, count: int) -> Iterator[ITwinRec
 
 
 def imodel_maker(
-    guids: GuidGenerator, group: int, itwin: ITwinRecord
+    guids: GuidGenerator, group: int, itwin: ITwinRecord, changesets: int = 0
 ) -> Callable[[int], IModelRecord]:
     """Return what builds the generated iModels of an iTwin, each from its position alone."""
     centre, itwin_id, title = itwin.data_center_location, itwin.id, itwin.display_name
     creators = [guids.guid(USER, 0, row) for row in range(5)]
-    moments, extents = _moments(), _extents()
+    moments, extents = _moments(changesets), _extents()
 
     def make(row: int) -> IModelRecord:
         number = guids.number(IMODEL, group, row)
@@ -99,7 +100,7 @@ def imodel_maker(
             description=(None, "", f"{part} model, stage {row % 7}")[row % 3],
             data_center_location=centre,
             created=created,
-            last_changeset=changed if row % 2 else None,
+            last_changeset=changed if row % 2 or changesets else None,
             creator_id=creators[row % 5],
             is_secured=row % 9 == 0,
             extent=None if row % 4 == 3 else extents[number % _POOL],  # noqa: PLR2004 - every fourth
@@ -110,13 +111,14 @@ def imodel_maker(
 
 
 @cache
-def _moments() -> list[tuple[str, str]]:
+def _moments(changesets: int) -> list[tuple[str, str]]:
     source = random.Random(_POOL)  # noqa: S311 - test data, and the same everywhere
     found: list[tuple[str, str]] = []
     for _ in range(_POOL):
         minutes, milliseconds = source.getrandbits(22), source.getrandbits(10)
         created = EPOCH + timedelta(minutes=minutes, milliseconds=milliseconds)
-        found.append((stamp(created), stamp(created + timedelta(days=3))))
+        since = changesets * CHANGESET_STEP if changesets else timedelta(days=3)
+        found.append((stamp(created), stamp(created + since)))
     return found
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from itwin_async.emulator.world.belongings import Belongings
 from itwin_async.emulator.world.generate import IMODEL, MADE, imodel_maker, itwin_rows
+from itwin_async.emulator.world.history import GeneratedHistoryRecord, History
 from itwin_async.emulator.world.ids import GuidGenerator, guid_of, is_guid
 from itwin_async.emulator.world.records import IModelRecord, ITwinRecord, TagRecord, UserRecord
 from itwin_async.emulator.world.tables import Rows, Selection, Table
@@ -26,16 +27,34 @@ class World:
         imodels: how many iModels to generate in each.
         favorites: which of them are the demo user's favorites: all (True), none (False), a share
             (a float between 0 and 1), or the first so many iTwins and iModels of each iTwin.
+        changesets: how many changesets each of these iModels has.
+        named_versions: how many named versions, at most as many.
 
     """
 
     def __init__(
-        self, seed: int = 0, itwins: int = 0, imodels: int = 0, *, favorites: float | bool = True
+        self,
+        seed: int = 0,
+        itwins: int = 0,
+        imodels: int = 0,
+        *,
+        favorites: float | bool = True,
+        changesets: int = 0,
+        named_versions: int = 0,
     ) -> None:
-        sizes: dict[str, object] = {"itwins": itwins, "imodels": imodels}
+        sizes: dict[str, object] = {
+            "itwins": itwins,
+            "imodels": imodels,
+            "changesets": changesets,
+            "named_versions": named_versions,
+        }
         for name, size in sizes.items():
             if isinstance(size, bool) or not isinstance(size, int) or size < 0:
                 raise ValueError(f"{name} must be a non-negative integer, not {size!r}")
+        if named_versions > changesets:
+            raise ValueError(
+                f"named_versions must not exceed changesets ({changesets}), not {named_versions}"
+            )
         share: object = favorites
         highest = 1 if isinstance(share, float) else math.inf
         if not isinstance(share, (int, float)) or not 0 <= share <= highest:
@@ -52,6 +71,11 @@ class World:
         self.tables: dict[str, Table[IModelRecord]] = {}
         self.lists: dict[str, UserLists] = {}
         self.belongings = Belongings()
+        if changesets:
+            made = GeneratedHistoryRecord(
+                id=str(seed), changesets=changesets, named_versions=named_versions
+            )
+            self.belongings.put(made)
         self._generated: list[str] = []
         self._added: dict[str, tuple[str, int]] = {}
         self._names: dict[str, dict[str, str]] = {}  # by iTwin, made when asked for
@@ -59,7 +83,7 @@ class World:
         for row, itwin in enumerate(itwin_rows(seed, self.guids, itwins)):
             self.itwins[itwin.id] = itwin
             self._generated.append(itwin.id)
-            self.tables[itwin.id] = Table(imodel_maker(self.guids, row, itwin), imodels)
+            self.tables[itwin.id] = Table(imodel_maker(self.guids, row, itwin, changesets), imodels)
             if row < _share(itwins, favorites):
                 demo.favorite_itwins.add(itwin.id)
             demo.favorite_imodels[itwin.id] = Selection(range(_share(imodels, favorites)))
@@ -181,6 +205,10 @@ class World:
         found = self.locate(imodel_id)
         return None if found is None else self.tables[found[0]].at(found[1])
 
+    def history(self, imodel_id: str) -> History:
+        """Return the changesets and named versions of an iModel; KeyError if it is unknown."""
+        return History(self.belongings, self.imodels[imodel_id])
+
     def imodels_of(self, itwin_id: str) -> Rows[IModelRecord]:
         """Return the iModels of an iTwin; KeyError if it is unknown."""
         table = self.tables[itwin_id]
@@ -243,7 +271,8 @@ class World:
         """Return a GUID that this world did not give before."""
         while True:  # a world that was loaded may have numbers of an earlier run
             made = self.guids.guid(MADE, 0, self.next_number())
-            if made not in self.itwins and self.locate(made) is None:
+            known = made in self.itwins or self.locate(made) is not None
+            if not known and not self.belongings.has(made):
                 return made
 
     def _remember_name(self, imodel: IModelRecord) -> None:
