@@ -19,6 +19,7 @@ from itwin_async.emulator.world.records import (
     TagRecord,
     UserRecord,
 )
+from itwin_async.emulator.world.saved_views import SavedViewGroupRecord, SavedViewRecord
 from itwin_async.emulator.world.state import World
 
 __all__ = [  # noqa: RUF022 - sorted as sorted() does
@@ -41,6 +42,8 @@ __all__ = [  # noqa: RUF022 - sorted as sorted() does
     "Replay",
     "ReplayThread",
     "SERVED",
+    "SavedViewGroupRecord",
+    "SavedViewRecord",
     "ServedOperation",
     "TagRecord",
     "TokenRequest",

@@ -22,6 +22,7 @@ from itwin_async.emulator.responses import JSON_TYPE, Response
 from itwin_async.emulator.storage.signatures import is_storage
 
 _COMPRESS_FROM = 256
+_LARGEST_IMAGE_IN_JSON = 7 << 20  # in base64, and what is around it
 
 
 class Handler:
@@ -99,11 +100,19 @@ class Handler:
 
 async def _read(incoming: BaseRequest) -> bytes:
     """Read a body: a file of any size for the storage, an image, or JSON of the usual size."""
+    limit = MAX_IMAGE
     if is_storage(incoming.path):
         return await incoming.content.read()
-    if incoming.content_type.startswith("image/"):
-        incoming = incoming.clone(client_max_size=MAX_IMAGE)
-    return await incoming.read()
+    if not incoming.content_type.startswith("image/"):
+        if not incoming.path.rstrip("/").endswith("/image"):
+            return await incoming.read()
+        limit = _LARGEST_IMAGE_IN_JSON
+    body = bytearray()
+    async for piece in incoming.content.iter_any():
+        body += piece
+        if len(body) > limit:
+            raise web.HTTPRequestEntityTooLarge(limit, len(body))
+    return bytes(body)
 
 
 async def _send_control(

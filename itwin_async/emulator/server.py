@@ -39,6 +39,7 @@ class _Configured(EmulatorControls, Hosted):
         hostile_tokens: bool = False,
         storage_link_lifetime: float = 3600.0,
         work_seconds: float = 2.0,
+        data_url_images: bool = False,
         compress: bool = False,
         any_token: bool = True,
         tls: bool = False,
@@ -51,6 +52,7 @@ class _Configured(EmulatorControls, Hosted):
             escape_ampersand=escape_ampersand,
             hostile_tokens=hostile_tokens,
             storage_link_lifetime=storage_link_lifetime,
+            data_url_images=data_url_images,
         )
         self._engine = Engine(
             World(
@@ -106,6 +108,7 @@ class Emulator(_Configured, HostedInLoop):
         hostile_tokens: whether continuation tokens break when they are not sent unchanged.
         storage_link_lifetime: seconds for which a signed URL of the storage is valid.
         work_seconds: seconds by its clock that long work takes, such as a clone.
+        data_url_images: whether pictures of saved views are `data:` URLs, not signed ones.
         compress: whether bodies are compressed for clients that accept gzip.
         any_token: whether an unknown token is valid, for a user of its own.
         tls: whether it speaks TLS, with a certificate made on the spot; `certificate` has it.

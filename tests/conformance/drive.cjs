@@ -307,6 +307,50 @@ const steps = {
     assert.deepEqual([account.status, account.data.class], [200, "Account"]);
   },
 
+  async "repositories, created, listed and deleted"() {
+    const repository = {
+      class: "GeographicInformationSystem",
+      subClass: "WebMapService",
+      uri: "https://maps.example.net/wms",
+    };
+    const made = await itwins.createRepository(bearer, project, repository);
+    assert.equal(made.status, 201);
+    assert.deepEqual({ ...made.data, ...repository }, made.data);
+    const twin = await itwins.createRepository(bearer, project, repository);
+    assert.deepEqual([twin.status, twin.error.code], [409, "iTwinRepositoryExists"]);
+    const all = await itwins.queryRepositoriesAsync(bearer, project);
+    assert.equal(all.status, 200);
+    assert.deepEqual(
+      all.data.map((row) => row.class),
+      ["CesiumCuratedContent", "iModels", "GeographicInformationSystem"],
+    );
+    assert.deepEqual(all.data[2], made.data);
+    const dropped = await itwins.deleteRepository(bearer, project, made.data.id);
+    assert.equal(dropped.status, 204);
+    const gone = await itwins.deleteRepository(bearer, project, made.data.id);
+    assert.deepEqual([gone.status, gone.error.code], [404, "iTwinRepositoryNotFound"]);
+  },
+
+  async "repositories, of one class"() {
+    const filtered = await itwins.queryRepositoriesAsync(bearer, project, { class: "iModels" });
+    assert.equal(filtered.status, 200);
+    assert.deepEqual(ids(filtered.data), ["imodels"]);
+  },
+
+  async "repositories, wrong arguments"() {
+    const none = "00000000-0000-4000-8000-000000000000";
+    const unknown = await itwins.queryRepositoriesAsync(bearer, none);
+    assert.deepEqual([unknown.status, unknown.error.code], [404, "iTwinNotFound"]);
+    const wrong = await itwins.createRepository(bearer, project, {
+      class: "GeographicInformationSystem",
+      subClass: "WebMapService",
+      uri: "",
+    });
+    assert.deepEqual([wrong.status, wrong.error.code], [422, "InvalidiTwinsRequest"]);
+    const [detail] = wrong.error.details;
+    assert.deepEqual([detail.code, detail.target], ["MissingRequiredProperty", "uri"]);
+  },
+
   async "iTwins without a good token"() {
     const found = await itwins.queryFavoritesAsync("Basic x");
     assert.deepEqual([found.status, found.error.code], [401, "InvalidAuthorizationScheme"]);

@@ -49,3 +49,9 @@ async def ana(emulator: Emulator) -> AsyncIterator[Session]:
 @pytest.fixture
 def imodel_id(emulator: Emulator, itwin_id: str) -> str:
     return emulator.state.imodels_of(itwin_id)[0].id
+
+
+async def platform(emulator: Emulator) -> AsyncIterator[Session]:
+    """The client, as the demo user."""
+    async with Session(emulator.token, base_url=emulator.base_url) as session:
+        yield session

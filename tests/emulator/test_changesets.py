@@ -206,7 +206,6 @@ async def test_bodies_that_are_wrong(call: Any, imodel_id: str, body: Any) -> No
 
 
 async def test_lists(client: Session, call: Caller, emulator: Emulator, imodel_id: str) -> None:
-    emulator.reset()
     for number in range(1, 8):
         emulator.add_changeset(imodel_id, size=number)
 

@@ -229,9 +229,7 @@ async def test_wrong_accept_is_a_404_of_the_gateway(
         ("PUT", "/imodels/favorites//"),
         ("PUT", "/imodels/favorites/a/b"),
         ("GET", "/itwins//account"),
-        ("GET", "/itwins/exports/account"),
-        ("GET", "/itwins/exports"),
-        ("PATCH", "/itwins/exports/"),
+        ("GET", "/itwins/repositories/cesium/account"),
         ("GET", "/unknown"),
     ],
 )
@@ -254,6 +252,9 @@ async def test_unknown_paths(session: aiohttp.ClientSession, method: str, path: 
         ("PUT", "/itwins/myprimaryaccount", "GET"),
         ("DELETE", f"/itwins/recents/{UNKNOWN}", "POST"),
         ("GET", "/itwins/favorites/account", "DELETE, POST"),
+        ("PATCH", "/itwins/exports/", "GET, POST"),
+        ("DELETE", "/itwins/repositories/cesium", "GET"),
+        ("POST", f"/itwins/{UNKNOWN}/image", "DELETE, GET, PUT"),
         ("HEAD", "/itwins/favorites", "GET"),
     ],
 )

@@ -310,19 +310,19 @@ async def test_a_filter_and_subclasses(call: Caller, emulator: Emulator) -> None
 @pytest.mark.parametrize(
     ("name", "expression", "position"),
     [
-        ("$filter", "status is 'Active'", 7),
+        ("$filter", "status is 'Active'", 9),
         ("$filter", "status eq", 9),
-        ("$filter", "status eq Active", 10),
-        ("$filter", "status eq 'Active", 10),
+        ("$filter", "status eq Active", 16),
+        ("$filter", "status eq 'Active", 11),
         ("$filter", "status eq 'Active' and", 22),
-        ("$filter", "status eq 'Active' number eq 'x'", 19),
+        ("$filter", "status eq 'Active' number eq 'x'", 25),
         ("$filter", "(status eq 'Active'", 19),
-        ("$filter", "contains(displayName)", 20),
+        ("$filter", "contains(displayName)", 21),
         ("$filter", "endswith(displayName,'x')", None),
-        ("$filter", "number in 'a'", 10),
+        ("$filter", "number in 'a'", 13),
         ("$filter", "number in ['a'", 14),
-        ("$filter", "number in ['a')", 14),
-        ("$filter", "5 eq number", 0),
+        ("$filter", "number in ['a')", 15),
+        ("$filter", "5 eq number", 1),
         ("$orderby", "displayName up", 14),
         ("$orderby", "displayName desc asc", 20),
         ("$orderby", "displayName,", 12),
@@ -401,3 +401,62 @@ async def test_prefer_for_accounts(call: Caller, itwin_id: str) -> None:
     assert full["iTwinAccountId"] == full["id"] == minimal["id"]
     primary = await call("GET", "/itwins/myprimaryaccount", full=True)
     assert primary.json["iTwin"] == minimal
+
+
+@pytest.mark.parametrize("path", ["/itwins", "/itwins/favorites", "/itwins/recents"])
+async def test_a_wider_scope_is_for_administrators(
+    call: Caller, emulator: Emulator, path: str
+) -> None:
+    active = [row.id for row in emulator.state.itwins.values() if row.status == "Active"]
+    emulator.recent("demo", active[0])
+    emulator.deny("demo", active[0])
+
+    async def seen(scope: str | None) -> bool:
+        headers = {} if scope is None else {"X-iTwin-Query-Scope": scope}
+        reply = await call("GET", path, headers=headers)
+        return active[0] in {row["id"] for row in reply.json["iTwins"]}
+
+    scopes = [None, "memberOfItwin", "all", "OrganizationAdmin", "organizationadmin", "odd"]
+    assert [await seen(scope) for scope in scopes] == [False, False, True, True, True, False]
+    emulator.set_administrator("demo", on=False)
+    assert not await seen("all")
+
+
+async def test_filters_that_only_the_official_client_knows(
+    call: Caller, emulator: Emulator
+) -> None:
+    one = next(row for row in emulator.state.itwins.values() if row.status == "Active")
+    emulator.recent("demo", one.id)
+    for path in ("/itwins/favorites", "/itwins/recents"):
+        for query in (
+            f"displayName={quote(one.display_name.upper())}",
+            f"number={one.number}",
+            f"parentId={one.parent_id}&number={one.number}",
+            f"iTwinAccountId={one.account_id}&number={one.number}",
+            f"$search={quote(one.number[2:].lower())}",
+        ):
+            reply = await call("GET", f"{path}?{query}")
+            assert [row["id"] for row in reply.json["iTwins"]] == [one.id], query
+
+
+async def test_the_account_is_an_itwin(call: Caller, emulator: Emulator, itwin_id: str) -> None:
+    mine = (await call("GET", "/itwins/myprimaryaccount")).json["iTwin"]
+    itwin = (await call("GET", f"/itwins/{itwin_id}", full=True)).json["iTwin"]
+    assert itwin["parentId"] == itwin["iTwinAccountId"] == mine["id"]
+    account = (await call("GET", f"/itwins/{mine['id'].upper()}", full=True)).json["iTwin"]
+    assert {**account, **mine} == account
+    assert (await call("GET", f"/itwins/{mine['id']}/account")).json["iTwin"] == mine
+    for method in ("PATCH", "DELETE"):
+        refused = await call(method, f"/itwins/{mine['id']}", json={})
+        assert (refused.status, error_of(refused)["code"]) == (404, "iTwinNotFound")
+
+
+async def test_what_the_platform_decides_cannot_be_sent(call: Caller, itwin_id: str) -> None:
+    own = {"id": UNKNOWN, "iTwinAccountId": UNKNOWN, "createdBy": UNKNOWN, "image": "x"}
+    body = {"class": "Thing", "subClass": "Asset", "displayName": "One", **own}
+    made = (await call("POST", "/itwins", json=body)).json["iTwin"]
+    changed = await call("PATCH", f"/itwins/{itwin_id}", json={**own, "type": "Rail"})
+    for itwin in (made, changed.json["iTwin"]):
+        assert UNKNOWN not in itwin.values()
+        assert itwin["image"] is None
+    assert changed.json["iTwin"]["id"] == itwin_id

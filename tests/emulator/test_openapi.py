@@ -207,7 +207,88 @@ async def test_every_answer_is_as_described(
     await ask_about_creation(ask, f"/imodels/{imodel_id}", itwin_id)
     await ask_about_history(ask, imodel_id, emulator)
     await ask_about_extended_data(ask, emulator.add_imodel(itwin_id).id, emulator)
+    await _saved_views(ask, itwin_id)
+    await _itwin_data(ask, itwin_id)
     assert done == {f"{one.method} {one.path}" for one in SERVED}
+
+
+async def _saved_views(ask: Any, itwin_id: str) -> None:
+    """Every operation on groups, views, extensions and pictures."""
+    body: dict[str, Any] = {"iTwinId": itwin_id, "displayName": "Reviews"}
+    group = await ask("POST", "/savedviews/groups", json=body)
+    path = f"/savedviews/groups/{group.json['group']['id']}"
+    await ask("GET", path)
+    await ask("GET", f"/savedviews/groups?iTwinId={itwin_id}")
+    await ask("PATCH", path, json={"shared": True})
+    tag = await ask("POST", "/savedviews/tags", json={"displayName": "x", "iTwinId": itwin_id})
+    body["savedViewData"] = {"itwin3dView": {"origin": [0, 0, 0], "extents": [1, 1, 1]}}
+    body |= {"groupId": group.json["group"]["id"], "tagIds": [tag.json["tag"]["id"]]}
+    body["extensions"] = [{"extensionName": "EmphasizeElements", "data": '{"a": [1.5]}'}]
+    view = await ask("POST", "/savedviews", json=body)
+    await ask("DELETE", f"/savedviews/tags/{tag.json['tag']['id']}")
+    await ask("GET", f"/savedviews?iTwinId={itwin_id}&$top=1")
+    await ask("GET", "/savedviews")
+    await ask("DELETE", path)
+    path = f"/savedviews/{view.json['savedView']['id']}"
+    await ask("GET", path)
+    await ask("PATCH", path, json={"shared": True, "groupId": None})
+    await ask("PATCH", path, json={"savedViewData": {}})
+    await ask("GET", f"{path}/image")
+    await ask("PUT", f"{path}/image", json={"image": "data:image/png;base64,AAAA"})
+    await ask("PUT", f"{path}/image", json={"image": "AAAA"})
+    await ask("GET", f"{path}/image?size=full")
+    await ask("PUT", f"{path}/extensions", json={"extensionName": "One", "data": "{}"})
+    await ask("GET", f"{path}/extensions")
+    await ask("GET", f"{path}/extensions/EmphasizeElements")
+    await ask("DELETE", f"{path}/extensions/One")
+    await ask("GET", f"{path}/extensions/One")
+    await ask("DELETE", path)
+
+
+async def _itwin_data(ask: Any, itwin_id: str) -> None:
+    """Every operation on repositories, resources, exports and images."""
+    path = f"/itwins/{itwin_id}/repositories"
+    body = {"class": "GeographicInformationSystem", "subClass": "ArcGIS", "uri": "https://e.test/"}
+    made = await ask("POST", path, json=body)
+    await ask("POST", path, json=body)
+    await ask("POST", path, json={"class": "Forms"})
+    await ask("GET", path)
+    await ask("GET", f"{path}?class=Castles")
+    await ask("DELETE", f"{path}/imodels")
+    path += f"/{made.json['repository']['id']}"
+    key = {"type": "Basic", "username": "a", "password": "b"}
+    await ask("PATCH", path, json={"displayName": "Maps", "authentication": key})
+    await ask("PATCH", path, json={"authentication": {"type": "Basic"}})
+    await ask("GET", path)
+    await ask("POST", f"{path}/resources", json={"id": "a", "displayName": "A"})
+    await ask("POST", f"{path}/resources", json={"id": "a", "displayName": "A"})
+    await ask("POST", f"{path}/resources", json={"id": "", "displayName": "A"})
+    await ask("GET", f"{path}/resources?$search=a&$top=1")
+    await ask("GET", f"{path}/resources/a")
+    await ask("GET", f"{path}/resources/a/graphics")
+    await ask("DELETE", f"{path}/resources/a")
+    await ask("GET", f"{path}/resources/a")
+    await ask("DELETE", path)
+    await ask("GET", "/itwins/repositories")
+    await ask("GET", "/itwins/repositories/cesium")
+    await ask("GET", "/itwins/repositories/cesium/resources?$top=1")
+    await ask("GET", "/itwins/repositories/cesium/resources?$top=1&$continuationToken=none")
+    await ask("GET", "/itwins/repositories/cesium/resources/96188")
+    await ask("GET", "/itwins/repositories/cesium/resources/96188/graphics")
+    export = await ask("POST", "/itwins/exports", json={"outputFormat": "Csv"})
+    await ask("POST", "/itwins/exports", json={"outputFormat": "Xml"})
+    await ask("POST", "/itwins/exports", json={"outputFormat": "Csv"})
+    await ask("GET", "/itwins/exports")
+    await ask("GET", f"/itwins/exports/{export.json['export']['id']}")
+    header = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR\0\0\0\5\0\0\0"
+    png = {"headers": {"Content-Type": "image/png"}}
+    path = f"/itwins/{itwin_id}/image"
+    await ask("PUT", path, data=header + b"\1", **png)
+    await ask("PUT", path, data=header + b"\0", **png)
+    await ask("PUT", path, json={})
+    await ask("GET", path)
+    await ask("DELETE", path)
+    await ask("GET", path)
 
 
 async def ask_about_collaboration(ask: Any, imodel: str) -> None:

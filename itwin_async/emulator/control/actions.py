@@ -11,6 +11,8 @@ from itwin_async.emulator.control.collaboration import collaboration_actions
 from itwin_async.emulator.control.command import Action, Command
 from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.control.history import history_actions
+from itwin_async.emulator.control.itwin_data import itwin_data_actions
+from itwin_async.emulator.control.saved_views import saved_view_actions
 from itwin_async.emulator.control.views import imodels_of, overview, world_of
 from itwin_async.emulator.control.world_file import export_chunks
 from itwin_async.emulator.faults.fault import Fault
@@ -68,7 +70,9 @@ class Actions:
             **self._lists(),
             **collaboration_actions(self._emulator),
             **history_actions(self._emulator),
+            **itwin_data_actions(self._emulator),
             **self._users_and_time(),
+            **saved_view_actions(self._emulator),
         }
 
     def _observations(self) -> dict[str, Action]:

@@ -13,8 +13,9 @@ import msgspec
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.control.collaboration import CollaborationControls
 from itwin_async.emulator.control.history import HistoryControls
+from itwin_async.emulator.control.itwin_data import ITwinDataControls
+from itwin_async.emulator.control.saved_views import SavedViewControls
 from itwin_async.emulator.control.signin import SignInControls
-from itwin_async.emulator.control.world import WorldControls
 from itwin_async.emulator.control.world_file import add_imodel, export_chunks, load_world
 from itwin_async.emulator.faults.fault import Fault
 from itwin_async.emulator.faults.plan import SetFault
@@ -28,7 +29,9 @@ from itwin_async.emulator.world.records import IModelRecord, UserRecord
 from itwin_async.emulator.world.state import Snapshot, World
 
 
-class EmulatorControls(WorldControls, CollaborationControls, HistoryControls, SignInControls):
+class EmulatorControls(
+    SavedViewControls, CollaborationControls, HistoryControls, ITwinDataControls, SignInControls
+):
     """World, tokens, faults, time and request log of an emulator."""
 
     @property

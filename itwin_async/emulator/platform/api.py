@@ -75,13 +75,19 @@ def _value_detail(problem: Problem) -> Detail:
 
 
 def _saved_views_detail(problem: Problem) -> Detail:
-    name = str(problem.path[0])
-    if problem.keyword == "pattern":
+    name = ".".join(map(str, problem.path))
+    format_ = problem.schema.get("format")
+    if problem.keyword == "pattern" and format_ is None:
         message = f"{name} must not contain any of the characters < > & \" ' ."
+    elif problem.keyword == "additionalProperties":
+        message = f"{name} must not be there."
+    elif problem.keyword[:3] in {"min", "max"}:
+        bound = {"min": "at least", "max": "at most"}[problem.keyword[:3]]
+        message = f"{name} must have {bound} {problem.schema[problem.keyword]} elements."
     else:
-        kind = str(problem.schema.get("type", "valid value"))
+        kind = str(format_ or problem.schema.get("type", "valid value"))
         message = f"{name} must be {'an' if kind[0] in 'aeiou' else 'a'} {kind}."
-    return Detail("InvalidRequestBody", message, name)
+    return Detail("InvalidRequestBody", message, str(problem.path[0]) if problem.path else None)
 
 
 _SUBSCRIPTION_LIMIT = (

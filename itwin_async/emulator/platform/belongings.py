@@ -35,15 +35,15 @@ def belongings(
         rows = call.world.belongings.of(kind, parent.id_of(call))
         return rows.get(record_id) or rows.get(record_id.lower())
 
+    def drop(call: Call, record: R) -> None:
+        record_id: str = record.id  # type: ignore[attr-defined] # all records have one
+        call.world.belongings.drop(kind, record_id, parent.id_of(call))
+
+    facts.setdefault("drop", drop)
     return Collection[R](
         parent=parent,
         find=find or found,
         put=lambda call, record: call.world.belongings.put(record, parent.id_of(call)),
-        drop=lambda call, record: call.world.belongings.drop(
-            kind,
-            record.id,  # type: ignore[attr-defined] # all records have one
-            parent.id_of(call),
-        ),
         **facts,
     )
 

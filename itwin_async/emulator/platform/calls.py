@@ -80,7 +80,7 @@ class Call:
         """Return the body as a JSON object; None if it is none."""
         try:
             return msgspec.json.decode(self.request.body, type=dict[str, object])  # type: ignore[return-value]
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None
 
     def respond(

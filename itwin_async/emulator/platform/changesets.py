@@ -129,6 +129,10 @@ def pushed_changeset(call: Call, changeset_id: str) -> ChangesetRecord:
 
 
 def _show(record: ChangesetRecord, imodel: str) -> JsonObject:
+    return {**_summarize(record), "_links": _links(record, imodel)}
+
+
+def _summarize(record: ChangesetRecord) -> JsonObject:
     return {
         "id": record.id,
         "displayName": str(record.index),
@@ -142,11 +146,18 @@ def _show(record: ChangesetRecord, imodel: str) -> JsonObject:
         "fileSize": record.file_size,
         "briefcaseId": record.briefcase_id,
         "groupId": record.group_id,
-        "_links": {
-            "self": {"href": f"{imodel}/changesets/{record.index}"},
-            "creator": {"href": f"{imodel}/users/{record.creator_id}"},
-        },
     }
+
+
+def _links(record: ChangesetRecord, imodel: str) -> JsonObject:
+    return {
+        "self": {"href": f"{imodel}/changesets/{record.index}"},
+        "creator": {"href": f"{imodel}/users/{record.creator_id}"},
+    }
+
+
+def _complete_summary(call: Call, record: ChangesetRecord, shown: JsonObject) -> JsonObject:
+    return {**shown, "_links": _links(record, imodel_url(call))}
 
 
 def _complete(call: Call, record: ChangesetRecord, shown: JsonObject) -> JsonObject:
@@ -287,7 +298,11 @@ CHANGESETS = belongings(
     base=imodel_url,
     complete=_complete,
     summary_schema=s.define("ChangesetSummary", s.objects(_SUMMARY_MEMBERS)),
-    link_summary=_show,
+    summarize=_summarize,
+    complete_summary=lambda call, record, shown: {
+        **shown,
+        "_links": _links(record, imodel_url(call)),
+    },
     list_failure="Cannot get Changesets.",
     paging=Paging(after=_after),
     id_name="changesetId",

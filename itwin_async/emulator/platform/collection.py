@@ -13,7 +13,15 @@ from itwin_async.emulator.platform.api import Api
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.paging import Paging, kept_filters, link
 from itwin_async.emulator.platform.routes import Check, Parameter, Route
-from itwin_async.emulator.platform.schemas import PAGING_LINKS, arrays, define, objects, problems
+from itwin_async.emulator.platform.schemas import (
+    PAGING_LINKS,
+    Problem,
+    arrays,
+    define,
+    known,
+    objects,
+    problems,
+)
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world.records import members
 
@@ -39,7 +47,7 @@ class Collection(Generic[R]):
         drop: removes one from the world.
         summary_schema: the minimal representation, if there is one.
         summarize: writes it.
-        link_summary: writes it where it has links, as `show` does.
+        complete_summary: changes what was written where it depends on caller or world.
         converters: by member of a body, what converts a value that is not null.
         list_failure: the message of a list's 422.
         unique: the member that no other entity may share.
@@ -49,6 +57,9 @@ class Collection(Generic[R]):
         join: makes the items of a page from its rows as they are shown.
         parent: what the path names before; its id is checked first.
         id_name: the placeholder of the id.
+        word: its name in messages, if it is not that of its envelope.
+        linked: whether lists have links.
+        body_detail: the detail for a problem of a body; that of the API when None.
 
     """
 
@@ -74,6 +85,10 @@ class Collection(Generic[R]):
     join: Callable[[list[Json]], list[Json]] = lambda shown: shown
     parent: Collection[Any] | None = None
     id_name: str = "id"
+    word: str = attrs.field(default=attrs.Factory(lambda self: self.key, takes_self=True))
+    linked: bool = True
+    complete_summary: Callable[[Call, R, JsonObject], JsonObject] = lambda _, __, shown: shown
+    body_detail: Callable[[Problem], errors.Detail] | None = None
 
     def list(
         self,
@@ -112,6 +127,8 @@ class Collection(Generic[R]):
             items, links = self._page(call, rows(call), parameters, link_path)
             shown: list[Json] = list(map(self._preferred(call), items))
             content: JsonObject = {self.keys: self.join(shown), "_links": links}
+            if not self.linked:
+                del content["_links"]
             return call.respond(200, content, headers(call))
 
         return self._route(
@@ -147,7 +164,7 @@ class Collection(Generic[R]):
         def handler(call: Call) -> Response:
             found = self.one(call) if find is None else find(call)
             if shown == "minimal" and self.summarize is not None:
-                content = self.summarize(found)
+                content = self._minimal(call, found)
             elif shown == "preferred":
                 content = self._preferred(call)(found)
             else:
@@ -188,7 +205,7 @@ class Collection(Generic[R]):
 
         def handler(call: Call) -> Response:
             self._check_parent(call)
-            failure = f"Cannot create {self.key}."
+            failure = facts.get("failure") or f"Cannot create {self.word}."
             made = make(call, self.content(call, body, failure, required=required))
             self.store(call, made)
             return call.respond(201, {self.key: finish(call, made, self._full(call, made))})
@@ -217,19 +234,20 @@ class Collection(Generic[R]):
             facts: what else is true of the route.
 
         """
+        failure = facts.get("failure") or f"Cannot update {self.word}."
 
         def handler(call: Call) -> Response:
             found = self.one(call)
-            content = self.content(call, body, f"Cannot update {self.key}.")
+            content = self.content(call, body, failure)
             changed = stamp(call, self.changed(found, content))
             self.store(call, changed)
             return call.respond(200, {self.key: finish(call, changed, self._full(call, changed))})
 
         return self._route(operation, title, handler, body=body, **facts)
 
-    def delete(self, operation: str, title: str) -> Route:
+    def delete(self, operation: str, title: str, **facts: Any) -> Route:  # noqa: ANN401 - fields of a route
         """Declare the deletion of an entity."""
-        return self.act(operation, title, self.drop)
+        return self.act(operation, title, self.drop, **facts)
 
     def act(
         self,
@@ -245,6 +263,46 @@ class Collection(Generic[R]):
             return Response(204)
 
         return self._route(operation, title, handler, success=204, results=(), **facts)
+
+    def receive(
+        self,
+        operation: str,
+        title: str,
+        action: Callable[[Call, R, JsonObject], object],
+        *,
+        body: JsonObject,
+    ) -> Route:
+        """Declare an operation on an entity that takes a body and answers nothing."""
+
+        def handler(call: Call) -> Response:
+            found = self.one(call)
+            action(call, found, self.content(call, body, f"Cannot update {self.word}."))
+            return Response(204)
+
+        return self._route(operation, title, handler, body=body, success=204, results=())
+
+    def answer(
+        self,
+        operation: str,
+        title: str,
+        result: Callable[[Call, R], JsonObject],
+        *,
+        schema: JsonObject,
+        parameters: Sequence[Parameter] = (),
+    ) -> Route:
+        """Declare the reading of something else than an entity, without an envelope."""
+
+        def handler(call: Call) -> Response:
+            return call.respond(200, result(call, self.one(call)))
+
+        return self._route(
+            operation,
+            title,
+            handler,
+            parameters=parameters,
+            failure=self.list_failure,
+            results=[schema],
+        )
 
     def one(self, call: Call) -> R:
         """Return the entity that a path names; OperationError if the caller cannot see it."""
@@ -278,15 +336,21 @@ class Collection(Generic[R]):
             raise errors.OperationError(errors.unsupported_media_type())
         content = call.content()
         details: dict[object, errors.Detail] = {}
-        if content is not None or self.api.names_missing:
-            for problem in problems(content or {}, schema):
-                details.setdefault(problem.path[0], self.api.body_detail(problem))
+        try:
+            if content is not None or self.api.names_missing:
+                for problem in problems(content or {}, schema):
+                    target = problem.path[0] if problem.path else None
+                    detail = (self.body_detail or self.api.body_detail)(problem)
+                    details.setdefault(target, detail)
+        except RecursionError:
+            content = None  # nested too deep
         if content is None:
             details[None] = errors.UNPARSABLE
         if content is None or details:
             response = self.api.invalid(failure, list(details.values()))
             raise errors.OperationError(response)
-        return content
+        # The platform ignores members that it does not know.
+        return known(content, schema)
 
     def _route(self, operation: str, title: str, handler: Handler, **facts: Any) -> Route:  # noqa: ANN401 - fields of a route
         method, _, path = operation.partition(" ")
@@ -316,23 +380,19 @@ class Collection(Generic[R]):
     def _full(self, call: Call, entity: R) -> JsonObject:
         return self.complete(call, entity, self.show(entity, self.base(call)))
 
+    def _minimal(self, call: Call, entity: R) -> JsonObject:
+        assert self.summarize is not None  # noqa: S101 - only asked where there is one
+        return self.complete_summary(call, entity, self.summarize(entity))
+
     def _preferred(self, call: Call) -> Callable[[R], JsonObject]:
-        base, selected = self.base(call), call.text("$select")
-
-        def full(entity: R) -> JsonObject:
-            return self.complete(call, entity, self.show(entity, base))
-
+        selected = call.text("$select")
         if selected:
             names = {name.strip() for name in selected.split(",")}
             return lambda entity: {
-                name: value for name, value in full(entity).items() if name in names
+                name: value for name, value in self._full(call, entity).items() if name in names
             }
-        if self.summarize is not None and not call.full:
-            return self.summarize
-        if self.link_summary is not None and not call.full:
-            summary = self.link_summary
-            return lambda entity: summary(entity, base)
-        return full
+        show = self._minimal if self.summarize is not None and not call.full else self._full
+        return lambda entity: show(call, entity)
 
     def _page(
         self,
@@ -360,6 +420,6 @@ class Collection(Generic[R]):
         if self.unique and self.taken(call, entity):
             message = f"The {self.unique} is already in use."
             details = [errors.Detail("InvalidValue", message, self.unique)]
-            text = f"{self.name} already exists."
+            text = f"{errors.words_of(self.name)} already exists."
             raise errors.OperationError(errors.error(409, f"{self.name}Exists", text, details))
         self.put(call, entity)

@@ -9,6 +9,13 @@ import attrs
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.responses import Response, json_response
 
+_WORDS = {
+    **{kind: kind.lower() for kind in ("Extension", "Group", "Image", "SavedView", "Tag")},
+    "iTwinImage": "iTwin Image",
+    "iTwinRepository": "iTwin Repository",
+    "iTwinRepositoryResource": "iTwin Repository Resource",
+}
+
 
 @attrs.frozen
 class Detail:
@@ -74,10 +81,14 @@ def invalid_scheme(scheme: str) -> Response:
     return error(401, "InvalidAuthorizationScheme", message, violation=True)
 
 
+def words_of(kind: str) -> str:
+    """Return how messages write a kind, such as `iTwin Repository` for `iTwinRepository`."""
+    return _WORDS.get(kind, kind)
+
+
 def not_found(kind: str) -> Response:
     """404 for an entity of a kind, such as `iModel`."""
-    words = kind.lower() if kind == "Tag" else kind
-    return error(404, f"{kind}NotFound", f"Requested {words} is not available.")
+    return error(404, f"{kind}NotFound", f"Requested {words_of(kind)} is not available.")
 
 
 def method_not_allowed(allowed: Iterable[str]) -> Response:

@@ -9,16 +9,21 @@ import attrs
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform import api, errors, odata, personal
 from itwin_async.emulator.platform import schemas as s
+from itwin_async.emulator.platform.administrators import administrates, require_administrator
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
 from itwin_async.emulator.platform.errors import Detail
 from itwin_async.emulator.platform.paging import Paging
 from itwin_async.emulator.platform.routes import Parameter
+from itwin_async.emulator.platform.stored import download_url
 from itwin_async.emulator.world.factories import account_of, new_itwin
+from itwin_async.emulator.world.itwin_data import ITwinImageRecord
 from itwin_async.emulator.world.records import CLASS_OF, STATUSES, ITwinRecord, members
 
 DEFAULT_REACH, MAX_REACH = 1000, 10_000
 _REACH = "X-Max-Return"
+SCOPE = "X-iTwin-Query-Scope"
+_WIDER_SCOPES = frozenset({"all", "organizationadmin"})
 _STATUS = s.texts(*STATUSES)
 _CLASSES = sorted(set(CLASS_OF.values()))
 _KIND: JsonObject = {"class": s.texts(*_CLASSES), "subClass": s.texts(*CLASS_OF)}
@@ -75,7 +80,7 @@ _CREATE = s.define(
 _UPDATE = s.define("iTwinUpdate", s.objects(_CHANGE, additionalProperties=True))
 _MEMBERS = members(ITwinRecord)
 _EXACT = ("type", "number", "displayName", "parentId", "iTwinAccountId")
-_SUB_CLASSES: JsonObject = {
+SUB_CLASSES: JsonObject = {
     "type": "string",
     "description": "One or several subclasses, separated by commas; all when empty.",
     "pattern": f"^(({'|'.join(CLASS_OF)})(, ?({'|'.join(CLASS_OF)}))*)?$",
@@ -83,7 +88,7 @@ _SUB_CLASSES: JsonObject = {
 _FILTERS = (
     Parameter(
         "subClass",
-        _SUB_CLASSES,
+        SUB_CLASSES,
         message="A valid iTwin SubClass was not specified in the query.",
     ),
     Parameter(
@@ -97,6 +102,7 @@ _FILTERS = (
         message="The includeInactive parameter must be true or false.",
     ),
     *(Parameter(name, s.TEXT) for name in (*_EXACT, "$search")),
+    Parameter(SCOPE, s.TEXT, where="header"),
 )
 
 _ODATA: Mapping[str, Callable[[str, Mapping[str, str]], object]] = {
@@ -115,7 +121,8 @@ def _check_status(call: Call) -> list[Detail]:
     return [errors.Detail("InvalidParameter", message, "includeInactive")]
 
 
-def _check_odata(call: Call) -> list[Detail]:
+def check_odata(call: Call) -> list[Detail]:
+    """Return what is wrong with the expressions of a call; OperationError for a syntax error."""
     details: list[Detail] = []
     if call.text("$filter"):
         for name in filter(call.query.__contains__, ("status", *_EXACT, "$search")):
@@ -140,6 +147,29 @@ def _find(call: Call, itwin_id: str) -> ITwinRecord | None:
     return record if record and call.may_see(record.id) else None
 
 
+def _find_or_account(call: Call, itwin_id: str) -> ITwinRecord | None:
+    account = account_of(call.world)
+    return account if itwin_id.lower() == account.id else _find(call, itwin_id)
+
+
+def _drop(call: Call, itwin: ITwinRecord) -> None:
+    require_administrator(call)
+    call.world.drop_itwin(itwin.id)
+
+
+def image_of(call: Call, itwin_id: str) -> ITwinImageRecord | None:
+    """Return the image of an iTwin."""
+    return next(iter(call.world.belongings.of(ITwinImageRecord, itwin_id).values()), None)
+
+
+def _image(call: Call, itwin: ITwinRecord, shown: JsonObject) -> JsonObject:
+    image = image_of(call, itwin.id)
+    if image is None:
+        return shown
+    url = download_url(call, image.id, image.small_name)
+    return {**shown, "imageName": image.small_name, "image": url}
+
+
 def _create(call: Call, content: JsonObject) -> ITwinRecord:
     new = attrs.evolve(new_itwin(call.world, call.clock), created_by=call.user.id)
     return _modified(call, ITWINS.changed(new, content))
@@ -154,9 +184,10 @@ def _matches(call: Call) -> Callable[[ITwinRecord], bool]:
     sub_classes = {part.strip() for part in text.split(",")} if text else set(CLASS_OF)
     status, everything = call.text("status"), call.values["includeInactive"]
     search = (call.text("$search") or "").lower()
+    wider = (call.text(SCOPE) or "").lower() in _WIDER_SCOPES and administrates(call)
     exact = [(_MEMBERS[name], call.text(name)) for name in _EXACT]
     wanted = [(attribute, text.lower()) for attribute, text in exact if text is not None]
-    denied = call.world.lists_of(call.user.name).denied
+    denied = set[str]() if wider else call.world.lists_of(call.user.name).denied
     expression = call.text("$filter")
     condition = odata.Filter(expression, _MEMBERS) if expression else None
     # Who filters by the status wants what the list leaves out by default.
@@ -176,18 +207,19 @@ def _matches(call: Call) -> Callable[[ITwinRecord], bool]:
     return matches
 
 
-def _listed(call: Call, itwins: Iterable[ITwinRecord]) -> list[ITwinRecord]:
+def listed(call: Call, itwins: Iterable[ITwinRecord]) -> list[ITwinRecord]:
+    """Return the iTwins that the parameters of a call select."""
     return list(filter(_matches(call), itwins))
 
 
 def _favorites(call: Call) -> list[ITwinRecord]:
     favorites = call.world.lists_of(call.user.name).favorite_itwins
-    return _listed(call, (row for row in call.world.itwins.values() if row.id in favorites))
+    return listed(call, (row for row in call.world.itwins.values() if row.id in favorites))
 
 
 def _recents(call: Call) -> list[ITwinRecord]:
     ids = call.world.lists_of(call.user.name).recent_itwins
-    return _listed(call, (call.world.itwins[key] for key in ids if key in call.world.itwins))
+    return listed(call, (call.world.itwins[key] for key in ids if key in call.world.itwins))
 
 
 def _sort_key(name: str) -> Callable[[ITwinRecord], tuple[bool, float, str]]:
@@ -196,7 +228,7 @@ def _sort_key(name: str) -> Callable[[ITwinRecord], tuple[bool, float, str]]:
 
 
 def _itwins(call: Call) -> list[ITwinRecord]:
-    rows = _listed(call, call.world.itwins.values())
+    rows = listed(call, call.world.itwins.values())
     order = call.text("$orderby")
     for name, descends in reversed(odata.read_order(order, _MEMBERS) if order else []):
         rows.sort(key=_sort_key(name), reverse=descends)
@@ -204,7 +236,7 @@ def _itwins(call: Call) -> list[ITwinRecord]:
 
 
 def _account_of(call: Call) -> ITwinRecord:
-    ITWINS.one(call)
+    _WITH_ACCOUNT.one(call)
     return account_of(call.world)
 
 
@@ -219,7 +251,8 @@ ITWINS = Collection[ITwinRecord](
     summarize=ITwinRecord.minimal,
     find=_find,
     put=lambda call, itwin: call.world.put_itwin(itwin),
-    drop=lambda call, itwin: call.world.drop_itwin(itwin.id),
+    drop=_drop,
+    complete=_image,
     list_failure="Cannot query iTwins.",
     unique="number",
     taken=lambda call, itwin: call.world.number_taken(itwin),
@@ -228,6 +261,7 @@ ITWINS = Collection[ITwinRecord](
         skip_message="The $skip query option must be a non-negative integer.",
     ),
 )
+_WITH_ACCOUNT = attrs.evolve(ITWINS, find=_find_or_account)
 
 ROUTES = (
     ITWINS.list(
@@ -259,7 +293,7 @@ ROUTES = (
             *_FILTERS,
             *(Parameter(name, s.TEXT) for name in _ODATA),
         ),
-        checks=(_check_status, _check_odata),
+        checks=(_check_status, check_odata),
         headers=lambda call: {_REACH: str(call.number(_REACH))},
     ),
     ITWINS.create("POST /itwins", "Create iTwin", _create, body=_CREATE),
@@ -269,8 +303,8 @@ ROUTES = (
         lambda call: account_of(call.world),
         shown="minimal",
     ),
-    ITWINS.get("GET /itwins/{id}", "Get iTwin", shown="preferred"),
+    _WITH_ACCOUNT.get("GET /itwins/{id}", "Get iTwin", shown="preferred"),
     ITWINS.update("PATCH /itwins/{id}", "Update iTwin", body=_UPDATE, stamp=_modified),
-    ITWINS.delete("DELETE /itwins/{id}", "Delete iTwin"),
+    ITWINS.delete("DELETE /itwins/{id}", "Delete iTwin", forbids=True),
     ITWINS.get("GET /itwins/{id}/account", "Get iTwin Account", _account_of, shown="preferred"),
 )

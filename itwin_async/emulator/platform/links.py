@@ -28,6 +28,7 @@ class LinkStyle:
         hostile_tokens: whether continuation tokens have characters that break when a client decodes
             and encodes a link instead of sending it unchanged.
         storage_link_lifetime: seconds for which a signed URL of the storage is valid.
+        data_url_images: whether pictures of saved views are `data:` URLs, not signed ones.
 
     """
 
@@ -37,6 +38,7 @@ class LinkStyle:
     escape_ampersand: bool = False
     hostile_tokens: bool = False
     storage_link_lifetime: float = 3600.0
+    data_url_images: bool = False
 
     def encode(self, content: Json) -> bytes:
         """Write JSON."""

@@ -47,14 +47,14 @@ class Filter:
     """
 
     def __init__(self, expression: str, known: Collection[str]) -> None:
-        self.names: set[str] = set()
+        self.names: dict[str, None] = {}  # in their order
         self._expression = expression
-        self._known = known
-        self._tokens = [(match[0], match.start()) for match in _TOKEN.finditer(expression)]
+        self._tokens = [(match[0], match.end()) for match in _TOKEN.finditer(expression)]
         self._next = 0
         self.matches = self._alternatives()
         if self._peek():
             self._fail()
+        read_names(",".join(self.names), known)
 
     def _alternatives(self) -> Test:
         tests = [self._conjunction()]
@@ -115,10 +115,8 @@ class Filter:
         name = self._peek()
         if not name[:1].isalpha():
             self._fail()
-        if name not in self._known:
-            raise UnknownPropertyError(name)
         self._next += 1
-        self.names.add(name)
+        self.names[name] = None
         return name
 
     def _literal(self) -> Json:
@@ -149,8 +147,9 @@ class Filter:
             self._fail()
 
     def _fail(self) -> NoReturn:
-        starts = [start for _, start in self._tokens[self._next :]]
-        raise ODataSyntaxError(self._expression, starts[0] if starts else len(self._expression))
+        # The platform's parser has read the word that it does not like.
+        ends = [end for _, end in self._tokens[self._next :]]
+        raise ODataSyntaxError(self._expression, ends[0] if ends else len(self._expression))
 
 
 def read_order(expression: str, known: Collection[str]) -> list[tuple[str, bool]]:

@@ -112,7 +112,7 @@ def _statuses(route: Route) -> list[int]:
         409: route.conflicts,
         413: has_body,
         415: bool(route.takes) or (route.body is not None and route.api.json_only),
-        422: bool(route.parameters) or has_body,
+        422: bool(route.parameters) or has_body or route.refuses,
         429: True,
     }
     return [route.success, *(status for status, possible in wrong.items() if possible)]

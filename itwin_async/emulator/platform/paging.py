@@ -37,6 +37,7 @@ class Paging:
         skip_message: the error for a wrong `$skip`; the usual one when empty.
         after: finds the row after a continuation token; None if there are no tokens.
         filters_first: whether links have the filters before `$skip` or the token.
+        by_token: whether a list goes on by a token although it was asked for without one.
 
     """
 
@@ -44,6 +45,7 @@ class Paging:
     skip_message: str = ""
     after: After | None = None
     filters_first: bool = False
+    by_token: Callable[[Call], bool] = lambda _: False
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:
@@ -97,7 +99,7 @@ class Paging:
         links["next"] = None
         if start + top < len(rows) or (call.style.next_on_last_page and page):
             following = f"$skip={start + top}"
-            if token is not None and self.after is not None:
+            if self.after is not None and (token is not None or self.by_token(call)):
                 following = f"{_TOKEN}={call.style.write_token(_id_of(page[-1]))}"
             links["next"] = self._link(call, path, filters, following)
         return page, links

@@ -110,6 +110,7 @@ class Route(ServedOperation):
         prefers: whether `Prefer` selects one of them.
         conflicts: whether it answers 409 for a taken name.
         forbids: whether it answers 403 although its API answers 404 elsewhere.
+        refuses: whether it answers 422 without parameters and body.
         takes: the media types of a body that is not JSON.
         gives: the media type of an answer that is not JSON.
 
@@ -127,6 +128,7 @@ class Route(ServedOperation):
     prefers: bool = False
     conflicts: bool = False
     forbids: bool = False
+    refuses: bool = False
     takes: Sequence[str] = ()
     gives: str = ""
 

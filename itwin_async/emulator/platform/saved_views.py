@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform import api, errors
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
 from itwin_async.emulator.platform.routes import Parameter
+from itwin_async.emulator.platform.saved_view_access import container, may_use
+from itwin_async.emulator.platform.saved_view_schemas import ALLOWED, PLAIN
 from itwin_async.emulator.platform.schemas import LINK, TEXT, define, each, objects
 from itwin_async.emulator.world.ids import opaque_of
 from itwin_async.emulator.world.records import TagRecord
+from itwin_async.emulator.world.saved_views import tag_in_use
 
-_ALLOWED: JsonObject = {"pattern": "^[^<>&\"'.]*$"}  # without a type: of texts only
-_PLAIN: JsonObject = {"type": "string", **_ALLOWED}
 _LINKS = each(LINK, "iTwin project imodel creator")
 _TAG = define(
     "Tag",
@@ -27,21 +28,21 @@ _TAG = define(
 _CREATE = define(
     "TagCreate",
     objects(
-        {"displayName": _PLAIN, "iTwinId": _PLAIN, "iModelId": _PLAIN},
+        {"displayName": PLAIN, "iTwinId": PLAIN, "iModelId": PLAIN},
         "displayName",
-        additionalProperties=_ALLOWED,
+        additionalProperties=ALLOWED,
     ),
 )
-_UPDATE = define("TagUpdate", objects({"displayName": _PLAIN}, additionalProperties=_ALLOWED))
+_UPDATE = define("TagUpdate", objects({"displayName": PLAIN}, additionalProperties=ALLOWED))
 
 
 def _find(call: Call, tag_id: str) -> TagRecord | None:
     tag = call.world.tags.get(tag_id)
-    return tag if tag and _may_use(call, tag.itwin_id, tag.imodel_id) else None
+    return tag if tag and may_use(call, tag.itwin_id, tag.imodel_id) else None
 
 
 def _create(call: Call, content: JsonObject) -> TagRecord:
-    itwin_id, imodel_id = _container(call, content.get("iTwinId"), content.get("iModelId"))
+    itwin_id, imodel_id = container(call, content.get("iTwinId"), content.get("iModelId"))
     world = call.world
     while (tag_id := opaque_of(f"tag:{world.seed}:{world.next_number()}")) in world.tags:
         pass
@@ -55,32 +56,21 @@ def _create(call: Call, content: JsonObject) -> TagRecord:
 
 
 def _tags(call: Call) -> list[TagRecord]:
-    itwin_id, imodel_id = _container(call, call.text("iTwinId"), call.text("iModelId"))
+    itwin_id, imodel_id = container(call, call.text("iTwinId"), call.text("iModelId"))
     return [
         tag
         for tag in call.world.tags.values()
         if itwin_id in {None, tag.itwin_id}
         and imodel_id in {None, tag.imodel_id}
-        and _may_use(call, tag.itwin_id, tag.imodel_id)
+        and may_use(call, tag.itwin_id, tag.imodel_id)
     ]
 
 
-def _container(call: Call, *ids: Json) -> tuple[str | None, ...]:
-    """Return the ids of an iTwin and iModel in lower case, or fail with 403."""
-    found = tuple(text.lower() if isinstance(text, str) and text else None for text in ids)
-    if not _may_use(call, *found):
-        raise errors.OperationError(errors.INSUFFICIENT_PERMISSIONS)
-    return found
-
-
-def _may_use(call: Call, itwin_id: str | None, imodel_id: str | None) -> bool:
-    if itwin_id is not None and itwin_id not in call.world.itwins:
-        return False
-    if imodel_id is not None:
-        located = call.world.locate(imodel_id)
-        if located is None or itwin_id not in {None, located[0]}:
-            return False
-    return call.may_see(itwin_id, imodel_id)
+def _drop(call: Call, tag: TagRecord) -> None:
+    if tag_in_use(call.world, tag.id):
+        detail = errors.Detail("InvalidChange", "The tag is assigned to saved views.")
+        raise errors.OperationError(api.SAVED_VIEWS.invalid("Cannot delete tag.", [detail]))
+    del call.world.tags[tag.id]
 
 
 TAGS = Collection[TagRecord](
@@ -92,7 +82,7 @@ TAGS = Collection[TagRecord](
     show=TagRecord.full,
     find=_find,
     put=lambda call, tag: call.world.tags.update({tag.id: tag}),
-    drop=lambda call, tag: call.world.tags.pop(tag.id),
+    drop=_drop,
 )
 
 ROUTES = (
@@ -105,5 +95,5 @@ ROUTES = (
     ),
     TAGS.get("GET /savedviews/tags/{id}", "Get Tag"),
     TAGS.update("PATCH /savedviews/tags/{id}", "Update Tag", body=_UPDATE),
-    TAGS.delete("DELETE /savedviews/tags/{id}", "Delete Tag"),
+    TAGS.delete("DELETE /savedviews/tags/{id}", "Delete Tag", refuses=True),
 )

@@ -131,10 +131,12 @@ def problems(
     if kind and not _is_kind(value, kind):
         yield Problem(path, "type", value, schema)
     elif isinstance(value, dict):
+        yield from _size_problems(value, schema, path, "Properties")
         yield from _member_problems(value, schema, path)
     elif isinstance(value, list) and (keyword := _broken_keyword(value, schema)):
         yield Problem(path, keyword, value, schema)
     elif isinstance(value, list):
+        yield from _size_problems(value, schema, path, "Items")
         items = cast("JsonObject", schema.get("items", {}))
         for index, item in enumerate(value):
             yield from problems(item, items, (*path, index))
@@ -142,6 +144,25 @@ def problems(
         keyword = _broken_keyword(value, schema)
         if keyword:
             yield Problem(path, keyword, value, schema)
+
+
+def known(value: JsonObject, schema: JsonObject) -> JsonObject:
+    """Return the members that a schema has a name for."""
+    names = cast("JsonObject", _resolve(schema).get("properties", {}))
+    return {name: member for name, member in value.items() if name in names}
+
+
+def _size_problems(
+    value: Any,  # noqa: ANN401 - JSON
+    schema: Any,  # noqa: ANN401 - JSON
+    path: tuple[str | int, ...],
+    what: str,
+) -> Iterator[Problem]:
+    size = len(value)
+    if size < schema.get(f"min{what}", size):
+        yield Problem(path, f"min{what}", value, schema)
+    if size > schema.get(f"max{what}", size):
+        yield Problem(path, f"max{what}", value, schema)
 
 
 def _resolve(schema: JsonObject) -> JsonObject:

@@ -48,6 +48,13 @@ class Belongings:
         parents = (rows for kind in self._rows.values() for rows in kind.values())
         return any(record_id in rows for rows in parents)
 
+    def find(self, kind: type[R], record_id: str) -> tuple[str, R] | None:
+        """Return the record of an id, whoever it belongs to, with the id of its parent."""
+        for parent_id, rows in self._rows.get(kind, {}).items():
+            if record_id in rows:
+                return parent_id, rows[record_id]
+        return None
+
     def put(self, record: attrs.AttrsInstance, parent_id: str = "") -> None:
         """Put a record, or a changed one where it was."""
         rows = self._rows.setdefault(type(record), {}).setdefault(parent_id, {})

@@ -36,6 +36,13 @@ def opaque_of(text: str) -> str:
     return "A" + base64.urlsafe_b64encode(digest).decode().rstrip("=")[:65]
 
 
+def combined_of(entity_id: str, itwin_id: str, imodel_id: str | None = None) -> str:
+    """Return an identifier of the Saved Views API, which names iTwin and iModel, from GUIDs."""
+    ids = [entity_id, itwin_id, *([imodel_id] if imodel_id else [])]
+    raw = b"\0" + b"".join(uuid.UUID(one).bytes_le for one in ids)
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
 class GuidGenerator:
     """
     Makes GUIDs for numbered things and finds the numbers again.

@@ -192,12 +192,20 @@ class TagRecord:
 
     def full(self, origin: str) -> JsonObject:
         """Return the tag, with links to an origin (scheme and host)."""
-        links: JsonObject = {}
-        if self.itwin_id is not None:
-            links["iTwin"] = {"href": f"{origin}/iTwins/{self.itwin_id}"}
-        if self.imodel_id is not None:
-            links["imodel"] = {"href": f"{origin}/imodels/{self.imodel_id}"}
-        if self.itwin_id is not None:
-            members = f"{origin}/accesscontrol/iTwins/{self.itwin_id}/members"
-            links["creator"] = {"href": f"{members}/{self.creator_id}"}
+        links = owner_links(origin, self.itwin_id, self.imodel_id, self.creator_id)
         return {"id": self.id, "displayName": self.display_name, "_links": links}
+
+
+def owner_links(
+    origin: str, itwin_id: str | None, imodel_id: str | None, creator_id: str
+) -> JsonObject:
+    """Return the links of what the Saved Views API keeps for an iTwin or iModel."""
+    links: JsonObject = {}
+    if itwin_id is not None:
+        links["iTwin"] = {"href": f"{origin}/iTwins/{itwin_id}"}
+    if imodel_id is not None:
+        links["imodel"] = {"href": f"{origin}/imodels/{imodel_id}"}
+    if itwin_id is not None:
+        members = f"{origin}/accesscontrol/iTwins/{itwin_id}/members"
+        links["creator"] = {"href": f"{members}/{creator_id}"}
+    return links
