@@ -14,6 +14,7 @@ const {
   toArray,
 } = require("@itwin/imodels-client-management");
 const { ITwinsAccessClient } = require("@itwin/itwins-client");
+const { authoringSteps } = require("./authoring.cjs");
 
 const [baseUrl, token, otherToken] = process.argv.slice(2);
 const world = JSON.parse(fs.readFileSync(0, "utf8"));
@@ -358,7 +359,8 @@ const steps = {
 
 async function main() {
   const outcomes = {};
-  for (const [name, step] of Object.entries(steps)) {
+  const more = authoringSteps({ baseUrl, authorization, asOther, project, ids, pages, refused });
+  for (const [name, step] of Object.entries({ ...steps, ...more })) {
     try {
       await step();
       outcomes[name] = null;

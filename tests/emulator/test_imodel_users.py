@@ -88,3 +88,26 @@ async def test_permissions(
     assert (await imodels.get_imodel(ana, imodel_id)).is_secured is True
     emulator.load(emulator.export() | {"itwins": [], "users": [], "tags": []})
     assert await imodels.get_permissions(ana, imodel_id) == ["imodels_webview", "imodels_read"]
+
+
+async def test_what_users_pushed(client: Session, emulator: Emulator, itwin_id: str) -> None:
+    imodel_id = emulator.add_imodel(itwin_id).id
+    for user in ("demo", "ana", "demo"):
+        emulator.clock.advance(60)
+        last = emulator.add_changeset(imodel_id, user=user)
+    emulator.add_changeset(imodel_id, user="ana", waiting=True)
+    emulator.add_named_version(imodel_id, "One", 1, user="ana")
+    emulator.deny("ana", imodel_id)  # who pushed a changeset is known for ever
+    users = await imodels.list_users(client, imodel_id).full().collect()
+    found = {user.given_name: user.statistics for user in users}
+    pushed = {
+        name: (one.pushed_changesets_count, one.created_versions_count)
+        for name, one in found.items()
+        if one is not None
+    }
+    assert pushed == {"Demo": (2, 0), "Ana": (1, 1), "Creator": (0, 0)}
+    newest = await imodels.get_changeset(client, imodel_id, last.id)
+    assert found["Demo"] is not None
+    assert found["Demo"].last_changeset_push_date == newest.push_date_time
+    assert found["Creator"] is not None
+    assert found["Creator"].last_changeset_push_date is None

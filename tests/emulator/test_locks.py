@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pytest
 
 from itwin_async import (
@@ -12,6 +14,15 @@ from itwin_async import (
 )
 from itwin_async.emulator import Emulator
 from itwin_async.imodels import Lock, LockedObjects
+
+
+def elements_of(locks: Iterable[Lock]) -> list[str]:
+    return [
+        element
+        for lock in locks
+        for part in lock.locked_objects or ()
+        for element in part.object_ids or ()
+    ]
 
 
 @pytest.fixture(autouse=True)
@@ -107,10 +118,7 @@ async def test_no_more_than_a_thousand(emulator: Emulator, client: Session, imod
     parts[1]["objectIds"] = ids[501:]
     await client.request("PATCH", path, json={"briefcaseId": 2, "lockedObjects": parts})
     pages = imodels.list_locks(client, imodel_id, page_size=300)
-    sizes = [
-        sum(len(part.object_ids or ()) for lock in page.items for part in lock.locked_objects or ())
-        async for page in pages.pages()
-    ]
+    sizes = [len(elements_of(page.items)) async for page in pages.pages()]
     assert sizes == [300, 300, 300, 100]
 
 
@@ -136,9 +144,7 @@ async def test_a_list_goes_on_although_locks_were_released(
     found: list[str] = []
     listed = imodels.list_locks(client, imodel_id, page_size=3, prefetch=0)
     async for page in listed.pages():
-        for lock in page.items:
-            for part in lock.locked_objects or ():
-                found += part.object_ids or ()
+        found += elements_of(page.items)
         emulator.lock_elements(imodel_id, 2, found[-3:], "none")
     assert found == [f"{number:#x}" for number in range(1, 10)]
 
@@ -147,22 +153,11 @@ async def test_released_in_chunks(emulator: Emulator, client: Session, imodel_id
     emulator.lock_elements(imodel_id, 2, [f"{number:#x}" for number in range(2500)])
     emulator.lock_elements(imodel_id, 3, ["0xffff"])
     assert await imodels.release_locks_chunk(client, imodel_id, 2) is False
-    assert (
-        len(emulator_locks(await imodels.collect_locks(client, imodel_id, briefcase_id=2))) == 1500
-    )
+    assert len(elements_of(await imodels.collect_locks(client, imodel_id, briefcase_id=2))) == 1500
     assert await imodels.release_all_locks(client, imodel_id, 2) == 2
     assert await imodels.release_all_locks(client, imodel_id, 2) == 1
     assert await imodels.collect_locks(client, imodel_id) == [
         Lock(3, [LockedObjects("exclusive", ["0xffff"])])
-    ]
-
-
-def emulator_locks(locks: list[Lock]) -> list[str]:
-    return [
-        element
-        for lock in locks
-        for part in lock.locked_objects or ()
-        for element in part.object_ids or ()
     ]
 
 
@@ -214,3 +209,21 @@ def test_controls_refuse(emulator: Emulator, imodel_id: str) -> None:
         emulator.lock_elements(imodel_id, 9, ["0x1"])
     with pytest.raises(ValueError, match="permission"):
         emulator.set_permissions(imodel_id, "ana", ["fly"])
+
+
+async def test_a_briefcase_has_to_be_at_the_last_change(
+    emulator: Emulator, client: Session, ana: Session, imodel_id: str
+) -> None:
+    first, second = emulator.add_changeset(imodel_id), emulator.add_changeset(imodel_id)
+    lock, free = [LockedObjects("exclusive", ["0x5"])], [LockedObjects("none", ["0x5"])]
+    await imodels.update_locks(client, imodel_id, 2, lock, changeset_id=first.id)
+    await imodels.update_locks(client, imodel_id, 2, free, changeset_id=second.id.upper())
+    assert await imodels.list_released_locks(client, imodel_id, 1).collect() == lock
+    for changeset_id in (None, "", first.id):
+        with pytest.raises(ConflictError) as error:
+            await imodels.update_locks(ana, imodel_id, 3, lock, changeset_id=changeset_id)
+        assert error.value.code == "NewerChangesExist"
+    await imodels.update_locks(ana, imodel_id, 3, lock, changeset_id=second.id)
+    third = emulator.add_changeset(imodel_id)
+    await imodels.release_all_locks(ana, imodel_id, 3, changeset_id=third.id)
+    assert await imodels.list_released_locks(client, imodel_id, 2).collect() == lock

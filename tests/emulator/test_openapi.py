@@ -208,6 +208,7 @@ async def test_every_answer_is_as_described(
     await ask_about_history(ask, imodel_id, emulator)
     await _saved_views(ask, itwin_id)
     await _itwin_data(ask, itwin_id)
+    await ask_about_extended_data(ask, emulator.add_imodel(itwin_id).id, emulator)
     assert done == {f"{one.method} {one.path}" for one in SERVED}
 
 
@@ -325,6 +326,16 @@ async def ask_about_collaboration(ask: Any, imodel: str) -> None:
     await ask("GET", path)
     await ask("PATCH", path, json={"state": "timedOut"})
     await ask("PATCH", path, json={"state": "completed"})
+
+
+async def ask_about_extended_data(ask: Any, imodel_id: str, emulator: Emulator) -> None:
+    emulator.add_changeset(imodel_id)
+    path = f"/imodels/{imodel_id}/changesets"
+    await ask("GET", f"{path}/1/extendeddata")
+    for data in ("e30=", "e30=", "W10="):
+        await ask("POST", f"{path}/1/extendeddata", json={"data": data})
+    await ask("GET", f"{path}/1/extendeddata")
+    await ask("GET", f"{path}/extendeddata")
 
 
 async def ask_about_history(ask: Any, imodel_id: str, emulator: Emulator) -> None:

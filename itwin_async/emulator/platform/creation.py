@@ -110,7 +110,10 @@ _BASELINE = s.define(
 
 def _create(call: Call, content: JsonObject) -> IModelRecord:
     itwin_id = visible_itwin(call, str(content["iTwinId"]))
-    needed = _MODES[str(content.get("creationMode") or "empty")]
+    mode = content.get("creationMode")
+    # The official clients send no mode unless their user does.
+    told = next((name for name in ("template", "baselineFile") if content.get(name)), "")
+    needed = _MODES[str(mode)] if mode else told
     if needed and not content.get(needed):
         detail = errors.missing(needed)
         raise errors.OperationError(api.IMODELS.invalid("Cannot create iModel.", [detail]))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
+from functools import cached_property
 
 import attrs
 
@@ -22,6 +24,7 @@ from itwin_async.emulator.platform.routes import Route
 from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world import locks
 from itwin_async.emulator.world.collaboration import Application, BriefcaseRecord
+from itwin_async.emulator.world.history import ChangesetRecord
 from itwin_async.emulator.world.locks import HeldLock
 from itwin_async.emulator.world.records import UserRecord
 from itwin_async.emulator.world.state import World
@@ -61,6 +64,29 @@ _USER = s.define(
 )
 
 
+class _Work:
+    """What everybody did in an iModel, counted once."""
+
+    def __init__(self, world: World, imodel_id: str) -> None:
+        self.world = world
+        self.imodel_id = imodel_id
+
+    @cached_property
+    def pushes(self) -> dict[str, tuple[int, str]]:
+        """By user, how many changesets they pushed, and when the last one."""
+        found: dict[str, tuple[int, str]] = {}
+        for row in self.world.history(self.imodel_id).rows():
+            if not row.waits:
+                count, last = found.get(row.creator_id, (0, ""))
+                found[row.creator_id] = count + 1, max(last, row.pushed)
+        return found
+
+    @cached_property
+    def versions(self) -> Counter[str]:
+        """By user, how many named versions they made."""
+        return Counter(row.creator_id for row in self.world.history(self.imodel_id).versions())
+
+
 @attrs.frozen
 class IModelUser:
     """A user as an iModel knows them."""
@@ -68,8 +94,7 @@ class IModelUser:
     id: str
     email: str
     imodel: str
-    imodel_id: str
-    world: World
+    work: _Work
 
     @property
     def names(self) -> tuple[str, str]:
@@ -94,15 +119,13 @@ class IModelUser:
         }
 
     def _statistics(self) -> JsonObject:
-        briefcases = [
-            record
-            for record in briefcases_of(self.world, self.imodel_id)
-            if record.owner_id == self.id
-        ]
+        records = briefcases_of(self.work.world, self.work.imodel_id)
+        briefcases = [record for record in records if record.owner_id == self.id]
+        pushed, last = self.work.pushes.get(self.id, (0, None))
         return {
-            "pushedChangesetsCount": 0,
-            "lastChangesetPushDate": None,
-            "createdVersionsCount": 0,
+            "pushedChangesetsCount": pushed,
+            "lastChangesetPushDate": last,
+            "createdVersionsCount": self.work.versions[self.id],
             "briefcasesCount": len(briefcases),
             "applications": self._applications(briefcases),
         }
@@ -110,7 +133,7 @@ class IModelUser:
     def _applications(self, briefcases: Sequence[BriefcaseRecord]) -> list[Json]:
         held: dict[Application | None, list[HeldLock]] = {}
         for record in briefcases:
-            rows = locks.held(self.world, self.imodel_id, int(record.id))
+            rows = locks.held(self.work.world, self.work.imodel_id, int(record.id))
             held.setdefault(record.application, []).extend(rows)
         return [
             {
@@ -132,9 +155,10 @@ def _users(call: Call) -> list[IModelUser]:
         imodel.creator_id, UserRecord("creator", imodel.creator_id, "creator@example.com")
     )
     known = {row.owner_id for row in world.belongings.of(BriefcaseRecord, imodel.id).values()}
-    url = imodel_url(call)
+    known |= {row.creator_id for row in world.belongings.of(ChangesetRecord, imodel.id).values()}
+    url, work = imodel_url(call), _Work(world, imodel.id)
     return [
-        IModelUser(user.id, user.email, url, imodel.id, world)
+        IModelUser(user.id, user.email, url, work)
         for user in ids.values()
         if user.id in known or world.may_see(user.name, imodel.id, imodel.itwin_id)
     ]

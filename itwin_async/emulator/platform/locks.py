@@ -14,6 +14,7 @@ from itwin_async.emulator.platform import schemas as s
 from itwin_async.emulator.platform.belongings import after_id
 from itwin_async.emulator.platform.briefcases import briefcase, require_owner
 from itwin_async.emulator.platform.calls import Call
+from itwin_async.emulator.platform.changesets import ID_OR_EMPTY, pushed_changeset
 from itwin_async.emulator.platform.collection import Collection
 from itwin_async.emulator.platform.imodels import IMODELS
 from itwin_async.emulator.platform.paging import Paging
@@ -36,7 +37,7 @@ _LOCK = s.define(
 )
 _HOLDER: JsonObject = {
     "briefcaseId": _NUMBER,
-    "changesetId": {"type": "string", "nullable": True, "pattern": "^([0-9a-fA-F]{40})?$"},
+    "changesetId": ID_OR_EMPTY,
 }
 _WANTED = s.objects(
     {"lockLevel": _LEVEL, "objectIds": {**s.arrays(_OBJECT_ID), "minItems": 1}},
@@ -88,13 +89,9 @@ class _Holder:
         number = cast("int", content["briefcaseId"])
         record: BriefcaseRecord = briefcase(call, imodel_id, number)
         require_owner(call, imodel_id, record, "imodels_write")
-        return cls(number, _index(call, imodel_id, cast("str | None", content.get("changesetId"))))
-
-
-def _index(_: Call, __: str, changeset_id: str | None) -> int:
-    if not changeset_id:
-        return 0
-    raise errors.OperationError(errors.not_found("Changeset"))
+        changeset_id = cast("str | None", content.get("changesetId"))
+        index = pushed_changeset(call, changeset_id).index if changeset_id else 0
+        return cls(number, index)
 
 
 def _part(level: Level, elements: Sequence[str]) -> JsonObject:

@@ -81,3 +81,13 @@ class ChangesetGroupRecord:
     state: str = "inProgress"
     creator_id: str
     created: str
+
+
+@belonging
+@attrs.frozen(kw_only=True)
+class ExtendedDataRecord:
+    """What an application attached to a changeset, whose id it has, as base64."""
+
+    id: str
+    index: int
+    data: str
