@@ -299,10 +299,7 @@ CHANGESETS = belongings(
     complete=_complete,
     summary_schema=s.define("ChangesetSummary", s.objects(_SUMMARY_MEMBERS)),
     summarize=_summarize,
-    complete_summary=lambda call, record, shown: {
-        **shown,
-        "_links": _links(record, imodel_url(call)),
-    },
+    complete_summary=_complete_summary,
     list_failure="Cannot get Changesets.",
     paging=Paging(after=_after),
     id_name="changesetId",
