@@ -97,7 +97,7 @@ def test_any_view_comes_back_as_it_was(run: Run, itwin_id: str, given: dict[str,
 def test_forbidden_characters_are_refused_in_any_string(
     run: Run, itwin_id: str, given: dict[str, Any]
 ) -> None:
-    body = {
+    body: dict[str, Any] = {
         "iTwinId": itwin_id,
         "displayName": "a",
         "savedViewData": {"itwinSheetView": {**_sheet(), "own": given}},
