@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import NoReturn, TypeAlias, cast
 
 import pytest
 
-from itwin_async.emulator import EmulatorThread, Fault, World
+from itwin_async.emulator import EmulatorThread, Fault, RecorderThread, ReplayThread, World
 from itwin_async.session import Session
 from itwin_async.testing.virtual_time import VirtualTime
+
+Platform: TypeAlias = EmulatorThread | RecorderThread | ReplayThread
 
 _SIZES = {"itwins": 12, "imodels": 25, "favorites": True, "seed": 0}
 
@@ -22,23 +24,32 @@ def make_emulator(options: Mapping[str, object]) -> EmulatorThread:
     return EmulatorThread(**options)  # type: ignore[arg-type]
 
 
-def make_session(
-    emulator: EmulatorThread, virtual_time: VirtualTime, options: Mapping[str, object]
-) -> Session:
-    """Make a session of the demo user, in which waiting takes no time."""
-    settings: dict[str, object] = {
-        "token": emulator.token,
-        "base_url": emulator.base_url,
-        "retry": virtual_time.policy(),
-        **options,
-    }
+def make_session(platform: Platform, options: Mapping[str, object]) -> Session:
+    """Make a session of the demo user, or of whoever is recorded."""
+    settings = {"token": platform.token, "base_url": platform.base_url, **options}
     return Session(**settings)  # type: ignore[arg-type]
+
+
+@contextmanager
+def time_of(platform: Platform) -> Iterator[VirtualTime]:
+    """Let sessions wait without taking time, unless they talk to the real platform."""
+    if isinstance(platform, EmulatorThread):
+        virtual_time = VirtualTime(platform.clock)
+    else:
+        virtual_time = VirtualTime()
+        if platform.recording:
+            yield virtual_time
+            return
+    with virtual_time.everywhere():
+        yield virtual_time
 
 
 @contextmanager
 def prepared(emulator: EmulatorThread, item: pytest.Item) -> Iterator[None]:
     """Set up what a test's marks ask for; at the end the emulator is as it was."""
     before = emulator.snapshot()
+    emulator.clear_requests()  # of an app that started before
+    emulator.violations.clear()
     try:
         mark = item.get_closest_marker("itwin_world")
         if mark is not None:

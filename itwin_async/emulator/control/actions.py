@@ -36,7 +36,9 @@ _WANTED: JsonObject = {
     "match": TEXT,
     "times": _COUNT_OR_NONE,
     "query": {"type": "object", "additionalProperties": TEXT},
+    "headers": {"type": "object", "additionalProperties": TEXT},
     "user": TEXT_OR_NULL,
+    "status": _COUNT_OR_NONE,
     "json": {},
 }
 _MANY: JsonObject = {"user": _NAME, "add": _TEXTS, "remove": _TEXTS}
