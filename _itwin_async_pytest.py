@@ -317,7 +317,7 @@ def _complaints(item: pytest.Item) -> tuple[list[str], list[Exception]]:
                 emulator.raise_failures()
             except Exception as error:  # noqa: BLE001 - a test's own function may raise anything
                 failures.append(error)
-        elif not (replay := cast("ReplayThread", platform)).recording:
+        elif (replay := cast("ReplayThread", platform)).misses:
             try:
                 replay.assert_no_misses()
             except AssertionError as missed:

@@ -19,6 +19,7 @@ from itwin_async.emulator.recording.cassette import (
     kept_headers,
     move,
 )
+from itwin_async.emulator.recording.matching import Miss
 from itwin_async.emulator.recording.replay import TOKEN
 from itwin_async.emulator.recording.secrets import Scrubber
 
@@ -65,6 +66,16 @@ class _Recording(Hosted):
     def recording(self) -> bool:
         """Whether it records, unlike a replay."""
         return True
+
+    @property
+    def played(self) -> list[str]:
+        """The requests, as those of a replay."""
+        return [str(interaction) for interaction in self.cassette.interactions]
+
+    @property
+    def misses(self) -> list[Miss]:
+        """Those of a replay; a recorder has none."""
+        return []
 
     def discard(self) -> None:
         """Write no cassette at the end."""
