@@ -189,13 +189,14 @@ def itwin_session(request: pytest.FixtureRequest) -> Session:
 
 @pytest.fixture
 def itwin_environment(
-    _itwin_platform: Platform, monkeypatch: pytest.MonkeyPatch
+    _itwin_platform: Platform,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Mapping[str, str]:
     """Set the environment that leads ``Session.from_env`` and subprocesses to the emulator."""
-    names = {
-        "ITWIN_ACCESS_TOKEN": _itwin_platform.token,
-        "ITWIN_BASE_URL": _itwin_platform.base_url,
-    }
+    from itwin_async.testing.server import environment_of
+
+    names = environment_of(_itwin_platform, lambda: tmp_path_factory.mktemp("itwin"))
     for name, value in names.items():
         monkeypatch.setenv(name, value)
     return names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn, TypeAlias, cast
@@ -15,6 +15,7 @@ from itwin_async.testing.virtual_time import VirtualTime
 
 Platform: TypeAlias = EmulatorThread | RecorderThread | ReplayThread
 
+_TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _SIZES = {"itwins": 12, "imodels": 25, "favorites": True, "seed": 0}
 
 
@@ -26,8 +27,28 @@ def make_emulator(options: Mapping[str, object]) -> EmulatorThread:
 
 def make_session(platform: Platform, options: Mapping[str, object]) -> Session:
     """Make a session of the demo user, or of whoever is recorded."""
-    settings = {"token": platform.token, "base_url": platform.base_url, **options}
+    settings: dict[str, object] = {"token": platform.token, "base_url": platform.base_url}
+    if platform.base_url.startswith("https:"):
+        settings["ssl"] = platform.certificate.client_context()
+    settings.update(options)
     return Session(**settings)  # type: ignore[arg-type]
+
+
+def environment_of(platform: Platform, folder: Callable[[], Path]) -> dict[str, str]:
+    """
+    Name what leads other code to the platform.
+
+    Args:
+        platform: where it is led to.
+        folder: makes a folder for the certificate of an emulator that speaks TLS.
+
+    """
+    names = {"ITWIN_ACCESS_TOKEN": platform.token, "ITWIN_BASE_URL": platform.base_url}
+    if platform.base_url.startswith("https:"):
+        file = folder() / "ca.pem"
+        file.write_bytes(platform.certificate.authority_pem)
+        names.update(dict.fromkeys(_TRUST, str(file)))
+    return names
 
 
 @contextmanager

@@ -165,3 +165,39 @@ async def test_real_time_comes_back(itwin_emulator):
 
 def test_sessions_of_the_tested_code_wait_in_virtual_time(run: Run) -> None:
     run(MADE_BY_THE_CODE).assert_outcomes(passed=7)
+
+
+def test_tls(run: Run) -> None:
+    source = """
+    import subprocess, sys
+    import pytest
+    from itwin_async import Session, TransportError, itwins
+
+    @pytest.fixture(scope="session")
+    def itwin_emulator_options():
+        return {"tls": True}
+
+    async def test_session(itwin_session, itwin_emulator):
+        assert itwin_emulator.base_url.startswith("https://")
+        assert len(await itwins.list_favorites(itwin_session).collect()) == 10
+
+    async def test_own_session(itwin_emulator, itwin_time):
+        trust = itwin_emulator.certificate.client_context()
+        token, base_url = itwin_emulator.token, itwin_emulator.base_url
+        async with Session(token, base_url=base_url, ssl=trust) as session:
+            assert await itwins.list_favorites(session).first()
+        async with Session(token, base_url=base_url) as session:
+            with pytest.raises(TransportError):
+                await itwins.list_favorites(session)
+
+    CODE = (
+        "import os, urllib.request as r\\n"
+        "head = {'Authorization': 'Bearer ' + os.environ['ITWIN_ACCESS_TOKEN']}\\n"
+        "url = os.environ['ITWIN_BASE_URL'] + '/itwins/favorites'\\n"
+        "print(r.urlopen(r.Request(url, headers=head)).status)\\n"
+    )
+
+    def test_subprocess(itwin_environment):
+        assert subprocess.check_output([sys.executable, "-c", CODE], text=True).strip() == "200"
+    """
+    run(source).assert_outcomes(passed=3)

@@ -77,6 +77,7 @@ class Actions:
             "POST /assert": Action(self._assert, _WANTED, ("match",)),
             "POST /assert-all-faults-used": Action(lambda _: emulator.assert_all_faults_used()),
             "GET /violations": Action(lambda _: {"violations": list[Json](emulator.violations)}),
+            "DELETE /violations": Action(lambda _: emulator.violations.clear()),
         }
 
     def _requests(self, command: Command) -> Json:

@@ -20,7 +20,7 @@ from itwin_async.emulator.recording.cassette import (
 from itwin_async.emulator.recording.matching import CassetteMissError, Matching, Miss
 from itwin_async.emulator.recording.secrets import Scrubber
 
-TOKEN = "recorded"  # noqa: S105 - stands for the token that was taken out
+TOKEN = "token-of-a-cassette"  # noqa: S105 - stands for the token that was taken out
 _NOT_RECORDED = 421
 """No API answers with this status: the server was asked what it cannot answer for."""
 
