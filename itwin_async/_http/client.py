@@ -100,9 +100,9 @@ class Client:
         self.max_body_size = whole("max_body_size", max_body_size, 1)
         self.observers = tuple(observers)
         self.tasks: set[asyncio.Task[object]] = set()
-        self.limiter = Limiter(quota, clock=retry.clock, sleep=retry.sleep)
         self.slots = Slots(sys.maxsize)
         self._quota = quota
+        self.limiter = self._new_limiter()
         self._borrowed = borrowed
         self._connector = connector
         self._max_connections = whole("max_connections", max_connections, 1)
@@ -130,13 +130,16 @@ class Client:
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # What waits belongs to the loop that it waits in.
-            retry = self.retry
-            self.limiter = Limiter(self._quota, clock=retry.clock, sleep=retry.sleep)
+            self.limiter = self._new_limiter()
         self._loop = loop
         self._connection = Connection(http, loop, Deadlines(loop), http.auto_decompress)
         limit = http.connector.limit if http.connector is not None else 0
         # aiohttp counts the wait for a pooled connection as part of the request's time.
         self.slots = Slots(limit or sys.maxsize)
+
+    def _new_limiter(self) -> Limiter:
+        retry, host = self.retry, str(self.base.origin())
+        return Limiter(self._quota, clock=retry.clock, sleep=retry.sleep, host=host)
 
     async def close(self) -> None:
         """End all tasks and requests, and close the connections that are our own."""

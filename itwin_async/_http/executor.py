@@ -95,6 +95,8 @@ class _Call:
             raise
         finally:
             slots.give_back()
+        if not limiter.open and not isinstance(outcome, RateLimitError):
+            limiter.accept(started)
         if client.observers or logger.isEnabledFor(logging.DEBUG):
             self._tell_finished(outcome, clock() - started)
         return outcome
