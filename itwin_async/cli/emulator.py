@@ -133,6 +133,8 @@ def emulator(*, openapi: bool, **given: object) -> None:
         hosted = _hosted(arguments)
         try:
             await serve(hosted, state=arguments.state)
+        except AssertionError as missed:
+            raise click.ClickException(str(missed)) from None
         except (OSError, ValueError) as problem:
             raise _cannot("cannot serve", problem) from None
 

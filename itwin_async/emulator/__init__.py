@@ -7,7 +7,9 @@ from itwin_async.emulator.platform.routes import ServedOperation
 from itwin_async.emulator.platform.served import SERVED
 from itwin_async.emulator.rate_limits import RateLimit
 from itwin_async.emulator.recording.cassette import Cassette, CassetteError
-from itwin_async.emulator.recording.recorder import Recorder
+from itwin_async.emulator.recording.matching import CassetteMissError, Matching, Miss
+from itwin_async.emulator.recording.modes import record_or_replay
+from itwin_async.emulator.recording.recorder import Recorder, RecorderThread
 from itwin_async.emulator.recording.replay import Replay, ReplayThread
 from itwin_async.emulator.request_log import RecordedRequest
 from itwin_async.emulator.server import Emulator, EmulatorThread
@@ -27,6 +29,7 @@ __all__ = [  # noqa: RUF022 - sorted as sorted() does
     "Answer",
     "Cassette",
     "CassetteError",
+    "CassetteMissError",
     "Certificate",
     "Emulator",
     "EmulatorClock",
@@ -36,10 +39,13 @@ __all__ = [  # noqa: RUF022 - sorted as sorted() does
     "FaultError",
     "IModelRecord",
     "ITwinRecord",
+    "Matching",
+    "Miss",
     "OAuthClient",
     "RateLimit",
     "RecordedRequest",
     "Recorder",
+    "RecorderThread",
     "Replay",
     "ReplayThread",
     "RepositoryRecord",
@@ -52,4 +58,5 @@ __all__ = [  # noqa: RUF022 - sorted as sorted() does
     "TokenRequest",
     "UserRecord",
     "World",
+    "record_or_replay",
 ]

@@ -15,6 +15,7 @@ from typing import Any, TextIO
 from itwin_async.emulator.hosting import HostedInLoop
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
+from itwin_async.emulator.recording.matching import CassetteMissError
 from itwin_async.emulator.recording.recorder import PLATFORM, Recorder
 from itwin_async.emulator.recording.replay import Replay
 from itwin_async.emulator.server import Emulator
@@ -102,9 +103,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         asyncio.run(serve(_hosted(options), state=options.state))
     except KeyboardInterrupt:
         return 0
-    except (OSError, RuntimeError, ValueError) as error:
+    except (OSError, RuntimeError, ValueError, CassetteMissError) as error:
         print(f"{parser().prog}: {error}", file=sys.stderr)  # noqa: T201 - its output is its purpose
-        return 2
+        return 1 if isinstance(error, CassetteMissError) else 2
     return 0
 
 

@@ -34,9 +34,14 @@ def differences(
         for name in [] if partial else [name for name in second if name not in first]:
             path = f"{where}.{name}".removeprefix(".")
             yield f"{path}: not expected, but it is {_show(second[name])}"
-    elif isinstance(wanted, list) and isinstance(found, list) and len(wanted) == len(found):
-        for index, (one, other) in enumerate(zip(wanted, found, strict=True)):
+    elif isinstance(wanted, list) and isinstance(found, list):
+        items, others = cast("list[object]", wanted), cast("list[object]", found)
+        for index, (one, other) in enumerate(zip(items, others, strict=False)):
             yield from differences(one, other, f"{where}[{index}]", partial=partial)
+        for index in range(len(others), len(items)):
+            yield f"{where}[{index}]: expected {_show(items[index])}, but it is missing"
+        for index in range(len(items), len(others)):
+            yield f"{where}[{index}]: not expected, but it is {_show(others[index])}"
     elif wanted != found or isinstance(wanted, bool) is not isinstance(found, bool):
         yield f"{where or 'the whole'}: expected {_show(wanted)}, but it is {_show(found)}"
 

@@ -20,6 +20,7 @@ class Hosted:
     _host: str = "127.0.0.1"
     _port: int = 0
     _bound: int = 0
+    _before: int = 0
     _runner: web.ServerRunner | None = None
     _certificate: Certificate | None = None
 
@@ -58,12 +59,14 @@ class Hosted:
         await runner.setup()
         try:
             context = None if self._certificate is None else self._certificate.server_context
-            await web.TCPSite(runner, self._host, self._port, ssl_context=context).start()
+            # Who has its address finds it there again after an outage.
+            port = self._port or self._before
+            await web.TCPSite(runner, self._host, port, ssl_context=context).start()
         except BaseException:
             await runner.cleanup()
             raise
         self._runner = runner
-        self._bound = runner.addresses[0][1]
+        self._bound = self._before = runner.addresses[0][1]
 
     async def _close(self) -> None:
         if self._runner is not None:

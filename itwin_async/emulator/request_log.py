@@ -14,7 +14,8 @@ from itwin_async.emulator.requests import Request
 from itwin_async.emulator.storage.signatures import is_storage
 
 _SECRET = ("authorization", "cookie", "proxy-authorization")
-_LONGEST_BODY = 500
+_LONGEST_BODY = 100
+_LONGEST_PARAMETER = 60
 _LONGEST_FILE = 1 << 16
 _SIGNATURE = re.compile(r"(?<=[?&]sig=)[^&]*|(?<=^sig=)[^&]*")
 
@@ -72,7 +73,8 @@ class RecordedRequest:
         )
 
     def __str__(self) -> str:
-        query = f"?{self.query}" if self.query else ""
+        parts = [_cut(part, _LONGEST_PARAMETER) for part in self.query.split("&")]
+        query = f"?{'&'.join(parts)}" if self.query else ""
         status = "no answer" if self.status is None else str(self.status)
         return f"{self.method} {self.path}{query} -> {status}"
 
@@ -83,8 +85,8 @@ class RecordedRequest:
         if self.fault is not None:
             words.append(f"fault: {self.fault}")
         if self.body:
-            text = self.body[:_LONGEST_BODY].decode("utf-8", "replace")
-            words.append(f"body: {text}" + "..." * (len(self.body) > _LONGEST_BODY))
+            text = " ".join(self.body.decode("utf-8", "replace").split())
+            words.append(f"body: {_cut(text, _LONGEST_BODY)}")
         return f"<{', '.join(words)}>"
 
     def content(self) -> object:
@@ -110,6 +112,13 @@ class RecordedRequest:
         }
 
 
+class Requests(list[RecordedRequest]):
+    """Requests, the oldest first; as text one a line."""
+
+    def __str__(self) -> str:
+        return "\n".join(map(repr, self))
+
+
 class RequestLog:
     """
     What was asked of the platform, the oldest first.
@@ -120,7 +129,7 @@ class RequestLog:
     """
 
     def __init__(self, keep: int) -> None:
-        self.requests: list[RecordedRequest] = []
+        self.requests = Requests()
         self.count = 0
         self.counts: dict[str, int] = {}
         self.violations: list[str] = []
@@ -142,6 +151,10 @@ class RequestLog:
         self.requests.clear()
         self.counts.clear()
         self.count = 0
+
+
+def _cut(text: str, length: int) -> str:
+    return text if len(text) <= length else f"{text[:length]}..."
 
 
 def times_in_words(count: int) -> str:

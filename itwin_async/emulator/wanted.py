@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import attrs
 
 from itwin_async.emulator.differences import differences
-from itwin_async.emulator.request_log import RecordedRequest, times_in_words
+from itwin_async.emulator.request_log import RecordedRequest, Requests, times_in_words
 from itwin_async.emulator.requests import Query, RequestPattern
 
 _SHOWN = 30
@@ -24,6 +24,7 @@ class Wanted:
         headers: headers that were sent, with their values.
         json: what the JSON body has: of objects, these members among others; anything when None.
         user: the name of the user.
+        status: the status of the response.
 
     """
 
@@ -32,6 +33,7 @@ class Wanted:
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     json: object = None
     user: str | None = None
+    status: int | None = None
     _pattern: RequestPattern = attrs.field(init=False, repr=False, eq=False)
 
     def __attrs_post_init__(self) -> None:
@@ -46,6 +48,8 @@ class Wanted:
             words.append(f"with the body {self.json}")
         if self.user is not None:
             words.append(f"by {self.user}")
+        if self.status is not None:
+            words.append(f"with the status {self.status}")
         return " ".join(words)
 
     def fits(self, request: RecordedRequest) -> bool:
@@ -54,9 +58,9 @@ class Wanted:
             return False
         return not any(self._differences(request))
 
-    def among(self, requests: Sequence[RecordedRequest]) -> list[RecordedRequest]:
+    def among(self, requests: Sequence[RecordedRequest]) -> Requests:
         """Return the requests that are meant."""
-        return list(filter(self.fits, requests))
+        return Requests(filter(self.fits, requests))
 
     def explain(self, requests: Sequence[RecordedRequest], expected: str) -> str:
         """Return why an assertion failed that expected these requests so often."""
@@ -87,6 +91,8 @@ class Wanted:
                 yield f"body {line}"
         if self.user not in {None, request.user}:
             yield f"user: expected {self.user}, but it is {request.user}"
+        if self.status not in {None, request.status}:
+            yield f"status: expected {self.status}, but it is {request.status or 'no answer'}"
 
 
 def _named(found: Mapping[str, str], wanted: Mapping[str, str]) -> dict[str, str]:

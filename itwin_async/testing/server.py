@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import NoReturn, TypeAlias, cast
 
 import pytest
 
-from itwin_async.emulator import EmulatorThread, Fault, World
+from itwin_async.emulator import EmulatorThread, Fault, RecorderThread, ReplayThread, World
 from itwin_async.session import Session
 from itwin_async.testing.virtual_time import VirtualTime
 
+Platform: TypeAlias = EmulatorThread | RecorderThread | ReplayThread
+
+_TRUST = ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS")
 _SIZES = {"itwins": 12, "imodels": 25, "favorites": True, "seed": 0}
 
 
@@ -22,23 +25,52 @@ def make_emulator(options: Mapping[str, object]) -> EmulatorThread:
     return EmulatorThread(**options)  # type: ignore[arg-type]
 
 
-def make_session(
-    emulator: EmulatorThread, virtual_time: VirtualTime, options: Mapping[str, object]
-) -> Session:
-    """Make a session of the demo user, in which waiting takes no time."""
-    settings: dict[str, object] = {
-        "token": emulator.token,
-        "base_url": emulator.base_url,
-        "retry": virtual_time.policy(),
-        **options,
-    }
+def make_session(platform: Platform, options: Mapping[str, object]) -> Session:
+    """Make a session of the demo user, or of whoever is recorded."""
+    settings: dict[str, object] = {"token": platform.token, "base_url": platform.base_url}
+    if platform.base_url.startswith("https:"):
+        settings["ssl"] = platform.certificate.client_context()
+    settings.update(options)
     return Session(**settings)  # type: ignore[arg-type]
+
+
+def environment_of(platform: Platform, folder: Callable[[], Path]) -> dict[str, str]:
+    """
+    Name what leads other code to the platform.
+
+    Args:
+        platform: where it is led to.
+        folder: makes a folder for the certificate of an emulator that speaks TLS.
+
+    """
+    names = {"ITWIN_ACCESS_TOKEN": platform.token, "ITWIN_BASE_URL": platform.base_url}
+    if platform.base_url.startswith("https:"):
+        file = folder() / "ca.pem"
+        file.write_bytes(platform.certificate.authority_pem)
+        names.update(dict.fromkeys(_TRUST, str(file)))
+    return names
+
+
+@contextmanager
+def time_of(platform: Platform) -> Iterator[VirtualTime]:
+    """Let sessions wait without taking time, unless they talk to the real platform."""
+    if isinstance(platform, EmulatorThread):
+        virtual_time = VirtualTime(platform.clock)
+    else:
+        virtual_time = VirtualTime()
+        if platform.recording:
+            yield virtual_time
+            return
+    with virtual_time.everywhere():
+        yield virtual_time
 
 
 @contextmanager
 def prepared(emulator: EmulatorThread, item: pytest.Item) -> Iterator[None]:
     """Set up what a test's marks ask for; at the end the emulator is as it was."""
     before = emulator.snapshot()
+    emulator.clear_requests()  # of an app that started before
+    emulator.violations.clear()
     try:
         mark = item.get_closest_marker("itwin_world")
         if mark is not None:

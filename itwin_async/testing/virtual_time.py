@@ -4,10 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from unittest import mock
 
+import attrs
+
+import itwin_async.session
+from itwin_async._http.client import Client
 from itwin_async.emulator import EmulatorClock
 from itwin_async.retry import RetryPolicy
 
+_REAL = {name: getattr(RetryPolicy(), name) for name in ("clock", "sleep", "now")}
 _GRACE = 0.005  # answers on their way arrive before the time moves on
 
 
@@ -59,4 +68,23 @@ class VirtualTime:
 
     def policy(self) -> RetryPolicy:
         """Return the usual retries in this time."""
-        return RetryPolicy(clock=self.monotonic, sleep=self.sleep, now=self.now)
+        return self._adopted(RetryPolicy())
+
+    @contextmanager
+    def everywhere(self) -> Iterator[None]:
+        """
+        Give this time to every session that is made inside the block, by whomever.
+
+        A session keeps its own retries; one whose policy has another clock or sleep keeps it whole.
+        """
+
+        def client(*args: Any, retry: RetryPolicy, **settings: Any) -> Client:  # noqa: ANN401 - handed on
+            return Client(*args, retry=self._adopted(retry), **settings)
+
+        with mock.patch.object(itwin_async.session, "Client", client):
+            yield
+
+    def _adopted(self, policy: RetryPolicy) -> RetryPolicy:
+        if any(getattr(policy, name) is not real for name, real in _REAL.items()):
+            return policy  # a sleep that belongs to another clock would never end
+        return attrs.evolve(policy, clock=self.monotonic, sleep=self.sleep, now=self.now)

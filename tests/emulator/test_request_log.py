@@ -243,7 +243,7 @@ def test_differences() -> None:
 
     assert of({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]}) == []
     assert of({"a": 1}, {"a": 1, "b": 2}) == ["b: not expected, but it is 2"]
-    assert of([1, 2], [1]) == ["the whole: expected [1,2], but it is [1]"]
+    assert of([1, 2], [1]) == ["[1]: expected 2, but it is missing"]
     assert of([1], [True]) == ["[0]: expected 1, but it is true"]
     assert of({"a": {"b": 1}}, {"a": "x"}) == ['a: expected {"b":1}, but it is "x"']
     assert len(of("", "x" * 9999)[0]) < 300

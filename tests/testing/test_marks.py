@@ -183,3 +183,101 @@ def test_strict_mode(run: Run) -> None:
 def test_strict_mode_by_setting(run: Run) -> None:
     result = run(_source(STRICT), mode=None, ini="itwin_strict = true\n")
     result.assert_outcomes(passed=3, failed=4)
+
+
+def test_marks_of_tests_that_do_not_use_the_emulator(run: Run) -> None:
+    source = """
+    import warnings
+
+    @pytest.mark.itwin_world(itwins=1)
+    def test_world(): warnings.warn("it ran")
+
+    @pytest.mark.itwin_fault("*", status=500)
+    def test_fault(tmp_path): ...
+
+    @pytest.mark.itwin_fault("*", status=500)
+    def test_fault_of_the_other(itwin_emulator_factory): ...
+
+    @pytest.mark.itwin_strict
+    def test_strict(request): ...
+
+    @pytest.mark.itwin_cassette("x.json")
+    def test_cassette(itwin_emulator): ...
+
+    @pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.itwin_world(itwins=0))])
+    def test_parameter(n): ...
+    """
+    result = run(_source(source), mode=None)
+    result.assert_outcomes(failed=6)
+    result.stdout.fnmatch_lines(
+        [
+            "itwin_world: the test does not use itwin_emulator",
+            "itwin_fault: the test does not use itwin_emulator",
+            "itwin_strict: the test does not use itwin_emulator or itwin_emulator_factory",
+            "itwin_cassette: the test does not use itwin_cassette",
+        ]
+    )
+
+
+def test_marks_that_have_a_use(run: Run) -> None:
+    source = """
+    import unittest
+
+    @pytest.mark.itwin_world(itwins=1)
+    def test_by_name(request):
+        assert len(request.getfixturevalue("itwin_emulator").state.itwins) == 1
+
+    class TestAll:
+        pytestmark = pytest.mark.itwin_world(itwins=2)
+        def test_plain(self): ...
+        def test_world(self, itwin_emulator): assert len(itwin_emulator.state.itwins) == 2
+
+    class TestCase(unittest.TestCase):
+        @pytest.fixture(autouse=True)
+        def _emulator(self, itwin_emulator):
+            self.emulator = itwin_emulator
+
+        @pytest.mark.itwin_world(itwins=3)
+        def test_method(self):
+            self.assertEqual(len(self.emulator.state.itwins), 3)
+
+    @pytest.mark.itwin_world(itwins=3)
+    @pytest.mark.skip
+    def test_skipped(): ...
+    """
+    run(_source(source), mode=None).assert_outcomes(passed=4, skipped=1)
+
+
+def test_what_a_function_of_a_fault_raises_fails_the_test(run: Run) -> None:
+    source = """
+    from itwin_async.emulator import Fault
+
+    def wrong(*_):
+        raise LookupError("in my churn")
+
+    def test_churn(itwin_emulator):
+        itwin_emulator.fault(Fault(match="GET /itwins/favorites", churn=wrong))
+        get(itwin_emulator, "/itwins/favorites")
+
+    def test_answer(itwin_emulator_factory):
+        emulator = itwin_emulator_factory()
+        emulator.fault(Fault(match="GET /itwins/favorites", answer=wrong, times=2))
+        assert [get(emulator, "/itwins/favorites") for _ in range(2)] == [500, 500]
+
+    def test_that_fails_anyway(itwin_emulator):
+        itwin_emulator.fault(Fault(match="GET /itwins/favorites", churn=wrong))
+        get(itwin_emulator, "/itwins/favorites")
+        assert False, "of its own"
+
+    def test_that_says_so(itwin_emulator):
+        itwin_emulator.fault(Fault(match="GET /itwins/favorites", churn=wrong))
+        get(itwin_emulator, "/itwins/favorites")
+        pytest.fail("by name")
+
+    def test_next(itwin_emulator): ...
+    """
+    result = run(_source(source), mode=None)
+    result.assert_outcomes(passed=1, failed=4)
+    result.stdout.fnmatch_lines(
+        ["*LookupError: in my churn", "*of its own*", "*a function of a fault raised LookupError*"]
+    )

@@ -43,7 +43,9 @@ _WANTED: JsonObject = {
     "match": TEXT,
     "times": _COUNT_OR_NONE,
     "query": {"type": "object", "additionalProperties": TEXT},
+    "headers": {"type": "object", "additionalProperties": TEXT},
     "user": TEXT_OR_NULL,
+    "status": _COUNT_OR_NONE,
     "json": {},
 }
 _MANY: JsonObject = {"user": _NAME, "add": _TEXTS, "remove": _TEXTS}
@@ -86,6 +88,7 @@ class Actions:
             "POST /assert": Action(self._assert, _WANTED, ("match",)),
             "POST /assert-all-faults-used": Action(lambda _: emulator.assert_all_faults_used()),
             "GET /violations": Action(lambda _: {"violations": list[Json](emulator.violations)}),
+            "DELETE /violations": Action(lambda _: emulator.violations.clear()),
         }
 
     def _requests(self, command: Command) -> Json:

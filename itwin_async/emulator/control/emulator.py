@@ -23,7 +23,7 @@ from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.near_misses import check_match
 from itwin_async.emulator.platform.openapi import openapi
 from itwin_async.emulator.rate_limits import RateLimit
-from itwin_async.emulator.request_log import RecordedRequest, times_in_words
+from itwin_async.emulator.request_log import Requests, times_in_words
 from itwin_async.emulator.wanted import Wanted
 from itwin_async.emulator.world.records import IModelRecord, UserRecord
 from itwin_async.emulator.world.state import Snapshot, World
@@ -150,8 +150,8 @@ class EmulatorControls(
             raise AssertionError(f"faults that applied to no request:\n  {lines}")
 
     @property
-    def requests(self) -> list[RecordedRequest]:
-        """The requests to the platform, the oldest first."""
+    def requests(self) -> Requests:
+        """The requests to the platform, the oldest first; printed one a line."""
         return self._engine.log.requests
 
     @property
@@ -182,7 +182,8 @@ class EmulatorControls(
         headers: Mapping[str, str] | None = None,
         json: object = None,
         user: str | None = None,
-    ) -> list[RecordedRequest]:
+        status: int | None = None,
+    ) -> Requests:
         """
         Return the requests that match.
 
@@ -192,6 +193,7 @@ class EmulatorControls(
             headers: headers that were sent, with their values.
             json: what the JSON body had, among other members.
             user: the name of the user.
+            status: the status of the response.
 
         Raises:
             ValueError: no operation matches.
@@ -199,7 +201,9 @@ class EmulatorControls(
         """
         check_match(match)
         with self._engine.lock:
-            return _wanted(match, query, headers, json, user).among(self._engine.log.requests)
+            return _wanted(match, query, headers, json, user, status).among(
+                self._engine.log.requests
+            )
 
     def assert_called(
         self,
@@ -210,7 +214,8 @@ class EmulatorControls(
         headers: Mapping[str, str] | None = None,
         json: object = None,
         user: str | None = None,
-    ) -> list[RecordedRequest]:
+        status: int | None = None,
+    ) -> Requests:
         """
         Fail unless an operation was called, and return the requests.
 
@@ -221,6 +226,7 @@ class EmulatorControls(
             headers: headers that were sent, with their values.
             json: what the JSON body had, among other members.
             user: the name of the user.
+            status: the status of the response.
 
         Raises:
             ValueError: no operation matches.
@@ -228,10 +234,10 @@ class EmulatorControls(
 
         """
         __tracebackhide__ = True  # pytest then shows the line of the test
-        found = self.calls(match, query=query, headers=headers, json=json, user=user)
+        found = self.calls(match, query=query, headers=headers, json=json, user=user, status=status)
         if (times is None and not found) or (times is not None and len(found) != times):
             expected = "at least once" if times is None else times_in_words(times)
-            wanted = _wanted(match, query, headers, json, user)
+            wanted = _wanted(match, query, headers, json, user, status)
             raise AssertionError(wanted.explain(self._engine.log.requests, expected))
         return found
 
@@ -336,5 +342,13 @@ def _wanted(
     headers: Mapping[str, str] | None,
     json: object,
     user: str | None,
+    status: int | None,
 ) -> Wanted:
-    return Wanted(match=match, query=query or {}, headers=headers or {}, json=json, user=user)
+    return Wanted(
+        match=match,
+        query=query or {},
+        headers=headers or {},
+        json=json,
+        user=user,
+        status=status,
+    )

@@ -196,10 +196,14 @@ class WorldControls:
                 self._engine.world.forget_recent(name, _id(entity))
 
     def deny(self, user: User, *entities: Entity) -> None:
-        """Hide iTwins and iModels from a user."""
+        """Hide iTwins and iModels from a user; KeyError for one that is unknown."""
         with self._engine.lock:
-            lists = self._engine.world.lists_of(self._user(user))
-            lists.denied.update(_id(entity) for entity in entities)
+            world = self._engine.world
+            found = [_id(entity) for entity in entities]
+            for entity_id in found:
+                if entity_id not in world.itwins and entity_id not in world.imodels:
+                    raise KeyError(entity_id)
+            world.lists_of(self._user(user)).denied.update(found)
 
     def allow(self, user: User, *entities: Entity) -> None:
         """Show iTwins and iModels to a user again."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import json
 import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import cast
@@ -16,18 +16,13 @@ import msgspec
 from aiohttp.web_request import BaseRequest
 
 from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.recording.secrets import Scrubber
 
 ORIGIN = "https://itwin.invalid"
-_VERSION = 1
-_HIDDEN = "***"
-_SECRET_NAMES = {
-    "access_token", "refresh_token", "id_token", "client_secret", "code_verifier", "sastoken",
-    "password", "sharekey", "authorization", "secret", "apikey",
-}  # fmt: skip
-_SIGNED = re.compile(
-    r"((?:^|[?&])(?:sig|signature|token|x-goog-signature|x-amz-[a-z-]+)=)[^&\"\s]+", re.IGNORECASE
-)
-_JWT = re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*")
+REQUEST_HEADERS = ("accept", "content-type", "if-match", "if-none-match", "prefer", "range")
+_VERSION = 2
+_DIGEST = "sha256:"
+_FORM = "application/x-www-form-urlencoded"
 _KEPT_HEADERS = {
     "content-type",
     "location",
@@ -44,36 +39,66 @@ class CassetteError(ValueError):
 
 @attrs.frozen(kw_only=True)
 class Interaction:
-    """A request and its response, without secrets."""
+    """
+    A request and its response, without secrets.
+
+    Args:
+        sent: the body of the request: its JSON with sorted members, or the digest of other bytes.
+        sent_headers: those of `REQUEST_HEADERS` that it had.
+        authorized: whether it had an authorization.
+
+    """
 
     method: str
     path: str
     query: str = ""
-    prefer: str = ""
-    accept: str = ""
+    sent_headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     authorized: bool = True
+    sent: str = ""
     status: int = 200
     headers: Mapping[str, str] = attrs.field(factory=dict[str, str])
     body: bytes = b""
 
-    @property
-    def key(self) -> tuple[object, ...]:
-        """What a request must share with this one to get the same response."""
-        path = self.path.lower().rstrip("/")
-        query = tuple(sorted(parse_qsl(self.query, keep_blank_values=True)))
-        return self.method, path, query, self.prefer, self.authorized
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}" + (f"?{self.query}" if self.query else "")
+
+    def content(self) -> Json:
+        """Return the JSON of the request, or the digest of its bytes; None without a body."""
+        if not self.sent or self.sent.startswith(_DIGEST):
+            return self.sent or None
+        return cast("Json", msgspec.json.decode(self.sent))
 
     def json(self) -> JsonObject:
         """Return the interaction as a cassette holds it."""
-        found: JsonObject = {}
-        for name in ("method", "path", "query", "prefer", "accept", "authorized"):
-            found[name] = getattr(self, name)
+        request: JsonObject = {
+            "method": self.method,
+            "path": self.path,
+            "query": self.query,
+            "headers": dict[str, Json](self.sent_headers),
+            "authorized": self.authorized,
+        }
+        if self.sent:
+            request["digest" if self.sent.startswith(_DIGEST) else "json"] = self.content()
         answer: JsonObject = {"status": self.status, "headers": dict[str, "Json"](self.headers)}
         try:
             answer["json"] = msgspec.json.decode(self.body)
         except msgspec.DecodeError:
             answer["base64"] = base64.b64encode(self.body).decode()
-        return {"request": found, "answer": answer}
+        return {"request": request, "answer": answer}
+
+    def scrubbed(self, scrubber: Scrubber) -> Interaction:
+        """Return the interaction without secrets that were learned since."""
+        sent = self.sent
+        if not sent.startswith(_DIGEST):
+            sent = scrubber.body(sent.encode()).decode()
+        return attrs.evolve(
+            self,
+            path=scrubber.text(self.path),
+            query=scrubber.text(self.query),
+            sent=sent,
+            headers={name: scrubber.text(value) for name, value in self.headers.items()},
+            body=scrubber.body(self.body),
+        )
 
 
 class Cassette:
@@ -88,7 +113,8 @@ class Cassette:
         try:
             content = json.loads(Path(path).read_text(encoding="utf-8"))
             if content["version"] != _VERSION:
-                raise CassetteError(f"{path} has version {content['version']}, not {_VERSION}")
+                found = content["version"]
+                raise CassetteError(f"{path} has version {found}, not {_VERSION}: record it again")
             return cls([_read(item) for item in content["interactions"]])
         except (KeyError, TypeError, AttributeError, UnicodeDecodeError, json.JSONDecodeError):
             raise CassetteError(f"{path} is not a cassette") from None
@@ -100,30 +126,44 @@ class Cassette:
             "interactions": [interaction.json() for interaction in self.interactions],
         }
         beside = Path(f"{Path(path)}.part")
+        beside.parent.mkdir(parents=True, exist_ok=True)
         beside.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
         beside.replace(path)
 
 
 def interaction_of(
     incoming: BaseRequest,
+    sent: bytes,
+    scrubber: Scrubber,
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
     body: bytes = b"",
 ) -> Interaction:
-    """Return a request and its response without secrets."""
-    token = incoming.headers.get("Authorization", "").partition(" ")[2].strip()
+    """Return a request with its body and its response, without secrets."""
     path, _, query = incoming.raw_path.partition("?")
+    form = incoming.content_type == _FORM
+    scrubber.learn_headers(incoming.headers)
+    scrubber.learn_query(query)
+    for content in (sent, body):
+        scrubber.learn_body(content)
+    if form:
+        scrubber.learn_query(sent.decode("utf-8", "replace"))
+    here = f"{incoming.scheme}://{incoming.host}"
     return Interaction(
         method=incoming.method,
-        path=path,
-        query=_scrub_text(query, token),
-        prefer=incoming.headers.get("Prefer", ""),
-        accept=incoming.headers.get("Accept", ""),
+        path=scrubber.text(path),
+        query=scrubber.text(query),
+        sent_headers={
+            name: scrubber.text(incoming.headers[name])
+            for name in REQUEST_HEADERS
+            if name in incoming.headers
+        },
         authorized="Authorization" in incoming.headers,
+        sent=_canonical(scrubber.body(move(sent, here, ORIGIN)), form=form),
         status=status,
-        headers={name: _scrub_text(value, token) for name, value in (headers or {}).items()},
-        body=_scrub_body(body, token),
+        headers={name: scrubber.text(value) for name, value in (headers or {}).items()},
+        body=scrubber.body(body),
     )
 
 
@@ -141,41 +181,32 @@ def kept_headers(headers: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _scrub_body(body: bytes, token: str) -> bytes:
+def _canonical(sent: bytes, *, form: bool) -> str:
+    if not sent:
+        return ""
+    if form:
+        sent = repr(sorted(parse_qsl(sent.decode("utf-8", "replace")))).encode()
     try:
-        content = msgspec.json.decode(body)
+        return msgspec.json.encode(msgspec.json.decode(sent), order="deterministic").decode()
     except (msgspec.DecodeError, UnicodeDecodeError):
-        text = _scrub_text(body.decode("utf-8", "surrogateescape"), token)
-        return text.encode("utf-8", "surrogateescape")
-    return msgspec.json.encode(_scrub(cast("Json", content), token))
-
-
-def _scrub_text(text: str, token: str) -> str:
-    if token:
-        text = text.replace(token, _HIDDEN)
-    return _JWT.sub(_HIDDEN, _SIGNED.sub(rf"\g<1>{_HIDDEN}", text))
-
-
-def _scrub(value: Json, token: str) -> Json:
-    if isinstance(value, dict):
-        return {name: _scrub_member(name.lower(), item, token) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_scrub(item, token) for item in value]
-    return _scrub_text(value, token) if isinstance(value, str) else value
-
-
-def _scrub_member(name: str, item: Json, token: str) -> Json:
-    if name in _SECRET_NAMES and isinstance(item, str):
-        return _HIDDEN
-    if name == "authentication" and isinstance(item, dict) and "value" in item:
-        item = {**item, "value": _HIDDEN}
-    return _scrub(item, token)
+        return _DIGEST + hashlib.sha256(sent).hexdigest()
 
 
 def _read(item: Mapping[str, Mapping[str, object]]) -> Interaction:
-    answer = dict(item["answer"])
+    request, answer = dict(item["request"]), dict(item["answer"])
+    if "json" in request:
+        sent = msgspec.json.encode(request.pop("json"), order="deterministic").decode()
+    else:
+        sent = str(request.pop("digest", ""))
     if "base64" in answer:
         body = base64.b64decode(str(answer.pop("base64")))
     else:
         body = msgspec.json.encode(answer.pop("json"))
-    return Interaction(**item["request"], **answer, body=body)  # type: ignore[arg-type]
+    sent_headers = request.pop("headers")
+    return Interaction(
+        **request,  # type: ignore[arg-type]
+        **answer,  # type: ignore[arg-type]
+        sent_headers=cast("Mapping[str, str]", sent_headers),
+        sent=sent,
+        body=body,
+    )

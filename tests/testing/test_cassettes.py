@@ -1,0 +1,190 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+from inner_pytest import Run
+
+HEAD = """
+import os
+import pytest
+from itwin_async import ApiError, Session, itwins
+
+@pytest.fixture(scope="session")
+def itwin_cassette_options(itwin_emulator_url, itwin_emulator_token):
+    return {"platform_url": itwin_emulator_url, "token": itwin_emulator_token}
+"""
+SOURCE = """
+async def favorites(session):
+    return [itwin.display_name async for itwin in itwins.list_favorites(session)]
+
+async def test_fixture(itwin_cassette, itwin_emulator):
+    async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
+        assert len(await favorites(session)) == 10
+    assert len(itwin_emulator.requests) == itwin_cassette.recording
+
+@pytest.mark.itwin_cassette("some/where.json")
+async def test_mark(itwin_session):
+    assert len(await favorites(itwin_session)) == 10
+
+class TestMethods:
+    @pytest.mark.itwin_cassette
+    @pytest.mark.parametrize("size", ["a/b", "c"])
+    async def test_environment(self, itwin_environment, size):
+        async with Session.from_env() as session:
+            assert len(await favorites(session)) == 10
+"""
+NAMES = [
+    "cassettes/test_it/TestMethods.test_environment-a-b.json",
+    "cassettes/test_it/TestMethods.test_environment-c.json",
+    "cassettes/test_it/test_fixture.json",
+    "some/where.json",
+]
+
+
+def names(pytester: pytest.Pytester) -> list[str]:
+    found = pytester.path.rglob("*.json")
+    return sorted(path.relative_to(pytester.path).as_posix() for path in found)
+
+
+@pytest.mark.parametrize("by", ["option", "environment", "setting"])
+def test_recording_without_a_command(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, by: str
+) -> None:
+    source = HEAD + SOURCE
+    result = run(source)
+    result.assert_outcomes(errors=4)
+    result.stdout.fnmatch_lines(["*itwin_cassette: *does not exist*--itwin-record=missing*"])
+    assert names(pytester) == []
+    if by == "option":
+        recorded = run(source, "--itwin-record=missing")
+    elif by == "setting":
+        recorded = run(source.replace('{"platform_url"', '{"record": "missing", "platform_url"'))
+    else:
+        monkeypatch.setenv("ITWIN_RECORD", "missing")
+        recorded = run(source)
+    recorded.assert_outcomes(passed=4)
+    assert names(pytester) == NAMES
+    kept = [pytester.path.joinpath(name).read_bytes() for name in NAMES]
+    assert b"emulator-" not in b"".join(kept)
+    run(source, "-n", "2", plugins="xdist").assert_outcomes(passed=4)
+    assert kept == [pytester.path.joinpath(name).read_bytes() for name in NAMES]
+    run(source, "--itwin-record=always").assert_outcomes(passed=4)
+    assert kept != [pytester.path.joinpath(name).read_bytes() for name in NAMES] or kept
+
+
+def test_a_miss_fails_the_test_by_name(run: Run, pytester: pytest.Pytester) -> None:
+    recorded = """
+    async def test_it(itwin_cassette):
+        async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
+            await itwins.list_favorites(session, page_size=5)
+    """
+    run(_source(recorded), "--itwin-record=missing").assert_outcomes(passed=1)
+    swallowed = """
+    async def test_it(itwin_cassette):
+        async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
+            try:
+                await itwins.list_favorites(session, page_size=6)
+            except ApiError as error:
+                assert error.status == 421
+    """
+    result = run(_source(swallowed))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*requests that are not on *test_it.json:", "*GET /itwins/favorites?$top=6*"]
+    )
+    result.stdout.fnmatch_lines(['*query $top: expected "5", but it is "6"'])
+    own = swallowed.replace("error.status == 421", "False, 'of its own'")
+    result = run(_source(own))
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(["*of its own*", "*GET /itwins/favorites?$top=6*"])
+    forgiven = f"{swallowed}    itwin_cassette.misses.clear()\n"
+    run(_source(forgiven)).assert_outcomes(passed=1)
+    mark = '    @pytest.mark.itwin_cassette(ignore_query=["$top"])'
+    run(_source(mark + swallowed)).assert_outcomes(passed=1)
+    at_set_up = """
+    @pytest.fixture
+    async def before(itwin_cassette):
+        async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
+            await itwins.list_recents(session)
+
+    async def test_it(before): ...
+    """
+    result = run(_source(at_set_up))
+    assert result.parseoutcomes()["errors"] >= 1
+    result.stdout.fnmatch_lines(["*GET /itwins/recents*"])
+
+
+def test_a_test_that_fails_leaves_no_cassette(run: Run, pytester: pytest.Pytester) -> None:
+    source = """
+    @pytest.fixture
+    async def first(itwin_cassette):
+        async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
+            await itwins.list_favorites(session)
+
+    def test_failed(first): assert False
+    def test_skipped(first): pytest.skip("not now")
+    def test_set_up(first, unknown): ...
+    """
+    result = run(_source(source), "--itwin-record=missing")
+    result.assert_outcomes(failed=1, skipped=1, errors=1)
+    assert names(pytester) == []
+
+
+@pytest.mark.parametrize(
+    ("mark", "words"),
+    [
+        ("itwin_cassette(path='a', url='b')", "*takes one path and *url*"),
+        ("itwin_cassette(on=['url'])", "*on must be some of*"),
+        ("itwin_cassette(repeats='never')", "*repeats must be one of*"),
+        ("itwin_cassette('cassettes', record='maybe')", "*record must be one of*"),
+        ("itwin_cassette('other.json')", "*other.json is not a cassette*"),
+        ("itwin_cassette('new.json', record='missing')", "*needs a token*ITWIN_ACCESS_TOKEN*"),
+    ],
+)
+def test_marks_that_make_no_sense(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, mark: str, words: str
+) -> None:
+    monkeypatch.delenv("ITWIN_ACCESS_TOKEN", raising=False)
+    pytester.path.joinpath("other.json").write_text(json.dumps({"version": 1}))
+    if "other" in mark:
+        words = "*other.json has version 1*"
+    source = f"import pytest\n@pytest.mark.{mark}\ndef test_it(itwin_cassette): ..."
+    result = run(source, mode=None)
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*itwin_cassette: {words}"])
+
+
+def test_several_tests_do_not_record_one_file(run: Run, pytester: pytest.Pytester) -> None:
+    source = """
+    pytestmark = pytest.mark.itwin_cassette("all.json")
+    def test_one(itwin_cassette): ...
+    """
+    result = run(_source(source), "--itwin-record=missing")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(["*one test records*all.json*folder*"])
+    run(_source(source.replace("all.json", "all/")), "--itwin-record=missing").assert_outcomes(
+        passed=1
+    )
+    assert names(pytester) == ["all/test_it/test_one.json"]
+
+
+def test_waiting_takes_no_time_in_a_replay(run: Run) -> None:
+    source = """
+    import time
+
+    @pytest.mark.itwin_cassette("waits.json")
+    async def test_it(itwin_session, itwin_time, itwin_cassette, itwin_emulator):
+        seconds = 1 if itwin_cassette.recording else 0
+        itwin_emulator.fail("GET /itwins/favorites", status=429, retry_after=1)
+        begun = time.monotonic()
+        await itwins.list_favorites(itwin_session)
+        assert (time.monotonic() - begun >= 1) is itwin_cassette.recording
+        assert len(itwin_time.slept) == (not itwin_cassette.recording)
+    """
+    run(_source(source), "--itwin-record=missing").assert_outcomes(passed=1)
+    run(_source(source)).assert_outcomes(passed=1)
+
+
+def _source(text: str) -> str:
+    return HEAD + "\n".join(line.removeprefix("    ") for line in text.splitlines()) + "\n"
