@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
 
+_PIECE = 2**18  # bytes of a file that wait to be taken
 _LINE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -44,6 +45,8 @@ class RequestOptions(TypedDict, total=False):
     timeout: aiohttp.ClientTimeout
     ssl: Tls
     proxy: str | URL | None
+    auto_decompress: bool
+    read_bufsize: int
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -101,6 +104,7 @@ class Client:
         self.observers = tuple(observers)
         self.tasks: set[asyncio.Task[object]] = set()
         self.limiter = Limiter(quota, clock=retry.clock, sleep=retry.sleep)
+        self.storage_limiter = Limiter(None, clock=retry.clock, sleep=retry.sleep)
         self.slots = Slots(sys.maxsize)
         self._quota = quota
         self._borrowed = borrowed
@@ -112,6 +116,12 @@ class Client:
         if trust_env and proxy is None:
             proxy = _proxy_of_environment(base)
         self.options = _request_options(timeout, tls, proxy)
+        # What is stored compressed stays so: its size and digest are those of the stored bytes.
+        self.storage_options = RequestOptions(
+            **self.options, auto_decompress=False, read_bufsize=_PIECE
+        )
+        if isinstance(tls, aiohttp.Fingerprint):
+            del self.storage_options["ssl"]  # it is the platform's
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._prefix = os.urandom(8).hex()
@@ -132,6 +142,7 @@ class Client:
             # What waits belongs to the loop that it waits in.
             retry = self.retry
             self.limiter = Limiter(self._quota, clock=retry.clock, sleep=retry.sleep)
+            self.storage_limiter = Limiter(None, clock=retry.clock, sleep=retry.sleep)
         self._loop = loop
         self._connection = Connection(http, loop, Deadlines(loop), http.auto_decompress)
         limit = http.connector.limit if http.connector is not None else 0
@@ -166,6 +177,21 @@ class Client:
         if connection.http.closed:
             raise ConfigurationError("the aiohttp session given as client_session is closed")
         return connection
+
+    def check_storage_access(self) -> None:
+        """
+        Check that requests to other hosts carry nothing that is meant for the platform.
+
+        Raises:
+            ConfigurationError: the aiohttp session that was given authorizes every request.
+
+        """
+        http = self.ready().http
+        if "Authorization" in http.headers or http.auth is not None:
+            raise ConfigurationError(
+                "the aiohttp session given as client_session sends an Authorization header to "
+                "every host; files would be asked for with it"
+            )
 
     def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Start a task that ends with the session at the latest."""

@@ -66,11 +66,13 @@ class _Call:
         self.credentials = credentials
         self.request = request
         self.deadline = deadline
+        self.limiter = client.storage_limiter if request.storage else client.limiter
 
     async def attempt(self) -> Outcome:
         """Wait for the call's turn, and send the request once."""
         client = self.client
-        slots, limiter = client.slots, client.limiter
+        slots, limiter, sink = client.slots, self.limiter, self.request.sink
+        reached, taken = (0, 0) if sink is None else (sink.reached, sink.taken)
         self.number += 1
         if self.credentials.is_fixed:
             self.authorization = self.credentials.fixed
@@ -88,7 +90,7 @@ class _Call:
         seconds = min(self.deadline - started, client.timeout.attempt)
         try:
             outcome = await send(client, self.request, self.authorization, seconds)
-            if isinstance(outcome, Response):
+            if isinstance(outcome, Response) and not self.request.storage:
                 slots.heed(outcome.headers.get(_REMAINING))
         except asyncio.CancelledError:
             self._tell_finished(None, clock() - started)
@@ -96,7 +98,12 @@ class _Call:
         finally:
             slots.give_back()
         if client.observers or logger.isEnabledFor(logging.DEBUG):
-            self._tell_finished(outcome, clock() - started)
+            further = 0 if sink is None else sink.taken - taken
+            self._tell_finished(outcome, clock() - started, further)
+        if sink is not None and sink.reached > reached:
+            # A long body may break off often; only attempts that get no further are counted.
+            self.failures = 0
+            self.deadline = clock() + client.timeout.total
         return outcome
 
     async def retry(self, outcome: Outcome, repeat: Repeat) -> Response:
@@ -163,7 +170,7 @@ class _Call:
         raise self._too_late("the token provider")
 
     async def _pause(self, outcome: ApiError | TransportError, repeat: Repeat) -> None:
-        client, policy = self.client, self.client.retry
+        policy = self.client.retry
         if isinstance(outcome, RateLimitError):
             self.rate_limited += 1
         else:
@@ -177,7 +184,7 @@ class _Call:
             asked = outcome.retry_after or 0.0
             seconds = asked if isinstance(decision, Stop) else decision.seconds
             if seconds <= policy.max_retry_after:
-                client.limiter.hold(seconds, self.sent_at)
+                self.limiter.hold(seconds, self.sent_at)
         if isinstance(decision, Stop) or self._left() <= decision.seconds:
             raise outcome
         self._tell_waiting(decision.seconds, outcome)
@@ -190,7 +197,7 @@ class _Call:
 
         In this order, for a call that had its turn must not wait again: too many would go at once.
         """
-        slots, limiter = self.client.slots, self.client.limiter
+        slots, limiter = self.client.slots, self.limiter
         if not await self._within(slots.take):
             raise self._held() or self._too_late("a free connection")
         try:
@@ -221,12 +228,12 @@ class _Call:
 
     def _held(self) -> RateLimitError | None:
         # A 429 of another call holds this one, too: it is no time-out.
-        seconds = self.client.limiter.held
+        seconds = self.limiter.held
         if seconds <= 0:
             return None
         request = self.request
         return RateLimitError(
-            "all calls wait because the platform answered 429 to one of them",
+            "all calls wait because one of them was answered with 429",
             status=429,
             retry_after=seconds,
             method=request.method,
@@ -247,7 +254,7 @@ class _Call:
             )
         )
 
-    def _tell_finished(self, outcome: Outcome | None, seconds: float) -> None:
+    def _tell_finished(self, outcome: Outcome | None, seconds: float, streamed: int = 0) -> None:
         request = self.request
         self.client.tell(
             AttemptFinished(
@@ -257,7 +264,7 @@ class _Call:
                 self.number,
                 outcome.status if isinstance(outcome, Response | ApiError) else None,
                 seconds,
-                len(outcome.body) if isinstance(outcome, Response) else 0,
+                streamed or (len(outcome.body) if isinstance(outcome, Response) else 0),
                 cancelled=outcome is None,
             )
         )
