@@ -17,6 +17,7 @@ _COMMANDS = {
     "favorites": "itwin_async.cli.personal",
     "recents": "itwin_async.cli.personal",
     "tag": "itwin_async.cli.tag",
+    "changesets": "itwin_async.cli.changesets",
     "call": "itwin_async.cli.call",
     "operations": "itwin_async.cli.operations",
     "harvest": "itwin_async.cli.harvest",

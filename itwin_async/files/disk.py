@@ -6,6 +6,7 @@ import hashlib
 import os
 import sys
 import threading
+from collections import deque
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -36,6 +37,7 @@ class Disk:
         self._file: BinaryIO | None = None
         self._noted: str | None = None
         self._md5 = hashlib.md5(usedforsecurity=False)
+        self._waiting: deque[bytes] = deque()
         self._closed = False
 
     def has(self, size: int | None) -> bool:
@@ -67,11 +69,15 @@ class Disk:
             self._noted = etag
             return file.tell(), etag
 
-    def write(self, pieces: Iterable[bytes], etag: str | None) -> None:
-        """Write what comes next."""
+    def add(self, pieces: Iterable[bytes]) -> None:
+        """Hand over what comes next, to be written in a thread."""
+        self._waiting.extend(pieces)
+
+    def write(self, etag: str | None) -> None:
+        """Write what waits."""
         with self._lock:
             if not self._closed:
-                self._append(pieces, etag)
+                self._append(etag)
 
     def restart(self) -> None:
         """Begin with an empty file."""
@@ -79,15 +85,16 @@ class Disk:
             self._md5 = hashlib.md5(usedforsecurity=False)
             self._noted = None
             self._closed = False
+            self._waiting.clear()
             self._note.unlink(missing_ok=True)
             if self._file is not None:
                 self._file.seek(0)
                 self._file.truncate()
 
-    def complete(self, pieces: Iterable[bytes], stated: bytes | None) -> bytes:
-        """Write the last pieces, and rename the file if it has the digest; return its own."""
+    def complete(self, stated: bytes | None) -> bytes:
+        """Write what waits, and rename the file if it has the digest; return its own."""
         with self._lock:
-            self._append(pieces, None)
+            self._append(None)
             self._closed = True
             found = self._md5.digest()
             if stated is None or found == stated:
@@ -101,21 +108,23 @@ class Disk:
 
     def close(self, pieces: Iterable[bytes], etag: str | None) -> None:
         """Keep what came, if it is worth a part file; nothing is written afterwards."""
+        worth = self._file is not None or bool(self._waiting)
+        self.add(pieces)
         with self._lock:
             if self._closed:
                 return
             self._closed = True
             try:
-                if self._file is not None and etag is not None:
-                    with suppress(OSError):  # a full disk has been told of
-                        self._append(pieces, etag)
+                if worth and etag is not None:
+                    with suppress(OSError, FileTransferError):  # that has been told of
+                        self._append(etag)
             finally:
                 useless = self._file is not None and etag is None
                 self._shut()
                 if useless:
                     self._part.unlink(missing_ok=True)
 
-    def _append(self, pieces: Iterable[bytes], etag: str | None) -> None:
+    def _append(self, etag: str | None) -> None:
         if self._file is None:
             self._target.parent.mkdir(parents=True, exist_ok=True)
             self._file = self._opened(self._part, "a+b")
@@ -123,7 +132,8 @@ class Disk:
         if etag is not None and etag != self._noted:
             self._note.write_text(etag, "ascii")
             self._noted = etag
-        for piece in pieces:
+        while self._waiting:
+            piece = self._waiting.popleft()
             self._md5.update(piece)
             self._file.write(piece)
         self._file.flush()

@@ -104,9 +104,9 @@ class PartFile:
             self._refuse(f"{self.name} has more than the {self._announced} bytes announced")
         if self._held >= BLOCK:
             await self._written()
-            pieces, self._pieces, self._held = self._pieces, [], 0
+            self._hand_over()
             loop = asyncio.get_running_loop()
-            self._writing = loop.run_in_executor(None, self._disk.write, pieces, self._etag)
+            self._writing = loop.run_in_executor(None, self._disk.write, self._etag)
             self._tell(self)
 
     async def start_anew(self) -> None:
@@ -136,8 +136,8 @@ class PartFile:
             raise FileTransferError(
                 f"{self.name} ended after {self.position} of {self.size} bytes", name=self.name
             )
-        pieces, self._pieces, self._held = self._pieces, [], 0
-        found = await _in_thread(self._disk.complete, pieces, self._stated)
+        self._hand_over()
+        found = await _in_thread(self._disk.complete, self._stated)
         if self._stated is not None and found != self._stated:
             raise FileTransferError(
                 f"{self.name} has the MD5 {found.hex()}; the storage states {self._stated.hex()}",
@@ -147,6 +147,10 @@ class PartFile:
     def close(self) -> None:
         """Keep what came for another process, unless the file is finished."""
         self._disk.close(self._pieces, self._etag)
+
+    def _hand_over(self) -> None:
+        self._disk.add(self._pieces)
+        self._pieces, self._held = [], 0
 
     async def _written(self) -> None:
         writing, self._writing = self._writing, None
