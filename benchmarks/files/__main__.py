@@ -26,7 +26,7 @@ class Plan:
         name: what ``--only`` takes.
         count: how many changesets.
         size: size of each in bytes.
-        digest: whether the storage states one, which only our side checks.
+        digest: whether the storage states one, which is checked then.
     """
 
     name: str
@@ -37,7 +37,7 @@ class Plan:
     @property
     def title(self) -> str:
         each = f"{self.size // MB} MB" if self.size >= MB else f"{self.size / 1024:.0f} kB"
-        checked = ", digest checked by ours" if self.digest else ""
+        checked = ", digest checked" if self.digest else ""
         return f"{self.count:,} changesets of {each}{checked}"
 
 

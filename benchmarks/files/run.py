@@ -7,6 +7,8 @@ It prints seconds, CPU seconds, peak memory in bytes, and how many files there a
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import json
 import resource
 import sys
@@ -28,9 +30,19 @@ async def ours(url: str, folder: Path) -> None:
     assert report.complete
 
 
+async def save(answer: aiohttp.ClientResponse, path: Path) -> None:
+    stated = answer.headers.get("Content-MD5")
+    md5 = hashlib.md5(usedforsecurity=False)
+    with path.open("wb") as file:
+        async for piece in answer.content.iter_chunked(2**16):
+            if stated:
+                md5.update(piece)
+            file.write(piece)
+    assert stated in {None, base64.b64encode(md5.digest()).decode()}
+
+
 async def plain(url: str, folder: Path) -> None:
     headers = {"Accept": "application/vnd.bentley.itwin-platform.v2+json"}
-    folder.mkdir()
     async with aiohttp.ClientSession() as http:
         queue: asyncio.Queue[tuple[str, str]] = asyncio.Queue(250)
 
@@ -39,9 +51,7 @@ async def plain(url: str, folder: Path) -> None:
                 name, href = await queue.get()
                 async with http.get(URL(href, encoded=True)) as answer:
                     answer.raise_for_status()
-                    with (folder / f"{name}.cs").open("wb") as file:
-                        async for piece in answer.content.iter_chunked(2**16):
-                            file.write(piece)
+                    await save(answer, folder / f"{name}.cs")
                 queue.task_done()
 
         workers = [asyncio.create_task(work()) for _ in range(CONCURRENCY)]
@@ -62,6 +72,8 @@ async def plain(url: str, folder: Path) -> None:
 
 def main() -> None:
     side, url, folder = sys.argv[1], sys.argv[2], Path(sys.argv[3])
+    if side == "plain":
+        folder.mkdir()
     started, computed = time.perf_counter(), time.process_time()
     asyncio.run({"ours": ours, "plain": plain}[side](url, folder))
     told = {

@@ -17,7 +17,7 @@ from itwin_async.bulk import Failure, each
 from itwin_async.bulk import Report as BulkReport
 from itwin_async.errors import FileTransferError
 from itwin_async.files import storage
-from itwin_async.files.downloads import DownloadReport, Folder, LocalFile, fetch, local_folder
+from itwin_async.files.downloads import DownloadReport, Folder, LocalFile, LocalFolder, fetch
 from itwin_async.files.entities import RemoteFile, safe_name
 from itwin_async.files.storage import Address, SignedFile
 from itwin_async.session import Session, internals_of
@@ -67,12 +67,12 @@ async def download_checkpoint_blocks(
 
     """
     whole("concurrency", concurrency, 1)
-    where, told = local_folder(folder), DownloadReport()
+    where, told = LocalFolder.at(folder), DownloadReport()
     directory = _Directory(session, imodel_id, changeset)
 
     async def one(_: Session, blob: Blob) -> LocalFile:
         local = [safe_name(part) for part in directory.below(blob.name).split("/") if part]
-        target = where.joinpath(*local[:-1])
+        target = LocalFolder(where.path.joinpath(*local[:-1]), disks=where.disks)
         key = directory.key
 
         async def ask() -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import os
 from pathlib import Path
 from typing import TypeAlias
@@ -15,7 +17,7 @@ from itwin_async._http.credentials import Secret
 from itwin_async.bulk import Failure, each
 from itwin_async.bulk import Report as BulkReport
 from itwin_async.errors import ITwinError
-from itwin_async.events import FileProgress
+from itwin_async.events import FileProgress, logger
 from itwin_async.files import storage
 from itwin_async.files.entities import (
     Entity,
@@ -24,7 +26,7 @@ from itwin_async.files.entities import (
     changeset_file,
     remote_file,
 )
-from itwin_async.files.parts import PartFile
+from itwin_async.files.parts import Disks, PartFile
 from itwin_async.files.storage import Address, SignedFile
 from itwin_async.models import Content
 from itwin_async.session import Session, internals_of
@@ -90,6 +92,50 @@ class DownloadReport:
         self.received += file.received
 
 
+@attrs.define
+class LocalFolder:
+    """
+    Where files are put; it need not be there.
+
+    Attributes:
+        path: where it is.
+        names: what was in it when it was looked through, or ``None`` if it was not.
+        disks: what is known of its disk.
+
+    """
+
+    path: Path
+    names: frozenset[str] | None = None
+    disks: Disks = attrs.field(factory=Disks)
+
+    @classmethod
+    def at(cls, folder: object) -> LocalFolder:
+        """
+        Check the path of a folder.
+
+        Raises:
+            ArgumentError: it is none, or that of a file.
+
+        """
+        if not isinstance(folder, str | os.PathLike) or not str(folder):
+            raise invalid("folder", folder, "the path of a folder")
+        path = Path(folder)
+        if path.exists() and not path.is_dir():
+            raise invalid("folder", str(folder), "the path of a folder; this is a file")
+        return cls(path)
+
+    def look_through(self) -> None:
+        """List what is in it, which spares a look for each file; may be called in a thread."""
+        try:
+            self.names = frozenset(os.listdir(self.path))  # noqa: PTH208 - names alone
+        except FileNotFoundError:
+            self.names = frozenset()
+
+    def may_have(self, name: str) -> bool:
+        """Tell whether it may have a file, or a part of it."""
+        return self.names is None or name in self.names or f"{name}.part" in self.names
+
+
 async def download(
     session: Session,
     entity: Entity,
@@ -127,7 +173,7 @@ async def download(
     remote = remote_file(session, entity, imodel_id=imodel_id, picture_size=picture_size)
     if name is not None:
         remote = attrs.evolve(remote, name=_file_name(name), picture=False)
-    return await fetch(session, remote, local_folder(folder))
+    return await fetch(session, remote, LocalFolder.at(folder))
 
 
 async def download_changesets(
@@ -166,7 +212,8 @@ async def download_changesets(
     """
     told = DownloadReport() if report is None else report
     whole("concurrency", concurrency, 1)
-    where = local_folder(folder)
+    where = LocalFolder.at(folder)
+    await asyncio.to_thread(where.look_through)
     pager = imodels.list_changesets(
         session, imodel_id, after_index=after_index, last_index=last_index, page_size=_PAGE_SIZE
     ).full()
@@ -198,17 +245,19 @@ async def download_changesets(
     return told
 
 
-async def fetch(session: Session, remote: RemoteFile, folder: Path) -> LocalFile:
+async def fetch(session: Session, remote: RemoteFile, folder: LocalFolder) -> LocalFile:
     """Bring a file into a folder, unless it is there."""
-    target = folder / remote.name
+    target = folder.path / remote.name
     client = internals_of(session).client
 
     def tell(part: PartFile, *, finished: bool = False, kept: bool = False) -> None:
+        if not client.observers and not logger.isEnabledFor(logging.DEBUG):
+            return
         done = part.size or 0 if kept else part.position
         client.tell(FileProgress(part.name, done, part.size, finished=finished, kept=kept))
 
-    part = PartFile(target, remote.size, tell)
-    if await part.prepare():
+    part = PartFile(target, remote.size, tell, folder.disks)
+    if folder.may_have(remote.name) and await part.prepare():
         tell(part, finished=True, kept=True)
         return LocalFile(target, part.size or 0, kept=True)
     try:
@@ -268,16 +317,6 @@ def _with_suffix(target: Path, content_type: str) -> Path:
     if suffix is None:
         return target
     return target.replace(target.with_name(target.name + suffix))
-
-
-def local_folder(folder: object) -> Path:
-    """Check the path of a folder, which need not be there."""
-    if not isinstance(folder, str | os.PathLike) or not str(folder):
-        raise invalid("folder", folder, "the path of a folder")
-    path = Path(folder)
-    if path.exists() and not path.is_dir():
-        raise invalid("folder", str(folder), "the path of a folder; this is a file")
-    return path
 
 
 def _file_name(name: object) -> str:

@@ -7,9 +7,12 @@ import base64
 import binascii
 import hashlib
 import re
+import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TypeVar
+
+import attrs
 
 from itwin_async._http.bodies import BodyError
 from itwin_async.errors import ApiError, FileTransferError
@@ -19,11 +22,20 @@ T = TypeVar("T")
 
 BLOCK = 2**20
 """Bytes that are written at once; what is smaller is never a part file."""
+_SMALL = 2**16
+_SLOW = 0.002  # seconds
 _PARTIAL = 206
 _CHANGED = frozenset({412, 416})  # the blob is another, or shorter
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
 _STRONG = re.compile(r'"[\x21\x23-\x7e]*"')
 _MD5_SIZE = hashlib.md5(usedforsecurity=False).digest_size
+
+
+@attrs.define
+class Disks:
+    """Whether a small write takes so long that other tasks would wait for it."""
+
+    are_slow: bool = False
 
 
 class PartFile:
@@ -34,10 +46,17 @@ class PartFile:
         target: where it is to be.
         size: its size in bytes, or ``None`` if that is not known yet.
         tell: called when it got further.
+        disks: what is known of the disk.
 
     """
 
-    def __init__(self, target: Path, size: int | None, tell: Callable[[PartFile], None]) -> None:
+    def __init__(
+        self,
+        target: Path,
+        size: int | None,
+        tell: Callable[[PartFile], None],
+        disks: Disks,
+    ) -> None:
         self.name = target.name
         self.size = size
         self.position = self.reached = self.taken = 0
@@ -46,6 +65,7 @@ class PartFile:
         self.problem: Exception | None = None
         self._announced = size
         self._tell = tell
+        self._disks = disks
         self._disk = Disk(target)
         self._etag: str | None = None
         self._stated: bytes | None = None
@@ -55,13 +75,9 @@ class PartFile:
 
     async def prepare(self) -> bool:
         """Tell whether the whole file is there; if not, take up what an earlier process left."""
-        kept = await _in_thread(self._disk.has, self.size)
-        if not kept:
-            # The last byte is asked for again: an empty range is an error.
-            most = None if self.size is None else max(self.size - 1, 0)
-            self.position, self._etag = await _in_thread(self._disk.resume, most)
-            self.reached = self.position
-            self.resumed = self.position > 0
+        kept, self.position, self._etag = await _in_thread(self._disk.find, self.size)
+        self.reached = self.position
+        self.resumed = self.position > 0
         return kept
 
     def headers(self) -> Mapping[str, str]:
@@ -91,6 +107,7 @@ class PartFile:
                 self._refuse(f"{self.name} has {total} bytes in the storage; {size} announced")
             self.size = int(total)
         self._stated = _stated_md5(headers, whole=status != _PARTIAL) or self._stated
+        self._disk.hashing = self._stated is not None
         self.content_type = headers.get("Content-Type", "")
 
     async def take(self, piece: bytes) -> None:
@@ -137,8 +154,8 @@ class PartFile:
                 f"{self.name} ended after {self.position} of {self.size} bytes", name=self.name
             )
         self._hand_over()
-        found = await _in_thread(self._disk.complete, self._stated)
-        if self._stated is not None and found != self._stated:
+        found = await self._complete()
+        if self._stated is not None and found is not None and found != self._stated:
             raise FileTransferError(
                 f"{self.name} has the MD5 {found.hex()}; the storage states {self._stated.hex()}",
                 name=self.name,
@@ -147,6 +164,15 @@ class PartFile:
     def close(self) -> None:
         """Keep what came for another process, unless the file is finished."""
         self._disk.close(self._pieces, self._etag)
+
+    async def _complete(self) -> bytes | None:
+        # A small write is done sooner than it is handed to a thread, unless the disk is slow.
+        if self.position > _SMALL or self._disks.are_slow:
+            return await _in_thread(self._disk.complete, self._stated)
+        started = time.perf_counter()
+        found = self._disk.complete(self._stated)
+        self._disks.are_slow = time.perf_counter() - started > _SLOW
+        return found
 
     def _hand_over(self) -> None:
         self._disk.add(self._pieces)
