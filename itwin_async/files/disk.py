@@ -34,7 +34,7 @@ class Disk:
     def __init__(self, target: Path) -> None:
         self._target = target
         self._part = f"{target}.part"
-        self._note = Path(f"{target}.part.etag")
+        self._note = f"{target}.part.etag"
         self._lock = threading.Lock()
         self._file: int | None = None
         self._position = 0
@@ -57,7 +57,7 @@ class Disk:
             return True, size, None
         with self._lock:
             try:
-                etag = self._note.read_text("ascii")
+                etag = Path(self._note).read_text("ascii")
                 file = self._file = self._opened(_FLAGS)
             except (FileNotFoundError, UnicodeDecodeError):
                 return False, 0, None
@@ -86,7 +86,7 @@ class Disk:
             self._noted, self._position = None, 0
             self._closed = False
             self._waiting.clear()
-            self._note.unlink(missing_ok=True)
+            Path(self._note).unlink(missing_ok=True)
             if self._file is not None:
                 os.truncate(self._file, 0)
                 os.lseek(self._file, 0, os.SEEK_SET)
@@ -99,11 +99,11 @@ class Disk:
             found = None if stated is None else self._digest()
             self._shut()
             if found == stated:
-                Path(self._part).replace(self._target)
+                os.replace(self._part, self._target)  # noqa: PTH105 - fast
             else:
                 Path(self._part).unlink()
             if self._noted is not None:
-                self._note.unlink(missing_ok=True)
+                Path(self._note).unlink(missing_ok=True)
             return found
 
     def close(self, pieces: Iterable[bytes], etag: str | None) -> None:
@@ -130,7 +130,7 @@ class Disk:
         except FileNotFoundError:
             return False
         if found:
-            self._note.unlink(missing_ok=True)
+            Path(self._note).unlink(missing_ok=True)
             Path(self._part).unlink(missing_ok=True)
         return found
 
@@ -143,7 +143,7 @@ class Disk:
                 self._file = self._opened(_FLAGS | os.O_CREAT)
             os.truncate(self._file, 0)
         if etag is not None and etag != self._noted:
-            self._note.write_text(etag, "ascii")
+            Path(self._note).write_text(etag, "ascii")
             self._noted = etag
         while self._waiting:
             piece = self._waiting.popleft()

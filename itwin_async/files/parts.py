@@ -24,6 +24,7 @@ BLOCK = 2**20
 """Bytes that are written at once; what is smaller is never a part file."""
 _SMALL = 2**16
 _SLOW = 0.002  # seconds
+_SLOW_IN_A_ROW = 3
 _PARTIAL = 206
 _CHANGED = frozenset({412, 416})  # the blob is another, or shorter
 _RANGE = re.compile(r"bytes (\d+)-\d+/(\d+)")
@@ -33,9 +34,22 @@ _MD5_SIZE = hashlib.md5(usedforsecurity=False).digest_size
 
 @attrs.define
 class Disks:
-    """Whether a small write takes so long that other tasks would wait for it."""
+    """
+    Tells whether small writes take so long that other tasks would wait for them.
 
-    are_slow: bool = False
+    One alone tells little: the machine may have been busy with something else.
+    """
+
+    _slow_in_a_row: int = 0
+
+    @property
+    def are_slow(self) -> bool:
+        """Whether they should be left to threads."""
+        return self._slow_in_a_row >= _SLOW_IN_A_ROW
+
+    def note(self, seconds: float) -> None:
+        """Take note of how long one took."""
+        self._slow_in_a_row = self._slow_in_a_row + 1 if seconds > _SLOW else 0
 
 
 class PartFile:
@@ -171,7 +185,7 @@ class PartFile:
             return await _in_thread(self._disk.complete, self._stated)
         started = time.perf_counter()
         found = self._disk.complete(self._stated)
-        self._disks.are_slow = time.perf_counter() - started > _SLOW
+        self._disks.note(time.perf_counter() - started)
         return found
 
     def _hand_over(self) -> None:
