@@ -117,9 +117,8 @@ class Client:
             proxy = _proxy_of_environment(base)
         self.options = _request_options(timeout, tls, proxy)
         # What is stored compressed stays so: its size and digest are those of the stored bytes.
-        self.storage_options = RequestOptions(
-            **self.options, auto_decompress=False, read_bufsize=_PIECE
-        )
+        self.storage_options = self.options.copy()
+        self.storage_options.update(auto_decompress=False, read_bufsize=_PIECE)
         if isinstance(tls, aiohttp.Fingerprint):
             del self.storage_options["ssl"]  # it is the platform's
         self._connection: Connection | None = None

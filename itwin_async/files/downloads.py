@@ -16,7 +16,7 @@ from itwin_async._http.bodies import BodyError
 from itwin_async._http.credentials import Secret
 from itwin_async.bulk import Failure, each
 from itwin_async.bulk import Report as BulkReport
-from itwin_async.errors import ITwinError
+from itwin_async.errors import ApiError, FileTransferError, TransportError
 from itwin_async.events import FileProgress, logger
 from itwin_async.files import storage
 from itwin_async.files.entities import (
@@ -257,11 +257,15 @@ async def fetch(session: Session, remote: RemoteFile, folder: LocalFolder) -> Lo
         client.tell(FileProgress(part.name, done, part.size, finished=finished, kept=kept))
 
     part = PartFile(target, remote.size, tell, folder.disks)
-    if folder.may_have(remote.name) and await part.prepare():
-        tell(part, finished=True, kept=True)
-        return LocalFile(target, part.size or 0, kept=True)
     try:
+        if folder.may_have(remote.name) and await part.prepare():
+            tell(part, finished=True, kept=True)
+            return LocalFile(target, part.size or 0, kept=True)
         content_type = await _transfer(session, remote, part)
+    except (TransportError, BodyError):
+        if part.problem is None:
+            raise
+        raise part.problem from None  # why it could not be kept
     finally:
         part.close()
     tell(part, finished=True)
@@ -294,9 +298,7 @@ async def _transfer(session: Session, remote: RemoteFile, part: PartFile) -> str
             await part.finish()
         except _IsHere:
             break
-        except (ITwinError, BodyError) as error:
-            if part.problem is not None:
-                raise part.problem from None
+        except (ApiError, FileTransferError) as error:
             if last or not part.is_stale(error):
                 raise
             await part.start_anew()
