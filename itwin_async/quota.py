@@ -6,7 +6,10 @@ import attrs
 
 from itwin_async._arguments import finite, invalid
 
+# A network that delays one call and hurries the next must not make a window too full.
 _SPARE = 0.01
+_UNEVEN = 0.02  # seconds
+_MOST_SPARE = 0.05
 
 
 def _fitting(quota: Quota, attribute: attrs.Attribute[float], value: object) -> None:
@@ -30,9 +33,8 @@ class Quota:
     Args:
         requests: calls in a window.
         per_seconds: length of the window, in seconds.
-        burst: calls that may go at once after a rest, 1 up to ``requests``. Any window still holds
-            at most ``requests``: a burst makes the even pace between bursts slower. By default 4 %
-            of ``requests``.
+        burst: calls that may go at once after a rest, 1 up to ``requests``; the others go at an
+            even pace. Any window still holds at most ``requests``. By default 4 % of ``requests``.
 
     """
 
@@ -46,6 +48,14 @@ class Quota:
     @property
     def interval(self) -> float:
         """Seconds between two calls of an even pace."""
-        # A network that delays one call and hurries the next must not make a window too full.
-        spare = self.burst - 1 + min(1.0, _SPARE * self.requests)
-        return self.per_seconds / max(min(1, self.requests), self.requests - spare)
+        return self.per_seconds / max(min(1, self.requests), self.requests - self._spare)
+
+    @property
+    def most(self) -> int:
+        """How many calls may go in a window."""
+        uneven = min(_UNEVEN / self.per_seconds, _MOST_SPARE) * self.requests
+        return max(1, int(self.requests - self._spare - uneven))
+
+    @property
+    def _spare(self) -> float:
+        return min(1.0, _SPARE * self.requests) + _SPARE * self.requests

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import random
 import selectors
@@ -83,6 +84,13 @@ class Outcome:
     seconds: float
     refused: int
     marks: list[float]
+    holds: list[float]
+
+    @property
+    def refused_times(self) -> int:
+        """How often the calls had to pause."""
+        moments = sorted(self.holds)
+        return sum(now - then > 0.5 for then, now in itertools.pairwise([-1.0, *moments]))
 
 
 def run(main: Coroutine[Any, Any, None]) -> float:
@@ -91,13 +99,21 @@ def run(main: Coroutine[Any, Any, None]) -> float:
         return runner.get_loop().time()
 
 
-def harvest(server: Server, calls: int, quota: Quota | None, tasks: int = 50) -> Outcome:
-    outcome = Outcome(0.0, 0, [])
+def harvest(
+    server: Server,
+    calls: int,
+    quota: Quota | None,
+    tasks: int = 50,
+    host: str = "",
+    start: float = 0,
+) -> Outcome:
+    outcome = Outcome(0.0, 0, [], [])
     chance = random.Random(1)
 
     async def main() -> None:
         clock = asyncio.get_running_loop().time
-        pacer = Limiter(quota, clock=clock, sleep=asyncio.sleep)
+        await asyncio.sleep(start)
+        pacer = Limiter(quota, clock=clock, sleep=asyncio.sleep, host=host)
         left = iter(range(calls))
 
         async def call() -> None:
@@ -111,9 +127,11 @@ def harvest(server: Server, calls: int, quota: Quota | None, tasks: int = 50) ->
                 wait = server.ask(clock())
                 await asyncio.sleep(chance.uniform(0.001, 0.004))
                 if wait is None:
+                    pacer.accept(sent)
                     outcome.marks.append(clock())
                     return
                 outcome.refused += 1
+                outcome.holds.append(clock())
                 pacer.hold(wait + chance.random() * 0.1, sent)
 
         async def work() -> None:
@@ -122,7 +140,7 @@ def harvest(server: Server, calls: int, quota: Quota | None, tasks: int = 50) ->
 
         await asyncio.gather(*(work() for _ in range(tasks)))
 
-    outcome.seconds = run(main())
+    outcome.seconds = run(main()) - start
     return outcome
 
 
@@ -161,6 +179,45 @@ def test_an_unknown_quota_is_learned(server: Server, rate: float) -> None:
     assert outcome.refused < 0.05 * calls
 
 
+@pytest.mark.parametrize(
+    ("server", "ideal", "most"),
+    [
+        (Window(500, 60), 7 * 60, 1.05),
+        (Window(200, 1), 19, 1.3),
+        (Bucket(200, 20), 3980 / 200, 1.2),
+        (Bucket(200, 5), 3995 / 200, 1.3),
+        (Bucket(5000 / 60, 50), 3950 / (5000 / 60), 1.1),
+        (Bucket(20, 20), 3980 / 20, 1.05),
+        (Bucket(500 / 60, 500), 3500 / (500 / 60), 1.05),
+    ],
+)
+def test_learning_costs_little_of_four_thousand_calls(
+    server: Server, ideal: float, most: float
+) -> None:
+    outcome = harvest(server, 4000, None)
+    assert outcome.seconds <= most * ideal
+    assert outcome.refused < 0.03 * 4000
+
+
+@pytest.mark.parametrize("burst", [1, 8, 20])
+def test_a_known_quota_is_used_whatever_its_burst(burst: int) -> None:
+    outcome = harvest(Bucket(200, 30), 4000, Quota(200, per_seconds=1, burst=burst))
+    assert outcome.seconds <= 1.06 * 3970 / 200
+    assert outcome.refused == 0
+
+
+def test_what_was_learned_of_a_host_serves_its_next_session() -> None:
+    server = Bucket(200, 20)
+    host = "https://learned.example.com"
+    learning = harvest(server, 4000, None, host=host)
+    again = harvest(server, 4000, None, host=host, start=learning.seconds + 60)
+    assert again.refused_times < learning.refused_times
+    assert again.seconds < learning.seconds
+    fresh = attrs.evolve(server, level=20, then=0)
+    elsewhere = harvest(fresh, 4000, None, host="https://other.example.com")
+    assert elsewhere.seconds == learning.seconds
+
+
 @attrs.define
 class Strays:
     """A server that answers 429 now and then for reasons of its own."""
@@ -195,7 +252,9 @@ def minutes(server: Server, late: float, count: int = 5, tasks: int = 50) -> lis
                 await asyncio.sleep(0.1 if wait is None or chance.random() > 0.1 else 0.1 + late)
                 if wait is not None:
                     pacer.hold(wait, sent)
-                elif sent < 60 * count:
+                    continue
+                pacer.accept(sent)
+                if sent < 60 * count:
                     accepted[int(sent) // 60] += 1
 
         await asyncio.gather(*(work() for _ in range(tasks)))
@@ -305,6 +364,7 @@ def test_a_quota_is_found_whenever_the_first_refusal_comes(before: int) -> None:
                 wait = server.ask(clock())
                 await asyncio.sleep(0.05)
                 if wait is None:
+                    pacer.accept(sent)
                     return
                 refused += 1
                 pacer.hold(wait, sent)

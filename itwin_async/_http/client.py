@@ -103,10 +103,10 @@ class Client:
         self.max_body_size = whole("max_body_size", max_body_size, 1)
         self.observers = tuple(observers)
         self.tasks: set[asyncio.Task[object]] = set()
-        self.limiter = Limiter(quota, clock=retry.clock, sleep=retry.sleep)
-        self.storage_limiter = Limiter(None, clock=retry.clock, sleep=retry.sleep)
         self.slots = Slots(sys.maxsize)
         self._quota = quota
+        self.limiter = self._new_limiter()
+        self.storage_limiter = self._new_storage_limiter()
         self._borrowed = borrowed
         self._connector = connector
         self._max_connections = whole("max_connections", max_connections, 1)
@@ -118,7 +118,8 @@ class Client:
         self.options = _request_options(timeout, tls, proxy)
         # What is stored compressed stays so: its size and digest are those of the stored bytes.
         self.storage_options = self.options.copy()
-        self.storage_options.update(auto_decompress=False, read_bufsize=_PIECE)
+        self.storage_options["auto_decompress"] = False
+        self.storage_options["read_bufsize"] = _PIECE
         if isinstance(tls, aiohttp.Fingerprint):
             del self.storage_options["ssl"]  # it is the platform's
         self._connection: Connection | None = None
@@ -139,14 +140,20 @@ class Client:
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # What waits belongs to the loop that it waits in.
-            retry = self.retry
-            self.limiter = Limiter(self._quota, clock=retry.clock, sleep=retry.sleep)
-            self.storage_limiter = Limiter(None, clock=retry.clock, sleep=retry.sleep)
+            self.limiter = self._new_limiter()
+            self.storage_limiter = self._new_storage_limiter()
         self._loop = loop
         self._connection = Connection(http, loop, Deadlines(loop), http.auto_decompress)
         limit = http.connector.limit if http.connector is not None else 0
         # aiohttp counts the wait for a pooled connection as part of the request's time.
         self.slots = Slots(limit or sys.maxsize)
+
+    def _new_limiter(self) -> Limiter:
+        retry, host = self.retry, str(self.base.origin())
+        return Limiter(self._quota, clock=retry.clock, sleep=retry.sleep, host=host)
+
+    def _new_storage_limiter(self) -> Limiter:
+        return Limiter(None, clock=self.retry.clock, sleep=self.retry.sleep)
 
     async def close(self) -> None:
         """End all tasks and requests, and close the connections that are our own."""

@@ -97,6 +97,8 @@ class _Call:
             raise
         finally:
             slots.give_back()
+        if not limiter.open and not isinstance(outcome, RateLimitError):
+            limiter.accept(started)
         if client.observers or logger.isEnabledFor(logging.DEBUG):
             further = 0 if sink is None else sink.taken - taken
             self._tell_finished(outcome, clock() - started, further)

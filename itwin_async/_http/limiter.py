@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Awaitable, Callable
+
+import attrs
 
 from itwin_async._http.rate_estimator import RateEstimator
 from itwin_async.quota import Quota
 
 _FORGET = 600.0
+# What was learned, and when, by host.
+_LESSONS: dict[str, tuple[float, RateEstimator]] = {}
+_SURE = 1.25
+_LARGEST = 100_000  # calls of a window whose moments are kept
 _REST = 1.0  # longer than callers that are under way keep the next one waiting
 
 
@@ -16,7 +23,8 @@ class Limiter:
     """
     Lets the calls of a session and its views go in order of arrival, and no faster than allowed.
 
-    Without a quota it is open until a 429 comes, and learns a rate from then on.
+    Without a quota it is open until a 429 comes, and learns a rate from then on. What was learned
+    of a host serves the sessions after this one, too, when they meet their first 429.
     """
 
     def __init__(
@@ -25,14 +33,21 @@ class Limiter:
         *,
         clock: Callable[[], float],
         sleep: Callable[[float], Awaitable[object]],
+        host: str = "",
     ) -> None:
         self._clock = clock
         self._sleep = sleep
         self._interval = quota.interval if quota else 0.0
         self._tolerance = self._interval * (quota.burst - 1) if quota else 0.0
         self._due = self._hold = clock()
+        self._passed: deque[float] | None = None
+        if quota is not None and quota.burst > 1:
+            most = min(quota.most, _LARGEST)
+            self._passed = deque(maxlen=most)
+            self._period = quota.per_seconds * (most / quota.most)
         self._limited_at: float | None = None
         self._estimator = RateEstimator(self._due) if quota is None else None
+        self._host = host
         self._lock = asyncio.Lock()
         self.open = quota is None
         self.waiting = 0
@@ -47,6 +62,11 @@ class Limiter:
         if self._estimator is not None:
             self._estimator.count(now)
 
+    def accept(self, sent: float) -> None:
+        """Note that a call which was sent at ``sent`` did not meet a 429."""
+        if self._estimator is not None:
+            self._estimator.accept(sent, self._clock())
+
     @property
     def held(self) -> float:
         """Seconds until calls may go again after a 429; 0 if none is waited for."""
@@ -60,7 +80,7 @@ class Limiter:
             async with self._lock:
                 while True:
                     now = self._clock()
-                    delay = max(self._hold - now, self._due - self._tolerance - now)
+                    delay = max(self._hold, self._due - self._tolerance, self._window_end()) - now
                     if delay <= 0:
                         break
                     if now - started + delay > wait_limit:
@@ -78,20 +98,29 @@ class Limiter:
         estimator = self._estimator
         if estimator is not None:
             if self._limited_at is not None:
-                estimator.refused += 1
+                estimator.refuse(sent)
             elif not estimator.rate or sent >= estimator.start:
-                estimator.refused += 1
+                estimator.refuse(sent)
                 self._limited_at = now
             else:  # it tells of the cycle before, which has had its pause
                 estimator.paused += end - max(self._hold, now)
         self._hold = end
         self.open = False
 
+    def _window_end(self) -> float:
+        """Return when the window that is full of calls has room again."""
+        passed = self._passed
+        if passed is None or len(passed) != passed.maxlen:
+            return 0.0
+        return passed[0] + self._period
+
     def _pass(self, now: float) -> None:
+        if self._passed is not None:
+            self._passed.append(now)
         estimator = self._estimator
         if estimator is not None:
             if self._limited_at is not None:
-                estimator.learn(self._limited_at, self._hold, now)
+                self._learn(estimator, self._limited_at, now)
                 self._limited_at = None
             elif now - estimator.changed > _FORGET:
                 self._estimator, self._interval = RateEstimator(now), 0.0
@@ -104,3 +133,11 @@ class Limiter:
             estimator.count(now)
             self._interval = 1 / estimator.rate
         self._due = max(self._due, now) + self._interval
+
+    def _learn(self, estimator: RateEstimator, limited_at: float, now: float) -> None:
+        known = _LESSONS.get(self._host)
+        if not estimator.rate and known and 0 <= now - known[0] <= _FORGET:
+            estimator.adopt(known[1])
+        estimator.learn(limited_at, self._hold, now)
+        if self._host and estimator.high < _SURE * estimator.low:
+            _LESSONS[self._host] = now, attrs.evolve(estimator)

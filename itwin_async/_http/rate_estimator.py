@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 
 import attrs
 
 _WINDOW = 60.0
-_CALM = 5.0
 _LEAST = 500 / 60  # the smallest allowance that the platform gives, in calls a second
 _SLOWEST = 1.0
+_STAGE = 8  # calls of a pace that must be accepted before a faster one is tried
+_STEP = 0.02
+_DROP = 0.96
+_NEAR = 0.97
+_TICK = 0.01
+_LATEST = 10.0  # seconds that a 429 may come late
 
 
 @attrs.define(eq=False, repr=False)
@@ -17,84 +23,155 @@ class RateEstimator:
     """
     Estimates an unknown quota, a window or a bucket with a burst, from the calls that met a 429.
 
-    A cycle runs from the end of a pause to the next 429. What was accepted in it, spread over the
-    cycle and the pause behind it, can be had for ever: that is exact for windows. For a bucket the
-    first cycle tells the burst, and a later one, paced above what is allowed, tells the rate.
+    A cycle runs from the end of a pause to the next 429. Each one bounds the rate. From above: it
+    is lower than the pace that met the 429. From below: what was accepted in the cycle, spread over
+    it and the pause behind it, can be had for ever, which is exact for windows; and of a bucket so
+    can be what was accepted beyond the burst, which the first cycle tells. The pace begins at the
+    lower bound and creeps up, faster and faster, until it meets the upper one.
 
     A 429 may also have nothing to do with the pace: other clients, a server that is overloaded. So
     time in which nobody wanted to call does not count, a pace that was not used is not blamed, and
-    none is more than halved at once.
+    what was accepted behind the 429 counts as well.
     """
 
     start: float
     passes: int = 0
     refused: int = 0
+    refused_sent: float = math.inf
     burst: float = 0.0
+    burst_seconds: float = 0.0
     rate: float = 0.0
-    probing: bool = False
+    low: float = 0.0
+    high: float = math.inf
+    step: float = _STEP
+    drop: float = _DROP
     changed: float = 0.0
-    calm: float = _CALM
+    calm: float = 0.0
     idle: float = 0.0
     paused: float = 0.0
+    round_trip: float = 0.0
+    accepted: int = 0
     stages: list[tuple[float, int]] = attrs.field(factory=list)
+    accepts: deque[tuple[float, int]] = attrs.field(factory=deque)
     recent: deque[tuple[float, int]] = attrs.field(factory=deque)
 
     def count(self, now: float) -> None:
         """Note that a call goes out."""
         self.passes += 1
-        if self.rate:
+        if not self.rate:
+            _count(self.recent, now, 1.0, _WINDOW)
+
+    def accept(self, sent: float, now: float) -> None:
+        """Note a call that went out at a pace and met no 429."""
+        if sent < self.start:
             return
-        recent = self.recent
-        if recent and now - recent[-1][0] < 1:
-            recent[-1] = (recent[-1][0], recent[-1][1] + 1)
-            return
-        recent.append((now, 1))
-        while now - recent[0][0] > _WINDOW:
-            recent.popleft()
+        self.round_trip += (now - sent - self.round_trip) * 0.1
+        self.accepted += 1
+        _count(self.accepts, sent, _TICK, _LATEST)
+
+    def refuse(self, sent: float) -> None:
+        """Note a call that met a 429."""
+        self.refused += 1
+        self.refused_sent = min(sent, self.refused_sent)
 
     def grow(self, now: float) -> None:
         """Speed up where there was no refusal: quickly while searching, gently once it is known."""
-        if self.probing:
-            before = self.stages[-1][1]
-            if self.passes - before >= max(8.0, self.burst):
-                self.rate *= 2
-                self.stages.append((now, self.passes))
-        elif now - self.changed > self.calm:
-            self.rate *= 1.05
-            self.changed = now
+        seconds = now - self.changed
+        if self.high == math.inf:
+            enough = self._accepted_since(self.changed) >= _STAGE
+            if not enough or seconds <= 3 * self.round_trip:
+                return
+            self.rate *= 2
+        elif seconds > 1 and self.rate < self.high * _NEAR:
+            if self.passes - self.stages[-1][1] >= self.burst:
+                self.low = max(self.low, self.rate)
+            self.rate = min(self.rate * (1 + self.step), self.high * _NEAR)
+            self.step *= 2
+        elif seconds > self.calm:
+            self.high *= 1 + 2 * _STEP
+            self.step = _STEP
+            self.rate *= 1 + _STEP
+        else:
+            return
+        self.changed = now
+        self.stages.append((now, self.passes))
+
+    def adopt(self, other: RateEstimator) -> None:
+        """Begin with what another one learned."""
+        self.burst, self.burst_seconds = other.burst, other.burst_seconds
+        self.rate, self.low, self.high = other.low, other.low, other.high
 
     def learn(self, refused_at: float, released_at: float, now: float) -> None:
         """End a cycle: estimate the rate from what was accepted in it."""
         if not self.rate:
             self._guess(refused_at, released_at)
-        elif self.idle <= (refused_at - self.start) / 2:
+        elif self.stages and self.idle <= (refused_at - self.start) / 2:
             self._correct(refused_at, released_at)
-        self.calm = max(_CALM, 10 * (released_at - refused_at))
+        self.calm = max(30.0, 10 * (released_at - refused_at))
         self.start = self.changed = now
-        self.passes = self.refused = 0
+        self.passes = self.accepted = self.refused = 0
         self.idle = self.paused = 0.0
+        self.refused_sent = math.inf
+        self.accepts.clear()
         self.stages = [(now, 0)]
 
     def _guess(self, refused_at: float, released_at: float) -> None:
         # Of all the times at which the quota may have begun to count, the kindest: too fast a pace
         # is soon corrected, while too slow a one starves everybody.
-        total, sure, busy = 0, 0.0, 0.001
+        total, busy = 0, 0.001
+        ended = min(self.refused_sent, refused_at)
         for first, passes in reversed(self.recent):
             total += passes
             accepted = max(1, total - self.refused)
             rate = accepted / max(released_at - first, 0.001)
-            if rate > sure:
-                sure, busy, self.burst = rate, max(refused_at - first, 0.001), accepted
-        self.rate = max(_LEAST, sure, (sure * self.burst / busy) ** 0.5)
-        self.probing = True
+            if rate > self.low:
+                self.low, busy, self.burst = rate, max(refused_at - first, 0.001), accepted
+                self.burst_seconds = max(ended - first, 0.0)
+        fast = (self.low * self.burst / busy) ** 0.5
+        self.rate = max(_LEAST, min(10 * self.low, fast))
 
     def _correct(self, refused_at: float, released_at: float) -> None:
-        accepted = max(1, self.passes - self.refused)
-        sure = accepted / max(released_at - self.start - self.idle - self.paused, 0.001)
-        found = [
-            0.97 * (accepted - before - self.burst) / (refused_at - start)
-            for start, before in self.stages
-            if refused_at - start > 0.01  # noqa: PLR2004 - shorter ones tell nothing
-        ]
-        self.rate = max(_SLOWEST, self.rate / 2, min(self.rate, max(sure, *found, 0.0)))
-        self.probing = False
+        ended = min(self.refused_sent, refused_at)
+        later = self._accepted_since(ended)
+        before = self.accepted - later
+        spare = self.idle + self.paused
+        low = self.accepted / max(released_at - self.start - spare, 0.001)
+        high = self.rate
+        for begun, passes in self.stages:
+            # What is under way makes a moment as uncertain as an answer takes.
+            seconds = ended - begun + self.round_trip
+            beyond = before - passes - self.burst
+            if beyond > 1 and beyond / seconds > low:
+                low = beyond / seconds
+                # The burst was seen while the bucket was filled, and two calls may be in doubt.
+                high = (beyond + self.rate * self.burst_seconds + 2) / (ended - begun)
+        if later >= _STAGE and refused_at - ended > self.round_trip / 2:
+            low = max(low, later / (refused_at - ended))
+        if self.rate <= self.low:
+            self.low = max(low, self.low * self.drop)
+            self.drop = max(0.5, self.drop**2)
+        else:
+            self.low = max(low, self.low)
+            self.drop = _DROP
+        self.high = max(self.low, min(high, self.rate))
+        self.low = max(_SLOWEST, min(self.low, self.high))
+        self.rate = self.low
+        self.step = _STEP
+
+    def _accepted_since(self, moment: float) -> int:
+        total = 0
+        for sent, calls in reversed(self.accepts):
+            if sent <= moment:
+                break
+            total += calls
+        return total
+
+
+def _count(into: deque[tuple[float, int]], moment: float, tick: float, longest: float) -> None:
+    """Count an event in an interval of a length, and forget what is long ago."""
+    if into and moment - into[-1][0] < tick:
+        into[-1] = (into[-1][0], into[-1][1] + 1)
+        return
+    into.append((moment, 1))
+    while moment - into[0][0] > longest:
+        into.popleft()

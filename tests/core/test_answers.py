@@ -206,6 +206,7 @@ async def test_a_body_up_to_the_limit_is_read(raw_server: Start, size: int) -> N
         b"800\r\n" + b"a" * 2048 + b"\r\n",
         ok(gzip.compress(b"a" * 3_000_000), "Content-Encoding: gzip"),
     ],
+    ids=["no length", "length", "chunked", "gzip"],
 )
 async def test_an_oversized_body_is_an_error_and_is_not_asked_for_again(
     raw_server: Start, data: bytes

@@ -237,6 +237,37 @@ async def test_a_wrong_digest_leaves_nothing(
     assert (await files.download(session, found, tmp_path)).size == len(LARGE)
 
 
+@pytest.mark.parametrize("right", [True, False])
+async def test_googles_digest_is_checked_too(
+    session: Session, platform: FilePlatform, storage: BlobStorage, tmp_path: Path, *, right: bool
+) -> None:
+    path = platform.add(1, SMALL)
+    digest = base64.b64encode(hashlib.md5(SMALL if right else b"other").digest()).decode()
+    headers = {"x-goog-hash": f"crc32c=AAAAAA==, md5={digest}"}
+    storage.fail(path, Fault(digest="", headers=headers))
+    found = await changeset(session)
+    if right:
+        assert (await files.download(session, found, tmp_path)).size == len(SMALL)
+        return
+    with pytest.raises(FileTransferError):
+        await files.download(session, found, tmp_path)
+
+
+async def test_a_digest_of_the_whole_is_checked_behind_a_range(
+    session: Session, platform: FilePlatform, storage: BlobStorage, tmp_path: Path
+) -> None:
+    path = platform.add(1, LARGE)
+    wrong = base64.b64encode(hashlib.md5(b"other").digest()).decode()
+    range_digest = {"Content-MD5": base64.b64encode(hashlib.md5(b"range").digest()).decode()}
+    storage.fail(path, Fault(stop_at=2 * MB, digest=""), Fault(digest="", headers=range_digest))
+    found = await changeset(session)
+    assert (await files.download(session, found, tmp_path)).size == len(LARGE)
+    (tmp_path / f"{found.id}.cs").unlink()
+    storage.fail(path, Fault(stop_at=2 * MB, digest=""), Fault(digest=wrong))
+    with pytest.raises(FileTransferError):
+        await files.download(session, found, tmp_path)
+
+
 @pytest.mark.parametrize("header", ["", "bm8gTUQ1", "nonsense!"])
 async def test_a_digest_that_is_none_is_not_checked(
     session: Session, platform: FilePlatform, storage: BlobStorage, tmp_path: Path, header: str

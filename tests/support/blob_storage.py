@@ -35,6 +35,7 @@ class Fault:
         digest: state this one.
         change: the blob becomes another before it is answered.
         unsized: tell no length.
+        headers: further headers.
 
     """
 
@@ -46,6 +47,7 @@ class Fault:
     digest: str | None = None
     change: bytes | None = None
     unsized: bool = False
+    headers: dict[str, str] = attrs.field(factory=dict)
 
 
 @attrs.frozen
@@ -159,7 +161,7 @@ class BlobStorage:
         wanted, position, status = request.headers.get("If-Match"), 0, 200
         if wanted is not None and wanted != etag:
             return self.refuse(412, "ConditionNotMet")
-        headers = {"ETag": etag, "Content-Type": self.types[path]}
+        headers = {"ETag": etag, "Content-Type": self.types[path], **fault.headers}
         given = re.fullmatch(r"bytes=(\d+)-", request.headers.get("Range", ""))
         digest = self.digests[path] if fault.digest is None else fault.digest
         if given and not fault.whole:

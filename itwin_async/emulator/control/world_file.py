@@ -44,6 +44,10 @@ _TAG = objects(
     "id",
     "displayName",
 )
+_BELONGINGS: JsonObject = {
+    "type": "object",
+    "additionalProperties": {"type": "object", "additionalProperties": arrays({})},
+}
 _LISTS: JsonObject = {"type": "object", "additionalProperties": arrays(TEXT)}
 
 
@@ -57,7 +61,8 @@ def load_world(world: World, clock: EmulatorClock, content: object) -> None:
 
     The mapping has `itwins`, a list of iTwins as on the wire, each with its `imodels`; `favorites`,
     `recents` and `denied`, by user name lists of ids or display names, the newest first; `users`,
-    names or objects with name, id and email; and `tags`.
+    names or objects with name, id and email; `tags`; and `belongings`, everything else, as an
+    export writes it.
 
     Raises:
         ValueError: a value is wrong; the message says where.
@@ -69,7 +74,12 @@ def load_world(world: World, clock: EmulatorClock, content: object) -> None:
     itwin_properties = {**_properties("iTwin"), "imodels": imodels, "iModels": imodels}
     itwins = arrays(objects(itwin_properties))
     users: JsonObject = {"users": arrays({}), **each(_LISTS, "favorites recents denied")}
-    rest: JsonObject = {"itwins": itwins, "iTwins": itwins, "tags": arrays(_TAG)}
+    rest: JsonObject = {
+        "itwins": itwins,
+        "iTwins": itwins,
+        "tags": arrays(_TAG),
+        "belongings": _BELONGINGS,
+    }
     for problem in problems(top, objects({**users, **rest})):
         raise ValueError(str(problem))
     for index, person in enumerate(top.get("users", [])):
@@ -82,6 +92,7 @@ def load_world(world: World, clock: EmulatorClock, content: object) -> None:
     for row in top.get("tags", []):
         tag = _with(TagRecord(id="", display_name="", creator_id=""), row)
         world.tags[tag.id] = tag
+    world.belongings.load(top.get("belongings", {}))
 
 
 def _load_lists(world: World, top: Mapping[str, Any], ids: Mapping[str, list[str]]) -> None:
@@ -136,7 +147,8 @@ def export_chunks(world: World) -> Iterator[bytes]:
         for user in world.users
     }
     tags = [_members_of(tag) for tag in world.tags.values()]
-    rest = {"recents": recents, "denied": denied, "tags": tags}
+    belongings = world.belongings.export()
+    rest = {"recents": recents, "denied": denied, "tags": tags, "belongings": belongings}
     yield b"}," + msgspec.json.encode(rest)[1:]
 
 

@@ -232,6 +232,11 @@ class Collection(Generic[R]):
             raise errors.OperationError(errors.not_found(self.name))
         return found
 
+    def id_of(self, call: Call) -> str:
+        """Return the id of the entity that a path names; OperationError if there is none."""
+        found: str = self.one(call).id  # type: ignore[attr-defined] # all records have one
+        return found
+
     def changed(self, entity: R, content: JsonObject) -> R:
         """Return an entity with what a body says."""
         changes: dict[str, Any] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
+from itwin_async.emulator.world.belongings import Belongings
 from itwin_async.emulator.world.generate import IMODEL, MADE, imodel_maker, itwin_rows
 from itwin_async.emulator.world.ids import GuidGenerator, guid_of, is_guid
 from itwin_async.emulator.world.records import IModelRecord, ITwinRecord, TagRecord, UserRecord
@@ -50,6 +51,7 @@ class World:
         self.tags: dict[str, TagRecord] = {}
         self.tables: dict[str, Table[IModelRecord]] = {}
         self.lists: dict[str, UserLists] = {}
+        self.belongings = Belongings()
         self._generated: list[str] = []
         self._added: dict[str, tuple[str, int]] = {}
         self._names: dict[str, dict[str, str]] = {}  # by iTwin, made when asked for
@@ -87,6 +89,7 @@ class World:
         other.users, other.itwins, other.tags = dict(self.users), dict(self.itwins), dict(self.tags)
         other.tables = {key: table.copy() for key, table in self.tables.items()}
         other.lists = {key: lists.copy() for key, lists in self.lists.items()}
+        other.belongings = self.belongings.copy()
         other._generated, other._added = list(self._generated), dict(self._added)
         return other
 
@@ -111,7 +114,10 @@ class World:
             self.itwins[record.id] = record
 
     def drop_itwin(self, itwin_id: str) -> None:
-        """Remove an iTwin and its iModels."""
+        """Remove an iTwin, its iModels and all that belongs to them."""
+        for imodel in self.imodels_of(itwin_id):
+            self.belongings.drop_all(imodel.id)
+        self.belongings.drop_all(itwin_id)
         del self.itwins[itwin_id]
         del self.tables[itwin_id]
         self._names.pop(itwin_id, None)
@@ -142,7 +148,8 @@ class World:
         self._added[record.id] = (record.itwin_id, position)
 
     def drop_imodel(self, imodel_id: str) -> None:
-        """Remove an iModel."""
+        """Remove an iModel and all that belongs to it."""
+        self.belongings.drop_all(imodel_id)
         itwin_id, position = self._known(imodel_id)
         self._forget_name((itwin_id, position))
         self.tables[itwin_id].remove(position)
