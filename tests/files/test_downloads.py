@@ -508,6 +508,7 @@ async def test_no_address_is_told_with_the_likely_reason(
 async def test_each_kind_of_entity(
     session: Session, platform: FilePlatform, storage: BlobStorage, tmp_path: Path
 ) -> None:
+    platform.add(1, SMALL)
     storage.put("/c/base", LARGE)
     storage.put("/c/out", SMALL)
     storage.put("/c/small.png", PNG, "image/png")
@@ -547,6 +548,7 @@ async def test_each_kind_of_entity(
         f"GET /itwins/{ITWIN}/image": pictures,
         "GET /savedviews/view-1/image": lambda: {"href": storage.sign("/c/large.png")},
         "GET /savedviews/view-2/image": {"href": data_url},
+        f"GET /imodels/{IMODEL}/thumbnail": PNG,
     }
     get = files.download
     entities: list[tuple[Any, str, bytes]] = [
@@ -560,6 +562,8 @@ async def test_each_kind_of_entity(
         (await itwins.get_image(session, ITWIN), f"{ITWIN}.png", PNG + b"large"),
         (saved_views.SavedView(id="view-1"), "view-1.png", PNG + b"large"),
         (saved_views.SavedView(id="view-2"), "view-2.png", PNG),
+        (imodels.IModel(id=IMODEL), f"{IMODEL}.png", PNG),
+        (imodels.ChangesetSummary(id=f"{1:040x}"), f"{1:040x}.cs", SMALL),
     ]
     storage.revoke()  # each is asked for again
     for entity, name, data in entities:

@@ -263,6 +263,8 @@ class FilePlatform:
         base = f"/imodels/{IMODEL}/changesets"
         if route in self.answers:
             found = self.answers[route]
+            if isinstance(found, bytes):
+                return web.Response(body=found, content_type="image/png")
             return web.json_response(found() if callable(found) else found)
         if route == f"GET {base}":
             return self.list(request)
