@@ -141,7 +141,8 @@ class Disk:
             except FileNotFoundError:
                 self._target.parent.mkdir(parents=True, exist_ok=True)
                 self._file = self._opened(_FLAGS | os.O_CREAT)
-            os.truncate(self._file, 0)
+            if os.fstat(self._file).st_size:
+                os.truncate(self._file, 0)
         if etag is not None and etag != self._noted:
             Path(self._note).write_text(etag, "ascii")
             self._noted = etag

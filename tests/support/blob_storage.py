@@ -262,10 +262,7 @@ class FilePlatform:
     ) -> web.StreamResponse:
         base = f"/imodels/{IMODEL}/changesets"
         if route in self.answers:
-            found = self.answers[route]
-            if isinstance(found, bytes):
-                return web.Response(body=found, content_type="image/png")
-            return web.json_response(found() if callable(found) else found)
+            return self.canned(self.answers[route])
         if route == f"GET {base}":
             return self.list(request)
         if route == f"POST {base}":
@@ -275,6 +272,12 @@ class FilePlatform:
         if request.path == f"/imodels/{IMODEL}/baselinefile" and self.baseline:
             return self.baseline_file(request.method)
         return self.error(404, "NotFound")
+
+    @staticmethod
+    def canned(found: Any) -> web.Response:
+        if isinstance(found, bytes):
+            return web.Response(body=found, content_type="image/png")
+        return web.json_response(found() if callable(found) else found)
 
     def announce(self, body: dict[str, Any]) -> web.Response:
         if body["id"] in self.changesets:
