@@ -18,6 +18,7 @@ from itwin_async.errors import (
     ConflictError,
     DecodeError,
     ErrorDetail,
+    FileTransferError,
     InvalidRequestError,
     ITwinError,
     NotFoundError,
@@ -46,7 +47,7 @@ from itwin_async.session import Session
 from itwin_async.timeout import Timeout
 
 if TYPE_CHECKING:
-    from itwin_async import bulk, imodels, itwins, saved_views
+    from itwin_async import bulk, files, imodels, itwins, saved_views
 
 __all__ = [
     "UNSET",
@@ -60,6 +61,7 @@ __all__ = [
     "DecodeError",
     "DetailPager",
     "ErrorDetail",
+    "FileTransferError",
     "ITwinError",
     "InvalidRequestError",
     "ItemIterator",
@@ -89,6 +91,7 @@ __all__ = [
     "__version__",
     "bulk",
     "converter",
+    "files",
     "from_dict",
     "imodels",
     "itwins",
@@ -99,6 +102,6 @@ __all__ = [
 
 def __getattr__(name: str) -> ModuleType:
     # The wings are loaded when they are asked for: a program rarely needs all of them.
-    if name in {"bulk", "imodels", "itwins", "saved_views"}:
+    if name in {"bulk", "files", "imodels", "itwins", "saved_views"}:
         return import_module(f"{__name__}.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,6 +9,7 @@ Every exception of this package.
     ├── TransportError           no usable answer: time-out, lost connection, broken body
     ├── DecodeError              an answer that is not what the platform documents
     ├── PaginationError          a loop, a foreign origin, a malformed link
+    ├── FileTransferError        a file did not come or go whole: size, digest, no address
     ├── OperationFailedError     a long-running operation of the platform did not succeed
     └── ApiError                 the platform answered with an error
         ├── InvalidRequestError      400, 413, 415, 422
@@ -78,7 +79,7 @@ class RequestError(ITwinError):
 
     Attributes:
         method: HTTP method, for instance ``"GET"``.
-        path: path of the request, without host and query.
+        path: path of the request, without query; a storage host's with scheme and host.
         request_id: the ``X-Correlation-Id`` that was sent with it.
 
     """
@@ -155,6 +156,20 @@ class DecodeError(RequestError):
 
 class PaginationError(RequestError):
     """A list cannot be continued: a loop, a foreign origin or a malformed link."""
+
+
+class FileTransferError(ITwinError):
+    """
+    A file could not be transferred whole: wrong size or digest, no address, or in use.
+
+    Attributes:
+        name: name of the file.
+
+    """
+
+    def __init__(self, message: str, *, name: str) -> None:
+        super().__init__(message)
+        self.name = name
 
 
 class OperationFailedError(ITwinError):
@@ -235,7 +250,7 @@ class ApiError(RequestError):
         parts += [_said(detail) for detail in self.details]
         if self.retry_after is not None:
             parts.append(f"retry after {self.retry_after:g} s")
-        hint = _hint(self.status, self.code)
+        hint = "" if "://" in self.path else _hint(self.status, self.code)
         if hint:
             parts.append(hint)
         return "; ".join(parts)

@@ -1,5 +1,5 @@
 """
-What can be observed: one frozen record per attempt and per wait, never a token, body or query.
+What can be observed: frozen records of attempts, waits and files, never a token, body or query.
 """
 
 from __future__ import annotations
@@ -63,13 +63,36 @@ class WaitScheduled:
     reason: str
 
 
-Event: TypeAlias = AttemptFinished | WaitScheduled
+@attrs.frozen
+class FileProgress:
+    """
+    A file got further on its way from or to the storage, or has arrived.
+
+    Attributes:
+        name: name of the local file, without its folder.
+        done: how much of it is there, in bytes.
+        size: its size in bytes, or ``None`` where nobody told.
+        upload: whether it goes to the storage.
+        finished: whether it is there, whole.
+        kept: whether it was there before, so that nothing was transferred.
+
+    """
+
+    name: str
+    done: int
+    size: int | None
+    upload: bool = False
+    finished: bool = False
+    kept: bool = False
+
+
+Event: TypeAlias = AttemptFinished | WaitScheduled | FileProgress
 Observer: TypeAlias = Callable[[Event], None]
 
 
 def log(event: Event) -> None:
     """
-    Write an event to the logger ``itwin_async``: attempts at DEBUG, waits at INFO.
+    Write an event to the logger ``itwin_async``: waits at INFO, everything else at DEBUG.
 
     Args:
         event: what happened.
@@ -84,6 +107,15 @@ def log(event: Event) -> None:
             event.attempt,
             event.seconds,
             event.request_id,
+        )
+        return
+    if isinstance(event, FileProgress):
+        logger.debug(
+            "%s: %d of %s bytes%s",
+            event.name,
+            event.done,
+            "?" if event.size is None else event.size,
+            ", was there" if event.kept else ", finished" if event.finished else "",
         )
         return
     nothing = "cancelled" if event.cancelled else "no answer"

@@ -102,3 +102,13 @@ def test_a_figure_of_harvests_that_does_not_exist_is_refused() -> None:
     done = run_harvest("--only", "nonsense")
     assert done.returncode == 2
     assert "invalid choice: 'nonsense'" in done.stderr
+
+
+def test_downloads_are_measured_against_a_plain_loop() -> None:
+    told = lines(run("--quick", module="benchmarks.files"))
+    assert len(told) == 3 * 4
+    for title, plain, ours, ratio in zip(*[iter(told)] * 4, strict=True):
+        assert re.fullmatch(r"[\d,]+ changesets of \d+ [kM]B(, digest checked)?", title)
+        for side in (plain, ours):
+            assert re.search(rf"{NUMBER} s +{NUMBER} s CPU +{NUMBER} MB peak", side)
+        assert re.search(rf"ratio +{NUMBER} \[", ratio)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import io
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 import aiohttp
@@ -13,10 +14,14 @@ import attrs
 import msgspec
 from yarl import URL
 
-from itwin_async._http.bodies import BodyError, decompress, too_large
+from itwin_async._http.bodies import BodyError, Sink, decompress, too_large
 from itwin_async._http.client import Client, Connection
 from itwin_async._http.credentials import Authorization
-from itwin_async._http.error_mapping import error_from_response, parse_retry_after
+from itwin_async._http.error_mapping import (
+    error_from_response,
+    error_from_storage,
+    parse_retry_after,
+)
 from itwin_async._http.masking import excerpt, masked
 from itwin_async._json.completeness import closing_links, is_complete
 from itwin_async.errors import ApiError, DecodeError, RequestError, TransportError
@@ -106,7 +111,15 @@ class Response:
 
 @_frozen(eq=False, repr=False)
 class Request:
-    """What is the same for every attempt of a call."""
+    """
+    What is the same for every attempt of a call.
+
+    Attributes:
+        sink: takes the body of a success instead of the response.
+        storage: whether it goes to a storage host, by a signed address: past the platform's limits,
+            and with errors that quote nothing.
+
+    """
 
     method: str
     url: URL
@@ -115,6 +128,8 @@ class Request:
     body: bytes | None = attrs.field(repr=False)
     request_id: str
     limit: str = ""
+    sink: Sink | None = None
+    storage: bool = False
 
     def failed(
         self, message: str, *, sent: bool = True, timeout: bool = False, retryable: bool = True
@@ -140,15 +155,14 @@ async def send(
     task = deadlines.start(seconds)
     answer: aiohttp.ClientResponse | None = None
     status, reason, retry_after, location = 0, b"", None, None
+    told: Mapping[str, str] = {}
     try:
         answer = await connection.http.request(
             request.method,
             request.url,
-            headers=request.headers
-            if authorization is None
-            else {**request.headers, "Authorization": authorization.header},
+            headers=_headers(request, authorization),
             data=_payload(request.body),
-            **client.options,
+            **(client.storage_options if request.storage else client.options),
         )
         if answer.status == _NO_CONTENT:
             return Response(
@@ -160,9 +174,12 @@ async def send(
                 request.path,
             )
         if 200 <= answer.status < 300:  # noqa: PLR2004 - any 2xx is a success
+            if request.sink is not None:
+                await _stream(answer, request.sink, partial(deadlines.extend, task, seconds))
             return await _success(answer, client, connection, request, authorization)
-        status, retry_after = answer.status, _retry_after(answer, client.retry.now())
-        location = answer.headers.get("Location") if status < 400 else None  # noqa: PLR2004
+        status, told = answer.status, answer.headers
+        retry_after = _retry_after(answer, client.retry.now())
+        location = told.get("Location") if status < 400 else None  # noqa: PLR2004
         # The status says enough: a broken error page must not hide it.
         with suppress(aiohttp.ClientError, OSError, ValueError, BodyError):
             reason = await _read(answer, client, connection)
@@ -179,6 +196,16 @@ async def send(
         deadlines.stop(task)
         if answer is not None:
             answer.release()  # gives the connection back, or closes it where bytes are left
+    if request.storage:
+        return error_from_storage(
+            status,
+            told,
+            reason,
+            method=request.method,
+            path=request.path,
+            request_id=request.request_id,
+            retry_after=retry_after,
+        )
     return error_from_response(
         status,
         masked(reason, authorization),
@@ -199,6 +226,22 @@ def _cancelled(request: Request, *, closed: bool, late: bool) -> TransportError:
     return request.failed("something that the request waited for was cancelled", retryable=False)
 
 
+def _headers(request: Request, authorization: Authorization | None) -> dict[str, str]:
+    headers = request.headers
+    if authorization is not None:
+        headers = {**headers, "Authorization": authorization.header}
+    return headers if request.sink is None else {**headers, **request.sink.headers()}
+
+
+async def _stream(answer: aiohttp.ClientResponse, sink: Sink, extend: Callable[[], None]) -> None:
+    """Hand a body on; each piece has as long as a whole attempt has otherwise."""
+    await sink.begin(answer.status, answer.headers)
+    content = answer.content
+    while piece := await content.readany():
+        await sink.take(piece)
+        extend()
+
+
 def _payload(body: bytes | None) -> bytes | io.BytesIO | None:
     # Large bytes aiohttp writes at one go, and warns of it; a file it writes piece by piece.
     return body if body is None or len(body) <= _LARGE else io.BytesIO(body)
@@ -212,7 +255,7 @@ async def _success(
     authorization: Authorization | None,
 ) -> Response:
     body, links = b"", None
-    if request.method != "HEAD":
+    if request.method != "HEAD" and request.sink is None:
         body = await _read(answer, client, connection)
         if "json" in answer.headers.get("Content-Type", "json"):
             links = closing_links(body)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping
+from typing import Protocol
 
 _WINDOWS = {"gzip": 31, "x-gzip": 31, "deflate": 15}
 
@@ -13,6 +15,47 @@ class BodyError(Exception):
     def __init__(self, message: str, *, retryable: bool = True) -> None:
         super().__init__(message)
         self.retryable = retryable
+
+
+class Sink(Protocol):
+    """
+    Takes the body of an answer piece by piece, where one in memory would be too large.
+
+    It outlives an attempt: the next one asks for what is missing.
+
+    Attributes:
+        reached: how far into the body it ever was, in bytes; an attempt that gets further is not
+            counted as a failure.
+        taken: bytes that came, over all attempts.
+
+    """
+
+    reached: int
+    taken: int
+
+    def headers(self) -> Mapping[str, str]:
+        """Return what the next attempt asks for, such as a range."""
+        ...
+
+    async def begin(self, status: int, headers: Mapping[str, str]) -> None:
+        """
+        Take note of an answer whose body follows.
+
+        Raises:
+            BodyError: it is not the one that was asked for.
+
+        """
+        ...
+
+    async def take(self, piece: bytes) -> None:
+        """
+        Take the next piece.
+
+        Raises:
+            BodyError: it cannot be kept.
+
+        """
+        ...
 
 
 def too_large(limit: int) -> BodyError:

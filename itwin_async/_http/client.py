@@ -34,6 +34,7 @@ T = TypeVar("T")
 
 Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
 
+_PIECE = 2**18  # bytes of a file that wait to be taken
 _LINE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -45,6 +46,8 @@ class RequestOptions(TypedDict, total=False):
     timeout: aiohttp.ClientTimeout
     ssl: Tls
     proxy: str | URL | None
+    auto_decompress: bool
+    read_bufsize: int
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -107,6 +110,7 @@ class Client:
         self._quotas = checked_quotas(quotas)
         self.limiter = self._new_limiter()
         self.operation_limits = self._new_operation_limits()
+        self.storage_limiter = self._new_storage_limiter()
         self._borrowed = borrowed
         self._connector = connector
         self._max_connections = whole("max_connections", max_connections, 1)
@@ -116,6 +120,12 @@ class Client:
         if trust_env and proxy is None:
             proxy = _proxy_of_environment(base)
         self.options = _request_options(timeout, tls, proxy)
+        # What is stored compressed stays so: its size and digest are those of the stored bytes.
+        self.storage_options = self.options.copy()
+        self.storage_options["auto_decompress"] = False
+        self.storage_options["read_bufsize"] = _PIECE
+        if isinstance(tls, aiohttp.Fingerprint):
+            del self.storage_options["ssl"]  # it is the platform's
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._prefix = os.urandom(8).hex()
@@ -136,6 +146,7 @@ class Client:
             # What waits belongs to the loop that it waits in.
             self.limiter = self._new_limiter()
             self.operation_limits = self._new_operation_limits()
+            self.storage_limiter = self._new_storage_limiter()
         self._loop = loop
         self._connection = Connection(http, loop, Deadlines(loop), http.auto_decompress)
         limit = http.connector.limit if http.connector is not None else 0
@@ -148,6 +159,9 @@ class Client:
     def _new_limiter(self) -> Limiter:
         retry, host = self.retry, str(self.base.origin())
         return Limiter(self._quota, clock=retry.clock, sleep=retry.sleep, host=host)
+
+    def _new_storage_limiter(self) -> Limiter:
+        return Limiter(None, clock=self.retry.clock, sleep=self.retry.sleep)
 
     async def close(self) -> None:
         """End all tasks and requests, and close the connections that are our own."""
@@ -177,6 +191,21 @@ class Client:
         if connection.http.closed:
             raise ConfigurationError("the aiohttp session given as client_session is closed")
         return connection
+
+    def check_storage_access(self) -> None:
+        """
+        Check that requests to other hosts carry nothing that is meant for the platform.
+
+        Raises:
+            ConfigurationError: the aiohttp session that was given authorizes every request.
+
+        """
+        http = self.ready().http
+        if "Authorization" in http.headers or http.auth is not None:
+            raise ConfigurationError(
+                "the aiohttp session given as client_session sends an Authorization header to "
+                "every host; files would be asked for with it"
+            )
 
     def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Start a task that ends with the session at the latest."""

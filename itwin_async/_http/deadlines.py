@@ -30,6 +30,12 @@ class Deadlines:
             self._arm(moment)
         return task
 
+    def extend(self, task: asyncio.Task[object], seconds: float) -> None:
+        """Move the deadline of a task, in seconds from now; one that has passed stays so."""
+        running = self._running.get(task)
+        if running is not None:
+            self._running[task] = (self._loop.time() + seconds, running[1])
+
     def stop(self, task: asyncio.Task[object]) -> None:
         """Drop the deadline of a task."""
         self._running.pop(task, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -23,6 +24,7 @@ from itwin_async.errors import (
 
 _LONGEST = 10 * 365 * 86400.0  # seconds
 _TEXT_LIMIT = 300
+_STORAGE_CODE = re.compile(rb"<Code>([0-9A-Za-z]{1,80})</Code>")
 
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidRequestError,
@@ -52,11 +54,9 @@ def error_from_response(
 
     The body may be the documented envelope, a bare error object, or anything else.
     """
-    server = 500  # the first status that the platform itself is to blame for
-    cls = _BY_STATUS.get(status, ServerError if status >= server else ApiError)
     error = _error_object(body)
     known = {"code", "message", "target", "details"}
-    return cls(
+    return _class(status)(
         _redirected(location) or _text(error.get("message")) or _first_text(body) or "no message",
         status=status,
         code=_text(error.get("code")),
@@ -74,6 +74,37 @@ def _redirected(location: str | None) -> str:
     if location is None:
         return ""
     return f"a redirect to {shown(location)}, which gets neither a request nor the token"
+
+
+def error_from_storage(
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    *,
+    method: str,
+    path: str,
+    request_id: str,
+    retry_after: float | None = None,
+) -> ApiError:
+    """Make the exception for an error of a storage host; only its code is told of the body."""
+    # The text may quote the signature, or what it was made of.
+    found = _STORAGE_CODE.search(body)
+    code = found[1].decode() if found else headers.get("x-ms-error-code", "")
+    cls = _class(status)
+    return cls(
+        "the storage failed" if cls is ServerError else "the storage refused the request",
+        status=status,
+        code=code if code.isascii() and code.isalnum() else None,
+        retry_after=retry_after,
+        method=method,
+        path=path,
+        request_id=request_id,
+    )
+
+
+def _class(status: int) -> type[ApiError]:
+    server = 500  # the first status that the other side is to blame for
+    return _BY_STATUS.get(status, ServerError if status >= server else ApiError)
 
 
 def _error_object(body: bytes) -> Mapping[str, object]:

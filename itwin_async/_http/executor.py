@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from itwin_async._http.attempt import Request, Response, send
+from itwin_async._http.attempt import Request, Response, Sink, send
 from itwin_async._http.client import Client
 from itwin_async._http.credentials import Authorization, Credentials
 from itwin_async._http.limiter import Limiter
@@ -69,13 +69,15 @@ class _Call:
         self.credentials = credentials
         self.request = request
         self.deadline = deadline
+        self.limiter = client.storage_limiter if request.storage else client.limiter
         if request.limit:
             self.own_limiter = client.operation_limits.limiter_of(request.limit, credentials)
 
     async def attempt(self) -> Outcome:
         """Wait for the call's turn, and send the request once."""
         client = self.client
-        slots, limiter = client.slots, client.limiter
+        slots, limiter, sink = client.slots, self.limiter, self.request.sink
+        reached, taken = (0, 0) if sink is None else (sink.reached, sink.taken)
         self.number += 1
         if self.own_limiter is not None:
             await self._wait_for_own_turn(self.own_limiter)
@@ -95,7 +97,7 @@ class _Call:
         seconds = min(self.deadline - started, client.timeout.attempt)
         try:
             outcome = await send(client, self.request, self.authorization, seconds)
-            if isinstance(outcome, Response):
+            if isinstance(outcome, Response) and not self.request.storage:
                 slots.heed(outcome.headers.get(_REMAINING))
         except asyncio.CancelledError:
             self._tell_finished(None, clock() - started)
@@ -105,8 +107,17 @@ class _Call:
         if not limiter.open and not isinstance(outcome, RateLimitError):
             limiter.accept(started)
         if client.observers or logger.isEnabledFor(logging.DEBUG):
-            self._tell_finished(outcome, clock() - started)
+            further = 0 if sink is None else sink.taken - taken
+            self._tell_finished(outcome, clock() - started, further)
+        self._heed_progress(sink, reached)
         return outcome
+
+    def _heed_progress(self, sink: Sink | None, reached: int) -> None:
+        # A long body may break off often; only attempts that get no further are counted.
+        if sink is not None and sink.reached > reached:
+            client = self.client
+            self.failures = 0
+            self.deadline = client.retry.clock() + client.timeout.total
 
     async def retry(self, outcome: Outcome, repeat: Repeat) -> Response:
         """Try again until there is an answer, or raise what is left."""
@@ -172,7 +183,7 @@ class _Call:
         raise self._too_late("the token provider")
 
     async def _pause(self, outcome: ApiError | TransportError, repeat: Repeat) -> None:
-        client, policy = self.client, self.client.retry
+        policy = self.client.retry
         if isinstance(outcome, RateLimitError):
             self.rate_limited += 1
         else:
@@ -187,7 +198,7 @@ class _Call:
             asked = outcome.retry_after or 0.0
             seconds = asked if isinstance(decision, Stop) else decision.seconds
             if seconds <= policy.max_retry_after:
-                (self.own_limiter or client.limiter).hold(seconds, self.sent_at)
+                (self.own_limiter or self.limiter).hold(seconds, self.sent_at)
         if isinstance(decision, Stop) or self._left() <= decision.seconds:
             raise outcome
         self._tell_waiting(decision.seconds, outcome)
@@ -205,7 +216,7 @@ class _Call:
 
         In this order, for a call that had its turn must not wait again: too many would go at once.
         """
-        slots, limiter = self.client.slots, self.client.limiter
+        slots, limiter = self.client.slots, self.limiter
         if not await self._within(slots.take):
             raise self._held(limiter) or self._too_late("a free connection")
         try:
@@ -242,7 +253,7 @@ class _Call:
         request = self.request
         which = f"calls of {request.limit}" if limiter is self.own_limiter else "all calls"
         return RateLimitError(
-            f"{which} wait because the platform answered 429 to one of them",
+            f"{which} wait because one of them was answered with 429",
             status=429,
             retry_after=seconds,
             method=request.method,
@@ -263,7 +274,7 @@ class _Call:
             )
         )
 
-    def _tell_finished(self, outcome: Outcome | None, seconds: float) -> None:
+    def _tell_finished(self, outcome: Outcome | None, seconds: float, streamed: int = 0) -> None:
         request = self.request
         self.client.tell(
             AttemptFinished(
@@ -273,7 +284,7 @@ class _Call:
                 self.number,
                 outcome.status if isinstance(outcome, Response | ApiError) else None,
                 seconds,
-                len(outcome.body) if isinstance(outcome, Response) else 0,
+                streamed or (len(outcome.body) if isinstance(outcome, Response) else 0),
                 cancelled=outcome is None,
             )
         )

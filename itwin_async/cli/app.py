@@ -22,6 +22,7 @@ _COMMANDS = {
     "versions": "itwin_async.cli.named",
     "views": "itwin_async.cli.named",
     "locks": "itwin_async.cli.named",
+    "changesets": "itwin_async.cli.changesets",
     "call": "itwin_async.cli.call",
     "operations": "itwin_async.cli.operations",
     "harvest": "itwin_async.cli.harvest",

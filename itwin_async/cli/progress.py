@@ -14,7 +14,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from itwin_async.cli.cells import clean
-from itwin_async.events import AttemptFinished, Event
+from itwin_async.events import Event, WaitScheduled
 
 _DELAY = 0.4  # seconds; whatever is quicker needs no progress
 
@@ -49,7 +49,7 @@ class Progress:
 
     def observe(self, event: Event) -> None:
         """Take note of a wait; an observer for the session."""
-        if not isinstance(event, AttemptFinished):
+        if isinstance(event, WaitScheduled):
             self._waits_until = time.monotonic() + event.seconds
             self._reason = event.reason
 

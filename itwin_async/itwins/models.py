@@ -64,7 +64,7 @@ class ITwin(ITwinSummary):
     data_center_location: str | None = None
     parent_id: str | None = None
     image_name: str | None = None
-    image: str | None = None
+    image: str | None = attrs.field(default=None, repr=False)
     created_date_time: datetime | None = None
     created_by: str | None = None
     last_modified_date_time: datetime | None = None

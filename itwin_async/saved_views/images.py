@@ -42,7 +42,7 @@ def image_bytes(href: str) -> Content:
     """
     Read the picture that a ``data:`` URL holds, without any request.
 
-    Other addresses are not fetched here: get those with any HTTP client, without a token.
+    Other addresses are not fetched here; ``files.download`` does it.
 
     Raises:
         ArgumentError: it is no ``data:`` URL, or a damaged one.

@@ -17,6 +17,7 @@ from itwin_async import (
     ConflictError,
     DecodeError,
     ErrorDetail,
+    FileTransferError,
     InvalidRequestError,
     ITwinError,
     NotFoundError,
@@ -60,6 +61,7 @@ EXAMPLES: list[ITwinError] = [
     TransportError("m", sent=True, timeout=True, retryable=False, **WHERE),
     DecodeError("m", json_path="$.a[0]", status=200, **WHERE),
     PaginationError("m", **WHERE),
+    FileTransferError("m", name="n"),
     OperationFailedError("m", id="i", state="failed"),
     *(cls("m", **API) for cls in API_ERRORS),  # type: ignore[arg-type]
 ]

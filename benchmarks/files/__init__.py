@@ -1,0 +1,1 @@
+"""Downloads of changesets against a plain aiohttp loop."""
