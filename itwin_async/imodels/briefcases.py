@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias, Unpack, get_args
 
-import attrs
-
 from itwin_async._arguments import text
+from itwin_async._json.model import model
 from itwin_async.imodels._arguments import checked, given, id_or_number, ordered
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
@@ -21,7 +20,7 @@ BriefcaseOrder: TypeAlias = Literal[
 ]
 
 
-@attrs.frozen
+@model
 class BriefcaseSummary:
     """
     A briefcase as lists give it.
@@ -36,7 +35,7 @@ class BriefcaseSummary:
     display_name: str | None = None
 
 
-@attrs.frozen
+@model
 class BriefcaseLinks:
     """Addresses of what belongs to a briefcase."""
 
@@ -44,7 +43,7 @@ class BriefcaseLinks:
     checkpoint: Link | None = None
 
 
-@attrs.frozen
+@model
 class Briefcase(BriefcaseSummary):
     """
     A briefcase.

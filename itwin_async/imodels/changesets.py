@@ -7,10 +7,9 @@ from datetime import datetime
 from enum import IntFlag
 from typing import Literal, TypeAlias, Unpack, get_args
 
-import attrs
-
 from itwin_async._arguments import instance, invalid, text, whole
 from itwin_async._json.converter import to_dict
+from itwin_async._json.model import model
 from itwin_async.imodels._arguments import (
     briefcase,
     checked,
@@ -44,7 +43,7 @@ class ContainingChanges(IntFlag):
     SCHEMA_SYNC = 64
 
 
-@attrs.frozen
+@model
 class SynchronizationInfo:
     """
     The synchronization run that made a changeset.
@@ -59,7 +58,7 @@ class SynchronizationInfo:
     changed_files: list[str] | None = None
 
 
-@attrs.frozen
+@model
 class ChangesetLinks:
     """
     Addresses of what belongs to a changeset; lists of summaries give the first two.
@@ -84,7 +83,7 @@ class ChangesetLinks:
     complete: Link | None = None
 
 
-@attrs.frozen
+@model
 class ChangesetSummary:
     """
     A changeset as lists give it.
@@ -121,7 +120,7 @@ class ChangesetSummary:
     links: ChangesetLinks | None = None
 
 
-@attrs.frozen
+@model
 class Changeset(ChangesetSummary):
     """
     A changeset.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-import attrs
+from itwin_async._json.model import model
 
 
-@attrs.frozen
+@model
 class ITwinSummary:
     """
     An iTwin as lists with ``prefer="minimal"`` give it.
@@ -36,7 +36,7 @@ class ITwinSummary:
     itwin_account_id: str | None = None
 
 
-@attrs.frozen
+@model
 class ITwin(ITwinSummary):
     """
     An iTwin as lists with ``prefer="representation"`` give it.
