@@ -36,7 +36,7 @@ _MADE_BY_MSGSPEC = {"__slots__", "__weakref__", "__init__", "__getstate__", "__s
 
 class _ModelType(ABCMeta, msgspec.StructMeta):  # abstract only to know its virtual subclasses
     def __new__(
-        cls, name: str, bases: tuple[type, ...], space: dict[str, Any], **options: Any
+        cls, name: str, bases: tuple[type, ...], space: dict[str, Any], **options: object
     ) -> Any:  # noqa: ANN401 - whatever class it becomes
         """Derive a class from the attrs class behind a model."""
         return type(name, tuple(_PLAIN.get(base, base) for base in bases), space, **options)
