@@ -15,7 +15,7 @@ from benchmarks.footprint import Fact
 from benchmarks.interpreters import environment
 from benchmarks.measure import measure
 from benchmarks.peers import PEERS
-from benchmarks.plan import SCRIPTS, Plan, plans
+from benchmarks.plan import SCRIPTS, Plan, Script, plans
 from benchmarks.process import busy
 from benchmarks.profiling import profile
 from benchmarks.worker import ROOT
@@ -31,12 +31,12 @@ def main() -> None:
     """Measure what is asked for and print it."""
     given = _arguments()
     wanted = set(given.only or _names())
+    scripts: Sequence[Script] = given.script or ["latin"]
     chosen = [
         attrs.evolve(plan, script=script, tls=given.tls)
         for plan in plans(quick=given.quick)
-        for script in (given.script or ["latin"])
+        for script in (scripts if plan.kind != "writes" else scripts[:1])
         if plan.name in wanted
-        and (plan.kind != "writes" or script == (given.script or ["latin"])[0])
     ]
     if given.profile:
         for plan in chosen:

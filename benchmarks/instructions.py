@@ -1,9 +1,9 @@
 """
 How many instructions a run takes: the one figure that a busy machine does not change.
 
-perf counts them where the kernel lets it, callgrind (valgrind) simulates them everywhere else, some
-fifty times slower. What is counted is a whole process, so that a run is the difference between two
-processes of which one makes more runs than the other.
+callgrind (valgrind) simulates a worker and counts between two marks, system calls that nothing else
+makes. Where the kernel lets perf count, it is asked first: it counts whole processes, so that a run
+is the difference between two of them.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ import re
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
 from functools import cache
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import attrs
 
 from benchmarks.plan import Plan
-from benchmarks.worker import ROOT
+from benchmarks.worker import BEGIN, END, ROOT
 
-_FEW, _MANY = 2, 4
 _PAGES, _CALLS = 10, 500
+_ROUNDS = {"callgrind": 2, "perf": 20}
 
 
 def reduced(plan: Plan) -> Plan:
@@ -41,16 +42,12 @@ def tool() -> str | None:
 
 def counted(side: str, url: str, plan: Plan, python: str = sys.executable) -> float:
     """Count the instructions of one run of a side."""
-    count: Callable[[list[str]], float] = _perf if tool() == "perf" else _callgrind
-    few, many = (
-        count([python, "-m", "benchmarks.worker", side, url, _text(plan), f"{rounds}"])
-        for rounds in (_FEW, _MANY)
-    )
-    return (many - few) / (_MANY - _FEW)
-
-
-def _text(plan: Plan) -> str:
-    return json.dumps(attrs.asdict(plan))
+    command = [python, "-m", "benchmarks.worker", side, url, json.dumps(attrs.asdict(plan))]
+    if tool() == "callgrind":
+        rounds = _ROUNDS["callgrind"]
+        return _callgrind([*command, f"{rounds}"]) / rounds
+    rounds = _ROUNDS["perf"]
+    return (_perf([*command, f"{rounds}"]) - _perf([*command, "0"])) / rounds
 
 
 def _perf(command: list[str]) -> float:
@@ -60,14 +57,19 @@ def _perf(command: list[str]) -> float:
 
 
 def _callgrind(command: list[str]) -> float:
-    options = ["--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    match = re.search(r"Collected : (\d+)", _told(["valgrind", *options, *command]))
-    if match is None:
-        raise RuntimeError("valgrind did not say how many instructions it collected")
-    return float(match[1])
+    with TemporaryDirectory() as folder:
+        options = ["--tool=callgrind", f"--callgrind-out-file={folder}/count"]
+        options += [f"--zero-before={BEGIN}", f"--dump-before={END}"]
+        told = _told(["valgrind", *options, *command])
+        for part in sorted(Path(folder).iterdir()):
+            match = re.search(r"^summary: (\d+)", part.read_text("utf-8"), re.MULTILINE)
+            if match and part.name.endswith(".1"):
+                return float(match[1])
+    raise RuntimeError(f"callgrind counted nothing: {told[-500:]}")
 
 
 def _told(command: list[str]) -> str:
+    # The same hashes in each process, so that sets and dicts are walked alike.
     fixed = {"PYTHONHASHSEED": "0", "PATH": "/usr/local/bin:/usr/bin:/bin"}
     done = subprocess.run(command, cwd=ROOT, env=fixed, capture_output=True, text=True, check=False)
     return done.stderr

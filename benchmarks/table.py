@@ -20,12 +20,12 @@ _HEADS = (
     "ratio [min..max]",
     "CPU s",
     "CPU ratio",
-    "M instr.",
-    "instr. ratio",
+    "M instr",
+    "instr ratio",
     "target",
     "server CPU",
 )
-_WIDTHS = (64, 21, 9, 20, 8, 9, 9, 12, 7, 10)
+_WIDTHS = (55, 21, 8, 17, 7, 9, 8, 11, 6, 10)
 
 
 def machine() -> str:
@@ -55,7 +55,7 @@ def rows(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
     for index, outcome in enumerate(outcomes):
         title = plan.title if index == 0 else ""
         if outcome.skipped:
-            yield f"{title:<64}  {outcome.side:<21}  skipped: {outcome.skipped}"
+            yield f"{title:<55}  {outcome.side:<21}  skipped: {outcome.skipped}"
             continue
         known = not outcome.apart
         found = (
@@ -76,7 +76,7 @@ def fact(found: Fact) -> str:
         "" if found.limit is None else f"at most {found.limit:g}{found.unit and ' '}{found.unit}"
     )
     value = f"{found.value:.2f}{found.unit and ' '}{found.unit}"
-    return f"{found.title:<64}  {value:<12}  {limit:<14}  {found.note}".rstrip()
+    return f"{found.title:<55}  {value:<12}  {limit:<14}  {found.note}".rstrip()
 
 
 def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, object]:

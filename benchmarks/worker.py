@@ -1,5 +1,5 @@
 """
-One side in a process of its own, so that none warms the allocator or fills the collector of another.
+One side in a process of its own: none warms the allocator, or fills the collector, of another.
 
 ``python -m benchmarks.worker SIDE`` reads a line of JSON for each run and answers it with one;
 ``python -m benchmarks.worker SIDE URL PLAN ROUNDS`` just runs, for a tool that counts instructions.
@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import json
+import os
 import subprocess
 import sys
 import time
@@ -26,6 +27,7 @@ from benchmarks.plan import Plan
 from benchmarks.raw import Raw
 from benchmarks.sides import NotOffered, Side
 
+BEGIN, END = "getpgid", "getsid"  # what is called around the rounds that are counted
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -130,8 +132,13 @@ def main(name: str, *counted: str) -> None:
         try:
             if counted:
                 url, plan, rounds = counted
+                work = Plan(**json.loads(plan))
+                for _ in range(2):
+                    timed(runner, side, url, work)
+                os.getpgid(0)
                 for _ in range(int(rounds)):
-                    timed(runner, side, url, Plan(**json.loads(plan)))
+                    runner.run(side.run(url, work))
+                os.getsid(0)
                 return
             for line in sys.stdin:
                 asked = json.loads(line)

@@ -33,6 +33,7 @@ T = TypeVar("T")
 
 Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
 
+_LARGE_BLOCK = 16 * 1024 * 1024
 _LINE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -126,6 +127,9 @@ class Client:
         """Open the connections in the running loop."""
         if self._connection is not None:
             raise ConfigurationError("the session is open already")
+        # glibc hands each body's memory back to the system, page by page, until a block as large as
+        # this was freed once; other allocators hardly notice. MALLOC_MMAP_THRESHOLD_ switches it off.
+        bytes(_LARGE_BLOCK)
         http = self._borrowed or self._own_session()
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
