@@ -128,7 +128,7 @@ class Client:
         if self._connection is not None:
             raise ConfigurationError("the session is open already")
         # glibc hands each body's memory back to the system, page by page, until a block as large as
-        # this was freed once; other allocators hardly notice. MALLOC_MMAP_THRESHOLD_ switches it off.
+        # this was freed once; other allocators hardly notice. MALLOC_MMAP_THRESHOLD_ turns it off.
         bytes(_LARGE_BLOCK)
         http = self._borrowed or self._own_session()
         loop = asyncio.get_running_loop()
