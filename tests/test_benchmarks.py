@@ -64,7 +64,7 @@ def test_other_scripts_over_tls_while_a_core_is_busy(tmp_path: Path) -> None:
 @pytest.mark.skipif(tool() is None, reason="neither perf nor valgrind counts instructions here")
 def test_instructions_are_counted() -> None:
     (plan,) = (plan for plan in plans(quick=True) if plan.name == "writes")
-    small, large = (attrs.evolve(plan, amount=amount) for amount in (50, 150))
+    small, large = (attrs.evolve(plan, amount=amount) for amount in (20, 60))
     with serving(large) as server:
         few, many = (counted("ours", server.url, work) for work in (small, large))
     assert 0 < few < many

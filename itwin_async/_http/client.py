@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Coroutine, Iterable
+from functools import cache
 from ssl import SSLContext
 from typing import TypeAlias, TypedDict, TypeVar
 from urllib.request import getproxies, proxy_bypass
@@ -127,9 +128,7 @@ class Client:
         """Open the connections in the running loop."""
         if self._connection is not None:
             raise ConfigurationError("the session is open already")
-        # glibc hands each body's memory back to the system, page by page, until a block as large as
-        # this was freed once; other allocators hardly notice. MALLOC_MMAP_THRESHOLD_ turns it off.
-        bytes(_LARGE_BLOCK)
+        _keep_memory()
         http = self._borrowed or self._own_session()
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
@@ -215,6 +214,14 @@ class Client:
             # By itself aiohttp repeats a request whose answer was lost, unseen by the policy.
             http._retry_connection = False  # noqa: SLF001 - there is no public way
         return http
+
+
+@cache
+def _keep_memory() -> None:
+    # glibc hands the memory of each large body back to the system, and gets it anew page by page,
+    # until a block as large as this was freed once; other allocators hardly notice. Whoever sets
+    # MALLOC_MMAP_THRESHOLD_ has decided already: then it has no effect.
+    bytes(_LARGE_BLOCK)
 
 
 def _common_headers(base: URL, user_agent: str, *, compress: bool | None) -> dict[str, str]:
