@@ -7,41 +7,49 @@ import random
 import uuid
 from functools import partial
 
-from benchmarks.plan import ITWIN_ID
+from benchmarks.plan import ITWIN_ID, Script
 
 _HOST = "https://api.bentley.com"
+_NATIVE: dict[Script, str] = {
+    "latin": "",
+    "cyrillic": "Мост через реку ",
+    "cjk": "横浜港大橋 ",
+    "emoji": "🌉🏗️ ",
+}
 _PLACES = ("Harbour", "North", "Sun City", "Power Town", "Metro", "Orrery", "Grüne Linie")
 _THINGS = ("Bridge", "Tunnel", "Processing Plant", "Depot", "Station", "Interchange")
 _REGIONS = ("East US", "North Europe", "Japan East", "UK South", "Australia East")
 _PHASES = ("concept", "preliminary", "detailed", "as-built")
 
 
-def imodels(count: int, *, full: bool) -> bytes:
+def imodels(count: int, *, full: bool, script: Script = "latin") -> bytes:
     """
     Write the items of a page of iModels.
 
     Args:
         count: how many.
         full: whole or minimal.
+        script: script of the names, beside Latin.
 
     Returns:
         A JSON list without its closing bracket.
     """
-    return _written(count, partial(_imodel, full=full))
+    return _written(count, partial(_imodel, full=full, native=_NATIVE[script]))
 
 
-def itwins(count: int, *, full: bool) -> bytes:
+def itwins(count: int, *, full: bool, script: Script = "latin") -> bytes:
     """
     Write the items of a page of iTwins.
 
     Args:
         count: how many.
         full: whole or minimal.
+        script: script of the names, beside Latin.
 
     Returns:
         A JSON list without its closing bracket.
     """
-    return _written(count, partial(_itwin, full=full))
+    return _written(count, partial(_itwin, full=full, native=_NATIVE[script]))
 
 
 def _written(count: int, make: partial[dict[str, object]]) -> bytes:
@@ -50,9 +58,9 @@ def _written(count: int, make: partial[dict[str, object]]) -> bytes:
     return json.dumps(items, separators=(",", ":"), ensure_ascii=False).encode()[:-1]
 
 
-def _imodel(chance: random.Random, index: int, *, full: bool) -> dict[str, object]:
+def _imodel(chance: random.Random, index: int, *, full: bool, native: str) -> dict[str, object]:
     key = _guid(chance)
-    name = f"{chance.choice(_PLACES)} {chance.choice(_THINGS)} {index}"
+    name = f"{native}{chance.choice(_PLACES)} {chance.choice(_THINGS)} {index}"
     region = chance.choice(_REGIONS)
     summary: dict[str, object] = {"id": key, "displayName": name, "dataCenterLocation": region}
     if not full:
@@ -80,14 +88,14 @@ def _imodel(chance: random.Random, index: int, *, full: bool) -> dict[str, objec
     }
 
 
-def _itwin(chance: random.Random, index: int, *, full: bool) -> dict[str, object]:
+def _itwin(chance: random.Random, index: int, *, full: bool, native: str) -> dict[str, object]:
     summary: dict[str, object] = {
         "id": _guid(chance),
         "class": "Endeavor",
         "subClass": "Project",
         "type": chance.choice(_THINGS),
         "number": f"N-{index:06}",
-        "displayName": f"{chance.choice(_PLACES)} {chance.choice(_THINGS)} {index}",
+        "displayName": f"{native}{chance.choice(_PLACES)} {chance.choice(_THINGS)} {index}",
     }
     if not full:
         return summary

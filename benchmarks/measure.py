@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import gc
 import statistics
-import time
+import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 
 import attrs
 
+from benchmarks import instructions
 from benchmarks.plan import Plan
 from benchmarks.process import Server, serving
-from benchmarks.sides import NotOffered, Side
+from benchmarks.worker import Worker, working
 
 
 @attrs.frozen
@@ -22,7 +22,7 @@ class Run:
 
     Attributes:
         wall: time from before the first connection until after the last is closed.
-        cpu: time that this process computed.
+        cpu: time that the side's process computed.
         server: time that the server computed.
     """
 
@@ -31,26 +31,33 @@ class Run:
     server: float
 
 
-@attrs.frozen
+@attrs.define
 class Outcome:
     """
     All runs of one side at one workload.
 
     Attributes:
         side: name of the side.
-        apart: whether it computed in another process, so that its CPU time is not known.
+        apart: whether it computed in another process than its worker's, so that its CPU time is
+            not known.
         runs: one for each round, in order.
         skipped: why there are none.
+        instructions: of one run of the reduced workload; ``None`` where nobody counted.
     """
 
     side: str
     apart: bool = False
     runs: list[Run] = attrs.field(factory=list[Run])
     skipped: str = ""
+    instructions: float | None = None
 
     @property
     def wall(self) -> float:
         return statistics.median(run.wall for run in self.runs)
+
+    @property
+    def cpu(self) -> float:
+        return statistics.median(run.cpu for run in self.runs)
 
     @property
     def server_share(self) -> float:
@@ -83,50 +90,47 @@ def ratio(side: Outcome, base: Outcome, value: Callable[[Run], float]) -> Ratio:
     return Ratio(statistics.median(ratios), min(ratios), max(ratios))
 
 
-def measure(plan: Plan, sides: Sequence[Side], rounds: int) -> list[Outcome]:
+def measure(
+    plan: Plan, sides: Sequence[str], rounds: int, *, python: str = sys.executable, count: bool
+) -> list[Outcome]:
     """
     Measure sides at one workload.
 
     Args:
         plan: the workload.
-        sides: who does it, in the order of each round.
+        sides: who does it, in the order of each round; as ``benchmarks.worker`` names them.
         rounds: how often each does it, after one warm-up.
+        python: the interpreter that they run in.
+        count: whether instructions are counted too.
 
     Returns:
         An outcome for each side, in their order.
     """
-    with serving(plan) as server, asyncio.Runner() as runner:
-        outcomes: list[Outcome] = []
-        able: list[tuple[Side, Outcome]] = []
-        try:
-            for side in sides:
-                outcome = _warmed(runner, server, plan, side)
-                outcomes.append(outcome)
-                if not outcome.skipped:
-                    able.append((side, outcome))
-            for _ in range(rounds):
-                for side, outcome in able:
-                    outcome.runs.append(_timed(runner, server, plan, side))
-        finally:
-            for side in sides:
-                runner.run(side.close())
-        return outcomes
+    outcomes: list[Outcome] = []
+    with ExitStack() as stack:
+        server = stack.enter_context(serving(plan))
+        able: list[tuple[Worker, Outcome]] = []
+        for name in sides:
+            worker = stack.enter_context(working(name, python))
+            warmed = worker.run(server.url, server.plan)
+            outcome = Outcome(worker.name, worker.apart, skipped=warmed.get("skipped", ""))
+            outcomes.append(outcome)
+            if not outcome.skipped:
+                able.append((worker, outcome))
+        for _ in range(rounds):
+            for worker, outcome in able:
+                outcome.runs.append(_timed(server, worker))
+    if count and instructions.tool() and not plan.pause:
+        with serving(instructions.reduced(plan)) as server:
+            for name, outcome in zip(sides, outcomes, strict=True):
+                if not outcome.skipped and not outcome.apart:
+                    outcome.instructions = instructions.counted(
+                        name, server.url, server.plan, python
+                    )
+    return outcomes
 
 
-def _warmed(runner: asyncio.Runner, server: Server, plan: Plan, side: Side) -> Outcome:
-    try:
-        _timed(runner, server, plan, side)
-    except NotOffered as reason:
-        return Outcome(side.name, side.apart, skipped=str(reason))
-    return Outcome(side.name, side.apart)
-
-
-def _timed(runner: asyncio.Runner, server: Server, plan: Plan, side: Side) -> Run:
-    gc.collect()
-    served, computed, start = server.cpu(), time.process_time(), time.perf_counter()
-    done = runner.run(side.run(server.url, plan))
-    wall = time.perf_counter() - start
-    run = Run(wall, time.process_time() - computed, server.cpu() - served)
-    if done != plan.amount:
-        raise RuntimeError(f"{side.name} did {done} of {plan.amount} at {plan.name!r}")
-    return run
+def _timed(server: Server, worker: Worker) -> Run:
+    before = server.cpu()
+    done = worker.run(server.url, server.plan)
+    return Run(done["wall"], done["cpu"], server.cpu() - before)

@@ -29,7 +29,7 @@ class Ours:
         self._by_page = by_page
 
     async def run(self, url: str, plan: Plan) -> int:
-        async with Session(TOKEN, base_url=url, compress=self._compress) as session:
+        async with Session(TOKEN, base_url=url, compress=self._compress, ssl=plan.trust) as session:
             if plan.kind == "writes":
                 return await _write(session, plan)
             if plan.pause or self._by_page:
@@ -63,7 +63,7 @@ async def _by_page(
 ) -> int:
     named = 0
     async for page in pager.pages():
-        for item in page.items:
+        for item in page:
             if item.display_name:
                 named += 1
         if pause:

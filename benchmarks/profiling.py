@@ -25,9 +25,9 @@ def profile(plan: Plan, lines: int = 20) -> str:
     """
     watch = cProfile.Profile()
     with serving(plan) as server, asyncio.Runner() as runner:
-        runner.run(Ours().run(server.url, plan))
+        runner.run(Ours().run(server.url, server.plan))
         watch.enable()
-        runner.run(Ours().run(server.url, plan))
+        runner.run(Ours().run(server.url, server.plan))
         watch.disable()
     text = io.StringIO()
     pstats.Stats(watch, stream=text).sort_stats("tottime").print_stats(lines)

@@ -34,7 +34,7 @@ async def _read(base: str, headers: dict[str, str], plan: Plan) -> int:
     url: str | None
     key, url = first_page(base, plan)
     named = 0
-    async with aiohttp.ClientSession(headers=headers) as session:
+    async with _session(headers, plan) as session:
         while url:
             async with session.get(url) as response:
                 response.raise_for_status()
@@ -49,15 +49,23 @@ async def _read(base: str, headers: dict[str, str], plan: Plan) -> int:
 
 
 async def _write(base: str, headers: dict[str, str], plan: Plan) -> int:
-    slots = asyncio.Semaphore(plan.concurrency)
-    async with aiohttp.ClientSession(headers=headers) as session:
+    left, done = iter(ids(plan)), 0
 
-        async def put(key: str) -> int:
-            async with slots, session.put(f"{base}/imodels/favorites/{key}") as response:
+    async def work(session: aiohttp.ClientSession) -> None:
+        nonlocal done
+        for key in left:
+            async with session.put(f"{base}/imodels/favorites/{key}") as response:
                 response.raise_for_status()
-                return 1
+                done += 1
 
-        return sum(await asyncio.gather(*[put(key) for key in ids(plan)]))
+    async with _session(headers, plan) as session, asyncio.TaskGroup() as group:
+        for _ in range(plan.concurrency):
+            group.create_task(work(session))
+    return done
+
+
+def _session(headers: dict[str, str], plan: Plan) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(headers=headers, connector=aiohttp.TCPConnector(ssl=plan.trust))
 
 
 def first_page(base: str, plan: Plan) -> tuple[str, str]:

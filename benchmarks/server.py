@@ -10,13 +10,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import re
+import ssl
 import sys
 import time
 import zlib
 from typing import NamedTuple
 
 from benchmarks import bodies
-from benchmarks.plan import ITWIN_ID
+from benchmarks.plan import ITWIN_ID, SCRIPTS, Script
 
 _END = b"\r\n\r\n"
 _POSITION = re.compile(rb"(?:continuationToken=[A-Za-z]*|skip=)(\d+)")
@@ -34,6 +35,8 @@ class Settings(NamedTuple):
     latency: float
     gzip: bool
     megabits: float
+    script: Script
+    certificate: str
 
 
 class Pages:
@@ -44,12 +47,12 @@ class Pages:
         key: member that holds the items.
         items: a JSON list without its closing bracket.
         settings: size of the list and of its pages.
-        host: host and port for the links.
+        origin: scheme, host and port for the links.
     """
 
-    def __init__(self, key: str, items: bytes, settings: Settings, host: str) -> None:
+    def __init__(self, key: str, items: bytes, settings: Settings, origin: str) -> None:
         self._settings = settings
-        self._host = host
+        self._origin = origin
         self._by_skip = key == "iTwins"
         self._start = f'{{"{key}":'.encode() + items
         self._answers: dict[tuple[int, bool], tuple[bytes, bytes]] = {}
@@ -100,7 +103,7 @@ class Pages:
         else:
             query = f"imodels/favorites?iTwinId={ITWIN_ID}&$top={top}"
             query += f"&$continuationToken=IjBmNmEyZjBi{position}"
-        return f'{{"href":"http://{self._host}/{query}"}}'
+        return f'{{"href":"{self._origin}/{query}"}}'
 
 
 class Link:
@@ -201,13 +204,21 @@ async def serve(settings: Settings) -> None:
     loop = asyncio.get_running_loop()
     link = Link(settings.megabits) if settings.megabits else None
     lists: dict[bytes, Pages] = {}
-    server = await loop.create_server(lambda: Canned(settings, lists, link), "127.0.0.1", 0)
+    secure = None
+    if settings.certificate:
+        secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        secure.load_cert_chain(settings.certificate)
+    server = await loop.create_server(
+        lambda: Canned(settings, lists, link), "127.0.0.1", 0, ssl=secure
+    )
     port = server.sockets[0].getsockname()[1]
-    host = f"127.0.0.1:{port}"
-    size, full = settings.page_size, settings.full
-    lists[b"im"] = Pages("iModels", bodies.imodels(size, full=full), settings, host)
-    lists[b"it"] = Pages("iTwins", bodies.itwins(size, full=full), settings, host)
-    print(f"http://{host}", flush=True)
+    origin = f"http{'s' if secure else ''}://127.0.0.1:{port}"
+    size, full, script = settings.page_size, settings.full, settings.script
+    lists[b"im"] = Pages(
+        "iModels", bodies.imodels(size, full=full, script=script), settings, origin
+    )
+    lists[b"it"] = Pages("iTwins", bodies.itwins(size, full=full, script=script), settings, origin)
+    print(origin, flush=True)
     # The parent's end of the pipe closes whatever becomes of it.
     await loop.run_in_executor(None, sys.stdin.read)
     server.close()
@@ -222,6 +233,8 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds")
     parser.add_argument("--gzip", action="store_true")
     parser.add_argument("--megabits", type=float, default=0.0, help="limit of the network's speed")
+    parser.add_argument("--script", choices=SCRIPTS, default="latin", help="script of the names")
+    parser.add_argument("--certificate", default="", help="PEM file with key and certificate")
     given = parser.parse_args()
     settings = Settings(
         amount=given.amount,
@@ -230,6 +243,8 @@ def main() -> None:
         latency=given.latency,
         gzip=given.gzip,
         megabits=given.megabits,
+        script=given.script,
+        certificate=given.certificate,
     )
     asyncio.run(serve(settings))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 from collections.abc import Iterator, Sequence
 from importlib.metadata import version
@@ -12,14 +13,26 @@ from benchmarks.footprint import Fact
 from benchmarks.measure import Outcome, Ratio, Run, ratio
 from benchmarks.plan import Plan
 
-_HEADS = ("workload", "side", "median s", "ratio [min..max]", "CPU ratio", "target", "server CPU")
-_WIDTHS = (64, 21, 9, 20, 10, 7, 10)
+_HEADS = (
+    "workload",
+    "side",
+    "median s",
+    "ratio [min..max]",
+    "CPU s",
+    "CPU ratio",
+    "M instr",
+    "instr ratio",
+    "target",
+    "server CPU",
+)
+_WIDTHS = (55, 21, 8, 17, 7, 9, 8, 11, 6, 10)
 
 
 def machine() -> str:
     """Tell where the figures come from."""
     packages = " ".join(f"{name} {version(name)}" for name in ("aiohttp", "orjson", "msgspec"))
-    return f"{platform.python_implementation()} {platform.python_version()}, {packages}"
+    cores = f"{platform.machine()}, {os.cpu_count()} cores"
+    return f"{platform.python_implementation()} {platform.python_version()}, {packages}, {cores}"
 
 
 def header() -> str:
@@ -42,12 +55,16 @@ def rows(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
     for index, outcome in enumerate(outcomes):
         title = plan.title if index == 0 else ""
         if outcome.skipped:
-            yield f"{title:<64}  {outcome.side:<21}  skipped: {outcome.skipped}"
+            yield f"{title:<55}  {outcome.side:<21}  skipped: {outcome.skipped}"
             continue
-        found = ("1.00", "1.00")
-        if index:
-            walls, cpus = ratio(outcome, base, _wall), ratio(outcome, base, _cpu)
-            found = (_spread(walls), "" if outcome.apart else f"{cpus.median:.2f}")
+        known = not outcome.apart
+        found = (
+            _spread(ratio(outcome, base, _wall)) if index else "1.00",
+            f"{outcome.cpu:.4f}" if known else "",
+            f"{ratio(outcome, base, _cpu).median:.2f}" if known else "",
+            f"{outcome.instructions / 1e6:.1f}" if outcome.instructions else "",
+            _by(outcome.instructions, base.instructions),
+        )
         target = f"{plan.target:.2f}" if index == 1 and plan.target is not None else ""
         share = f"{outcome.server_share:.0%}"
         yield _line((title, outcome.side, f"{outcome.wall:.4f}", *found, target, share))
@@ -59,7 +76,7 @@ def fact(found: Fact) -> str:
         "" if found.limit is None else f"at most {found.limit:g}{found.unit and ' '}{found.unit}"
     )
     value = f"{found.value:.2f}{found.unit and ' '}{found.unit}"
-    return f"{found.title:<64}  {value:<12}  {limit:<14}  {found.note}".rstrip()
+    return f"{found.title:<55}  {value:<12}  {limit:<14}  {found.note}".rstrip()
 
 
 def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, object]:
@@ -82,6 +99,7 @@ def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, object]:
             "runs": [attrs.asdict(run) for run in outcome.runs],
             "wall_ratio": attrs.asdict(ratio(outcome, outcomes[0], _wall)),
             "cpu_ratio": attrs.asdict(ratio(outcome, outcomes[0], _cpu)),
+            "instructions": outcome.instructions,
             "server_share": outcome.server_share,
         }
     return {"title": plan.title, "target": plan.target, "sides": sides}
@@ -95,6 +113,10 @@ def _line(cells: Sequence[str]) -> str:
 
 def _spread(found: Ratio) -> str:
     return f"{found.median:.2f} [{found.low:.2f}..{found.high:.2f}]"
+
+
+def _by(count: float | None, base: float | None) -> str:
+    return f"{count / base:.2f}" if count and base else ""
 
 
 def _wall(run: Run) -> float:

@@ -3,51 +3,50 @@
 from __future__ import annotations
 
 from importlib import import_module
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from itwin_async._http.attempt import Response
-from itwin_async._http.credentials import TokenProvider
-from itwin_async._json.converter import Converter, converter, from_dict, to_dict
 from itwin_async._version import __version__
-from itwin_async.errors import (
-    ApiError,
-    ArgumentError,
-    AuthenticationError,
-    ConfigurationError,
-    ConflictError,
-    DecodeError,
-    ErrorDetail,
-    FileTransferError,
-    InvalidRequestError,
-    ITwinError,
-    NotFoundError,
-    OperationFailedError,
-    PaginationError,
-    PermissionDeniedError,
-    RateLimitError,
-    RequestError,
-    ServerError,
-    TransportError,
-)
-from itwin_async.models import UNSET, Content, Link, Unset
-from itwin_async.operations import LongRunning
-from itwin_async.paging import (
-    DetailPager,
-    ItemIterator,
-    NumberedPaging,
-    Page,
-    PageIterator,
-    Pager,
-    Paging,
-)
-from itwin_async.quota import Quota
-from itwin_async.retry import Repeat, RetryPolicy
-from itwin_async.session import Session
-from itwin_async.timeout import Timeout
 
 if TYPE_CHECKING:
     from itwin_async import bulk, files, imodels, itwins, saved_views
+    from itwin_async._http.attempt import Response
+    from itwin_async._http.credentials import TokenProvider
+    from itwin_async._json.converter import Converter, converter, from_dict, to_dict
+    from itwin_async.errors import (
+        ApiError,
+        ArgumentError,
+        AuthenticationError,
+        ConfigurationError,
+        ConflictError,
+        DecodeError,
+        ErrorDetail,
+        FileTransferError,
+        InvalidRequestError,
+        ITwinError,
+        NotFoundError,
+        OperationFailedError,
+        PaginationError,
+        PermissionDeniedError,
+        RateLimitError,
+        RequestError,
+        ServerError,
+        TransportError,
+    )
+    from itwin_async.models import UNSET, Content, Link, Unset
+    from itwin_async.operations import LongRunning
+    from itwin_async.paging import (
+        DetailPager,
+        ItemIterator,
+        NumberedPaging,
+        Page,
+        PageIterator,
+        Pager,
+        Paging,
+    )
+    from itwin_async.quota import Quota
+    from itwin_async.retry import Repeat, RetryPolicy
+    from itwin_async.session import Session
+    from itwin_async.timeout import Timeout
 
 __all__ = [
     "UNSET",
@@ -100,8 +99,34 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
-    # The wings are loaded when they are asked for: a program rarely needs all of them.
-    if name in {"bulk", "files", "imodels", "itwins", "saved_views"}:
+_WINGS = frozenset({"bulk", "files", "imodels", "itwins", "saved_views"})
+_OWNERS = (
+    "errors",
+    "models",
+    "quota",
+    "retry",
+    "timeout",
+    "_json.converter",
+    "_http.credentials",
+    "_http.attempt",
+    "session",
+    "paging",
+    "operations",
+)
+
+
+def __getattr__(name: str) -> object:
+    # Nothing is loaded before it is asked for: no aiohttp for ``itwin-async --version`` or to catch
+    # an error, and no wing of which a program has no need.
+    if name in _WINGS:
         return import_module(f"{__name__}.{name}")
+    for owner in _OWNERS if name in __all__ else ():
+        module = import_module(f"{__name__}.{owner}")
+        if hasattr(module, name):
+            globals()[name] = getattr(module, name)
+            return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

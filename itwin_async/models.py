@@ -7,8 +7,10 @@ from typing import Final, Literal, TypeAlias
 
 import attrs
 
+from itwin_async._json.model import model
 
-@attrs.frozen
+
+@model
 class Link:
     """Address of a related entity."""
 

@@ -8,7 +8,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import attrs
 import pytest
+
+from benchmarks.instructions import counted, tool
+from benchmarks.plan import plans
+from benchmarks.process import serving
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
@@ -38,8 +43,31 @@ def test_workloads_are_done_by_both_sides(tmp_path: Path) -> None:
         for side in sides.values():
             (only,) = side["runs"]
             assert only["wall"] > 0
+            assert only["cpu"] > 0
             assert 0 <= side["server_share"] < 2
         assert figures[name]["title"] in done.stdout
+
+
+def test_other_scripts_over_tls_while_a_core_is_busy(tmp_path: Path) -> None:
+    report = tmp_path / "figures.json"
+    chosen = ("--only=pages100", "--script=cjk", "--script=emoji", "--tls", "--busy=1", "--shapes")
+    done = run(
+        "--quick", "--pairs", "1", *chosen, "--python", sys.executable, "--json", str(report)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    figures = json.loads(report.read_text())
+    for script in ("cjk", "emoji"):
+        sides = figures[f"pages100, {script}"]["sides"]
+        assert set(sides) == {"raw aiohttp + orjson", "itwin_async", "itwin_async, by page"}
+
+
+@pytest.mark.skipif(tool() is None, reason="neither perf nor valgrind counts instructions here")
+def test_instructions_are_counted() -> None:
+    (plan,) = (plan for plan in plans(quick=True) if plan.name == "writes")
+    small, large = (attrs.evolve(plan, amount=amount) for amount in (20, 60))
+    with serving(large) as server:
+        few, many = (counted("ours", server.url, work) for work in (small, large))
+    assert 0 < few < many
 
 
 def test_single_figures_are_printed_with_their_limits() -> None:

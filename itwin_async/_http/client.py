@@ -9,6 +9,7 @@ import os
 import re
 import sys
 from collections.abc import Coroutine, Iterable, Mapping
+from functools import cache
 from ssl import SSLContext
 from typing import TypeAlias, TypedDict, TypeVar
 from urllib.request import getproxies, proxy_bypass
@@ -35,6 +36,7 @@ T = TypeVar("T")
 Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
 
 _PIECE = 2**18  # bytes of a file that wait to be taken
+_LARGE_BLOCK = 16 * 1024 * 1024
 _LINE = re.compile(r"[\x20-\x7e]*")
 
 
@@ -140,6 +142,7 @@ class Client:
         """Open the connections in the running loop."""
         if self._connection is not None:
             raise ConfigurationError("the session is open already")
+        _keep_memory()
         http = self._borrowed or self._own_session()
         loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
@@ -251,6 +254,14 @@ class Client:
             # By itself aiohttp repeats a request whose answer was lost, unseen by the policy.
             http._retry_connection = False  # noqa: SLF001 - there is no public way
         return http
+
+
+@cache
+def _keep_memory() -> None:
+    # glibc hands the memory of each large body back to the system, and gets it anew page by page,
+    # until a block as large as this was freed once; other allocators hardly notice. Whoever sets
+    # MALLOC_MMAP_THRESHOLD_ has decided already: then it has no effect.
+    bytes(_LARGE_BLOCK)
 
 
 def _common_headers(base: URL, user_agent: str, *, compress: bool | None) -> dict[str, str]:

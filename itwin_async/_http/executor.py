@@ -8,7 +8,8 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeAlias, TypeVar
 
-from itwin_async._http.attempt import Request, Response, Sink, send
+from itwin_async._http.attempt import Request, Response, send
+from itwin_async._http.bodies import Sink
 from itwin_async._http.client import Client
 from itwin_async._http.credentials import Authorization, Credentials
 from itwin_async._http.limiter import Limiter

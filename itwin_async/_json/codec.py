@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import gc
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
@@ -14,6 +15,8 @@ from itwin_async._json.naming import wire_name
 from itwin_async.errors import DecodeError
 
 T = TypeVar("T")
+
+_SLICE = 512
 
 
 class Codec:
@@ -86,7 +89,7 @@ class Codec:
     ) -> tuple[Any, Any] | None:
         try:
             if not body.isascii():
-                body.decode()  # members that no model knows are skipped unseen
+                _check_text(body)  # members that no model knows are skipped unseen
             return fast(body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             return None  # the converter reads more forms, and words the errors
@@ -110,6 +113,18 @@ class Codec:
             for index, entry in enumerate(entries)
         ]
         return items, envelope.get("_links")
+
+
+def _check_text(body: bytes) -> None:
+    # As one text, a page in other scripts than Latin takes four times its size; and where few names
+    # are not ASCII, half of the slices need no more than a look.
+    size, start = len(body), 0
+    while start < size:
+        piece = body[start : start + _SLICE]
+        if piece.isascii():
+            start += _SLICE
+        else:
+            start += codecs.utf_8_decode(piece, "strict", start + _SLICE >= size)[1]
 
 
 def parse(body: bytes) -> object:

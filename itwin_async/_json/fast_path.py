@@ -21,10 +21,12 @@ from datetime import datetime
 from itertools import chain, repeat
 from operator import attrgetter
 from types import MemberDescriptorType, NoneType, SimpleNamespace, UnionType
-from typing import Annotated, Any, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import attrs
 import msgspec
+
+from itwin_async._json.model import AWARE, is_model
 
 _set_class = object.__dict__["__class__"].__set__
 _run = deque[None](maxlen=0).extend  # draws an iterator to its end, in C
@@ -32,7 +34,6 @@ _run = deque[None](maxlen=0).extend  # draws an iterator to its end, in C
 _SPECIAL = ("__attrs_post_init__", "__attrs_pre_init__", "__bool__", "__len__")
 _SUBCLASSING = ("__init_subclass__", "__attrs_init_subclass__")
 _LEAVES = (str, int, float, bool, datetime)
-_AWARE = Annotated[datetime, msgspec.Meta(tz=True)]
 
 Rename = Callable[[str], str]
 Restore = Callable[[Iterable[Any]], None]
@@ -129,10 +130,15 @@ def _made_by_attrs(cls: Any) -> bool:
 def _decoding_class(
     cls: type, rename: Rename, outer: tuple[type, ...] = ()
 ) -> tuple[Any, Restore | None]:
-    _check_plain(cls)
     if cls in outer:
         raise _NotPlain  # a class that holds itself would have to be translated without end
     outer = (*outer, cls)
+    if is_model(cls):
+        for hint in _hints(cls).values():
+            if _translate(hint, rename, outer)[1] is not None:
+                raise _NotPlain  # it holds a class that msgspec cannot fill by itself
+        return cls, None
+    _check_plain(cls)
     space: dict[str, Any] = {"__slots__": (), "__annotations__": {}}
     fields: list[SimpleNamespace] = []
     restores: list[tuple[Callable[[Any], Any], bool, Restore]] = []
@@ -164,8 +170,8 @@ def _translate(
     hint: Any, rename: Rename, outer: tuple[type, ...]
 ) -> tuple[Any, Restore | None, bool]:
     """Give the annotation to decode by, how to restore the class, and whether it is a list."""
-    if hint is datetime:
-        return _AWARE, None, False
+    if hint in {datetime, AWARE}:
+        return AWARE, None, False
     if hint in _LEAVES or hint is NoneType:
         return hint, None, False
     if get_origin(hint) in {Union, UnionType}:

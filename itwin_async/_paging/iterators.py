@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from collections.abc import Iterator
-from typing import Generic, Self, TypeVar
+from collections.abc import Iterator, Sequence
+from typing import Generic, Self, TypeVar, overload
 
 import attrs
 import msgspec
@@ -25,9 +25,9 @@ T_co = TypeVar("T_co", covariant=True)
 
 
 @attrs.frozen(eq=False)
-class Page(Generic[T_co]):
+class Page(Sequence[T_co]):
     """
-    One page of a list.
+    One page of a list: a sequence of its items.
 
     Attributes:
         items: the page's items; without those that lie before the cursor it was reached by.
@@ -42,6 +42,27 @@ class Page(Generic[T_co]):
     _source: PageSource[T_co] = attrs.field(repr=False)
     _start: Position = attrs.field(repr=False)
     _end: Position = attrs.field(repr=False)
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    @overload
+    def __getitem__(self, index: int) -> T_co: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[T_co]: ...
+    def __getitem__(self, index: int | slice) -> T_co | list[T_co]:
+        return self.items[index]
+
+    def __iter__(self) -> Iterator[T_co]:
+        return iter(self.items)
+
+    def __bool__(self) -> bool:
+        return True  # a page without items may have others behind it
+
+    @property
+    def has_next(self) -> bool:
+        """Whether there is a page behind this one."""
+        return self.links.next is not None
 
     @property
     def cursor(self) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import attrs
-
+from itwin_async._json.model import model
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import StorageLink
 from itwin_async.models import Link
 from itwin_async.session import Session
 
 
-@attrs.frozen
+@model
 class BaselineFileLinks:
     """
     Addresses of what belongs to a baseline file.
@@ -25,7 +24,7 @@ class BaselineFileLinks:
     download: StorageLink | None = None
 
 
-@attrs.frozen
+@model
 class BaselineFile:
     """
     The baseline file of an iModel.

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias, Unpack, get_args
 
-import attrs
-
 from itwin_async._arguments import text
+from itwin_async._json.model import model
 from itwin_async.imodels._arguments import id_or_number
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
@@ -22,7 +21,7 @@ BriefcaseOrder: TypeAlias = Literal[
 ]
 
 
-@attrs.frozen
+@model
 class BriefcaseSummary:
     """
     A briefcase as lists give it.
@@ -37,7 +36,7 @@ class BriefcaseSummary:
     display_name: str | None = None
 
 
-@attrs.frozen
+@model
 class BriefcaseLinks:
     """Addresses of what belongs to a briefcase."""
 
@@ -45,7 +44,7 @@ class BriefcaseLinks:
     checkpoint: Link | None = None
 
 
-@attrs.frozen
+@model
 class Briefcase(BriefcaseSummary):
     """
     A briefcase.

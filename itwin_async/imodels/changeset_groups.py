@@ -5,23 +5,22 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Unpack
 
-import attrs
-
 from itwin_async._arguments import text
+from itwin_async._json.model import model
 from itwin_async.imodels.api import api
 from itwin_async.models import Link
 from itwin_async.paging import NumberedPaging, Pager
 from itwin_async.session import Session
 
 
-@attrs.frozen
+@model
 class ChangesetGroupLinks:
     """Addresses of what belongs to a changeset group."""
 
     creator: Link | None = None
 
 
-@attrs.frozen
+@model
 class ChangesetGroup:
     """
     A group of changesets that are one logical change.

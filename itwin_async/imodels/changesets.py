@@ -7,10 +7,9 @@ from datetime import datetime
 from enum import IntFlag
 from typing import Literal, TypeAlias, Unpack, get_args
 
-import attrs
-
 from itwin_async._arguments import instance, invalid, text, whole
 from itwin_async._json.converter import to_dict
+from itwin_async._json.model import model
 from itwin_async.imodels._arguments import (
     briefcase,
     hexadecimal,
@@ -41,7 +40,7 @@ class ContainingChanges(IntFlag):
     SCHEMA_SYNC = 64
 
 
-@attrs.frozen
+@model
 class SynchronizationInfo:
     """
     The synchronization run that made a changeset.
@@ -56,7 +55,7 @@ class SynchronizationInfo:
     changed_files: list[str] | None = None
 
 
-@attrs.frozen
+@model
 class ChangesetLinks:
     """
     Addresses of what belongs to a changeset; lists of summaries give the first two.
@@ -81,7 +80,7 @@ class ChangesetLinks:
     complete: Link | None = None
 
 
-@attrs.frozen
+@model
 class ChangesetSummary:
     """
     A changeset as lists give it.
@@ -118,7 +117,7 @@ class ChangesetSummary:
     links: ChangesetLinks | None = None
 
 
-@attrs.frozen
+@model
 class Changeset(ChangesetSummary):
     """
     A changeset.

@@ -4,27 +4,28 @@ from __future__ import annotations
 
 import attrs
 
+from itwin_async._json.model import model
 from itwin_async.imodels._arguments import id_or_number
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import StorageLink
 from itwin_async.session import Session
 
 
-@attrs.frozen
+@model
 class AzureAccess:
     """The key to a directory in Azure's storage; a secret, and so not shown."""
 
     sas_token: str | None = attrs.field(default=None, repr=False)
 
 
-@attrs.frozen
+@model
 class GoogleAccess:
     """The key to a directory in Google's storage; a secret, and so not shown."""
 
     authorization: str | None = attrs.field(default=None, repr=False)
 
 
-@attrs.frozen
+@model
 class DirectoryAccessInfo:
     """
     Where a checkpoint's blocks are, and the key to them.
@@ -47,14 +48,14 @@ class DirectoryAccessInfo:
     google: GoogleAccess | None = None
 
 
-@attrs.frozen
+@model
 class CheckpointLinks:
     """Addresses of what belongs to a checkpoint."""
 
     download: StorageLink | None = None
 
 
-@attrs.frozen
+@model
 class Checkpoint:
     """
     An iModel as of a changeset.

@@ -6,6 +6,7 @@ import attrs
 
 from itwin_async._arguments import flag, text, whole
 from itwin_async._http.urls import guid
+from itwin_async._json.model import model
 from itwin_async.errors import ArgumentError
 from itwin_async.imodels._arguments import (
     extent_body,
@@ -21,7 +22,7 @@ from itwin_async.operations import Checks, LongRunning, new
 from itwin_async.session import Session
 
 
-@attrs.frozen
+@model
 class CopyOrigin:
     """
     What a clone or fork was made from.
@@ -38,7 +39,7 @@ class CopyOrigin:
     relationship_id: str | None = None
 
 
-@attrs.frozen
+@model
 class CreateOperation:
     """
     How far the creation of an iModel is.

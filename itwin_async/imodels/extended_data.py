@@ -7,11 +7,10 @@ import binascii
 from collections.abc import Mapping
 from typing import Unpack, cast
 
-import attrs
-
 from itwin_async._arguments import invalid
 from itwin_async._http.request_builder import encoded
 from itwin_async._json.codec import parse
+from itwin_async._json.model import model
 from itwin_async.errors import DecodeError
 from itwin_async.imodels._arguments import id_or_number
 from itwin_async.imodels.api import api
@@ -21,7 +20,7 @@ from itwin_async.session import Session
 _LIMIT = 204_800
 
 
-@attrs.frozen
+@model
 class ChangesetExtendedData:
     """
     What an application keeps beside a changeset.

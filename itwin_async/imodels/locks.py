@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal, TypeAlias, Unpack, get_args
 
-import attrs
-
 from itwin_async._arguments import instance, invalid, one_of, text, whole
+from itwin_async._json.model import model
 from itwin_async.errors import OperationFailedError
 from itwin_async.imodels._arguments import briefcase, hexadecimal_or_empty, natural
 from itwin_async.imodels.api import api
@@ -21,7 +20,7 @@ HeldLockLevel: TypeAlias = Literal["shared", "exclusive"]
 _MAX_OBJECT_IDS = 1000
 
 
-@attrs.frozen
+@model
 class LockedObjects:
     """
     Elements that are locked alike.
@@ -36,7 +35,7 @@ class LockedObjects:
     object_ids: list[str] | None = None
 
 
-@attrs.frozen
+@model
 class Lock:
     """
     What a briefcase has locked; a page of a list may hold only some of it.

@@ -6,10 +6,11 @@ from datetime import datetime
 
 import attrs
 
+from itwin_async._json.model import model
 from itwin_async.models import Link
 
 
-@attrs.frozen
+@model
 class Point:
     """A point on the Earth, in degrees (WGS 84)."""
 
@@ -22,7 +23,7 @@ class Point:
         return {"type": "Point", "coordinates": (self.longitude, self.latitude)}
 
 
-@attrs.frozen
+@model
 class Extent:
     """The rectangle on the Earth that encloses an iModel."""
 
@@ -40,7 +41,7 @@ class Extent:
         return {"type": "MultiPolygon", "coordinates": halves}
 
 
-@attrs.frozen
+@model
 class StorageLink:
     """
     Signed address of a file, good for minutes to an hour; no token must be sent there.
@@ -55,7 +56,7 @@ class StorageLink:
     storage_type: str | None = None
 
 
-@attrs.frozen
+@model
 class Application:
     """The application that made something."""
 
@@ -63,7 +64,7 @@ class Application:
     name: str | None = None
 
 
-@attrs.frozen
+@model
 class IModelLinks:
     """
     Addresses of what belongs to an iModel; the platform may leave out any of them.
@@ -84,7 +85,7 @@ class IModelLinks:
     complete: Link | None = None
 
 
-@attrs.frozen
+@model
 class IModelSummary:
     """
     An iModel as lists with ``prefer="minimal"`` give it.
@@ -103,7 +104,7 @@ class IModelSummary:
     data_center_location: str | None = None
 
 
-@attrs.frozen
+@model
 class IModel(IModelSummary):
     """
     An iModel as lists with ``prefer="representation"`` give it.

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias, Unpack, get_args
 
-import attrs
-
 from itwin_async._arguments import text
+from itwin_async._json.model import model
 from itwin_async.imodels._arguments import hexadecimal, short_name, short_text
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
@@ -28,7 +27,7 @@ NamedVersionOrder: TypeAlias = Literal[
 ]
 
 
-@attrs.frozen
+@model
 class NamedVersionSummary:
     """
     A named version as lists give it.
@@ -47,7 +46,7 @@ class NamedVersionSummary:
     changeset_index: int | None = None
 
 
-@attrs.frozen
+@model
 class NamedVersionLinks:
     """Addresses of what belongs to a named version."""
 
@@ -55,7 +54,7 @@ class NamedVersionLinks:
     changeset: Link | None = None
 
 
-@attrs.frozen
+@model
 class NamedVersion(NamedVersionSummary):
     """
     A named version.

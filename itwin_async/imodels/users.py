@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Literal, TypeAlias, Unpack, get_args
 
-import attrs
-
+from itwin_async._json.model import model
 from itwin_async.imodels.api import api
 from itwin_async.models import Link
 from itwin_async.operations import orders, query
@@ -19,14 +18,14 @@ UserOrder: TypeAlias = Literal[
 ]
 
 
-@attrs.frozen
+@model
 class UserLinks:
     """Addresses of what belongs to a user."""
 
     self_: Link | None = None
 
 
-@attrs.frozen
+@model
 class UserApplication:
     """
     An application in which a user works on an iModel.
@@ -45,7 +44,7 @@ class UserApplication:
     owns_exclusive_root_element_lock: bool | None = None
 
 
-@attrs.frozen
+@model
 class UserStatistics:
     """
     What a user has done in an iModel.
@@ -66,7 +65,7 @@ class UserStatistics:
     applications: list[UserApplication] | None = None
 
 
-@attrs.frozen
+@model
 class UserSummary:
     """
     A user of an iModel as lists give it.
@@ -83,7 +82,7 @@ class UserSummary:
     links: UserLinks | None = None
 
 
-@attrs.frozen
+@model
 class User(UserSummary):
     """
     A user of an iModel.

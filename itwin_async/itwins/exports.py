@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args
 import attrs
 
 from itwin_async._arguments import flag, text
+from itwin_async._json.model import model
 from itwin_async.itwins.api import api
 from itwin_async.itwins.filters import SubClass, sub_classes
 from itwin_async.itwins.itwins import member_names
@@ -20,7 +21,7 @@ OutputFormat: TypeAlias = Literal["JsonGZip", "JsonZipArchive", "CsvGZip", "Csv"
 ExportScope: TypeAlias = Literal["MemberOfiTwin", "OrganizationAdmin"]
 
 
-@attrs.frozen
+@model
 class ExportRequest:
     """
     What an export was asked for.
@@ -43,7 +44,7 @@ class ExportRequest:
     include_inactive: bool | None = None
 
 
-@attrs.frozen
+@model
 class Export:
     """
     An export of iTwins to a file.

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import attrs
 
+from itwin_async._json.model import model
 from itwin_async.itwins.api import api
 from itwin_async.models import Content
 from itwin_async.operations import picture
 from itwin_async.session import Session
 
 
-@attrs.frozen
+@model
 class ITwinImage:
     """
     The picture of an iTwin, in two sizes; the addresses are signed and need no token.

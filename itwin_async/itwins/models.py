@@ -6,8 +6,10 @@ from datetime import datetime
 
 import attrs
 
+from itwin_async._json.model import model
 
-@attrs.frozen
+
+@model
 class ITwinSummary:
     """
     An iTwin as lists with ``prefer="minimal"`` give it.
@@ -36,7 +38,7 @@ class ITwinSummary:
     itwin_account_id: str | None = None
 
 
-@attrs.frozen
+@model
 class ITwin(ITwinSummary):
     """
     An iTwin as lists with ``prefer="representation"`` give it.

@@ -8,6 +8,7 @@ import attrs
 
 from itwin_async._arguments import instance, text
 from itwin_async._json.converter import to_dict
+from itwin_async._json.model import model
 from itwin_async.errors import ArgumentError
 from itwin_async.itwins.api import api
 from itwin_async.models import UNSET, Unset
@@ -16,7 +17,7 @@ from itwin_async.paging import Pager
 from itwin_async.session import Session
 
 
-@attrs.frozen
+@model
 class Authentication:
     """
     How an address is to be asked; secrets, which the platform gives in clear.
@@ -38,7 +39,7 @@ class Authentication:
     password: str | None = attrs.field(default=None, repr=False)
 
 
-@attrs.frozen
+@model
 class Capability:
     """
     Something that can be asked for.
@@ -51,7 +52,7 @@ class Capability:
     uri: str | None = None
 
 
-@attrs.frozen
+@model
 class Capabilities:
     """
     What can be asked of a repository or resource.
@@ -66,7 +67,7 @@ class Capabilities:
     graphics: Capability | None = None
 
 
-@attrs.frozen
+@model
 class Repository:
     """
     A repository.

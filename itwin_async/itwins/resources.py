@@ -13,6 +13,7 @@ from typing import Unpack
 import attrs
 
 from itwin_async._arguments import text
+from itwin_async._json.model import model
 from itwin_async._paging.links import follow
 from itwin_async.errors import ArgumentError, PaginationError
 from itwin_async.itwins.api import api
@@ -21,7 +22,7 @@ from itwin_async.paging import DetailPager, Pager, Paging
 from itwin_async.session import Session, internals_of
 
 
-@attrs.frozen
+@model
 class ResourceSummary:
     """
     A resource as lists give it.
@@ -44,7 +45,7 @@ class ResourceSummary:
     capabilities: Capabilities | None = None
 
 
-@attrs.frozen
+@model
 class Resource(ResourceSummary):
     """
     A resource as a whole.
@@ -57,7 +58,7 @@ class Resource(ResourceSummary):
     properties: Mapping[str, object] | None = None
 
 
-@attrs.frozen
+@model
 class GraphicsProvider:
     """
     What draws an imagery.
@@ -72,7 +73,7 @@ class GraphicsProvider:
     options: Mapping[str, object] | None = None
 
 
-@attrs.frozen
+@model
 class Graphics:
     """
     How a resource can be drawn.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Mapping
-from typing import ClassVar, Generic, TypeVar
+from typing import ClassVar, Generic, TypeVar, get_origin
 
 import attrs
 
@@ -222,4 +222,4 @@ class ContentOperation(Operation):
 
 
 def _type_name(cls: type) -> str:
-    return cls.__name__ if type(cls) is type else str(cls)
+    return cls.__name__ if get_origin(cls) is None else str(cls)

@@ -8,13 +8,14 @@ from datetime import datetime
 
 import attrs
 
+from itwin_async._json.model import model
 from itwin_async._json.naming import spelled
 from itwin_async.models import Link
 from itwin_async.saved_views.escapes import unescaped
 
 
 @spelled(imodel="imodel")
-@attrs.frozen
+@model
 class TagLinks:
     """
     Addresses of what belongs to a tag; the platform may leave out any of them.
@@ -33,7 +34,7 @@ class TagLinks:
     project: Link | None = None
 
 
-@attrs.frozen
+@model
 class Tag:
     """
     A tag that organizes saved views.
@@ -51,7 +52,7 @@ class Tag:
 
 
 @spelled(imodel="imodel")
-@attrs.frozen
+@model
 class GroupLinks(TagLinks):
     """
     Addresses of what belongs to a group; the platform may leave out any of them.
@@ -64,7 +65,7 @@ class GroupLinks(TagLinks):
     saved_views: Link | None = None
 
 
-@attrs.frozen
+@model
 class Group:
     """
     A group of saved views.
@@ -86,7 +87,7 @@ class Group:
 
 
 @spelled(imodel="imodel")
-@attrs.frozen
+@model
 class ExtensionLinks(TagLinks):
     """
     Addresses of what belongs to an extension; the platform may leave out any of them.
@@ -153,7 +154,7 @@ class SavedViewData:
 
 
 @spelled(imodel="imodel")
-@attrs.frozen
+@model
 class SavedViewLinks(TagLinks):
     """
     Addresses of what belongs to a saved view; the platform may leave out any of them.
@@ -170,7 +171,7 @@ class SavedViewLinks(TagLinks):
     thumbnail: Link | None = None
 
 
-@attrs.frozen
+@model
 class SavedViewSummary:
     """
     A saved view as lists give it.
@@ -197,7 +198,7 @@ class SavedViewSummary:
     links: SavedViewLinks | None = None
 
 
-@attrs.frozen
+@model
 class SavedView(SavedViewSummary):
     """
     A saved view as a whole.

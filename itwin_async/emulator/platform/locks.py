@@ -21,7 +21,7 @@ from itwin_async.emulator.platform.paging import Paging
 from itwin_async.emulator.platform.routes import Parameter, Route
 from itwin_async.emulator.responses import Response, json_response
 from itwin_async.emulator.world import locks
-from itwin_async.emulator.world.collaboration import BriefcaseRecord, Level
+from itwin_async.emulator.world.collaboration import BriefcaseRecord, ElementRecord, Level
 from itwin_async.emulator.world.locks import HeldLock
 
 MAX_OBJECT_IDS = 1000
@@ -159,7 +159,7 @@ def _check(
     call: Call, imodel_id: str, holder: _Holder, wanted: Sequence[tuple[Level, Sequence[str]]]
 ) -> None:
     """Fail with 404 or 409 unless a briefcase may have all that it wants."""
-    found = [
+    found: list[tuple[Level, ElementRecord]] = [
         (level, locks.element_of(call.world, imodel_id, element))
         for level, elements in wanted
         for element in elements

@@ -113,8 +113,9 @@ class History:
     @property
     def last(self) -> ChangesetRecord | None:
         """The last changeset, which may wait for its file."""
-        added = next(reversed(self._added.values()), None)  # type: ignore[call-overload] # of a dict
-        return added or (self._made(self._changesets) if self._changesets else None)
+        for newest in reversed(list(self._added)):
+            return self._added[newest]
+        return self._made(self._changesets) if self._changesets else None
 
     def at(self, index: int) -> ChangesetRecord | None:
         """Return the changeset of an index."""
