@@ -47,30 +47,36 @@ def names(pytester: pytest.Pytester) -> list[str]:
     return sorted(path.relative_to(pytester.path).as_posix() for path in found)
 
 
-@pytest.mark.parametrize("by", ["option", "environment", "setting"])
-def test_recording_without_a_command(
-    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, by: str
+def test_recording_by_a_setting(run: Run, pytester: pytest.Pytester) -> None:
+    source = HEAD + SOURCE
+    run(source.replace('{"platform_url"', '{"record": "missing", "platform_url"')).assert_outcomes(
+        passed=4
+    )
+    assert names(pytester) == NAMES
+
+
+def test_recording_by_the_environment(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ITWIN_RECORD", "missing")
+    run(HEAD + SOURCE).assert_outcomes(passed=4)
+    assert names(pytester) == NAMES
+
+
+def test_recording_by_an_option(run: Run, pytester: pytest.Pytester) -> None:
     source = HEAD + SOURCE
     result = run(source)
     result.assert_outcomes(errors=4)
     result.stdout.fnmatch_lines(["*itwin_cassette: *does not exist*--itwin-record=missing*"])
     assert names(pytester) == []
-    if by == "option":
-        recorded = run(source, "--itwin-record=missing")
-    elif by == "setting":
-        recorded = run(source.replace('{"platform_url"', '{"record": "missing", "platform_url"'))
-    else:
-        monkeypatch.setenv("ITWIN_RECORD", "missing")
-        recorded = run(source)
-    recorded.assert_outcomes(passed=4)
+    run(source, "--itwin-record=missing").assert_outcomes(passed=4)
     assert names(pytester) == NAMES
     kept = [pytester.path.joinpath(name).read_bytes() for name in NAMES]
     assert b"emulator-" not in b"".join(kept)
     run(source, "-n", "2", plugins="xdist").assert_outcomes(passed=4)
     assert kept == [pytester.path.joinpath(name).read_bytes() for name in NAMES]
     run(source, "--itwin-record=always").assert_outcomes(passed=4)
-    assert kept != [pytester.path.joinpath(name).read_bytes() for name in NAMES] or kept
+    assert names(pytester) == NAMES
 
 
 def test_a_miss_fails_the_test_by_name(run: Run, pytester: pytest.Pytester) -> None:
@@ -131,28 +137,31 @@ def test_a_test_that_fails_leaves_no_cassette(run: Run, pytester: pytest.Pyteste
     assert names(pytester) == []
 
 
-@pytest.mark.parametrize(
-    ("mark", "words"),
-    [
-        ("itwin_cassette(path='a', url='b')", "*takes one path and *url*"),
-        ("itwin_cassette(on=['url'])", "*on must be some of*"),
-        ("itwin_cassette(repeats='never')", "*repeats must be one of*"),
-        ("itwin_cassette('cassettes', record='maybe')", "*record must be one of*"),
-        ("itwin_cassette('other.json')", "*other.json is not a cassette*"),
-        ("itwin_cassette('new.json', record='missing')", "*needs a token*ITWIN_ACCESS_TOKEN*"),
-    ],
-)
+WRONG = [
+    ("itwin_cassette(path='a', url='b')", "*takes one path and *url*"),
+    ("itwin_cassette(on=['url'])", "*on must be some of*"),
+    ("itwin_cassette(repeats='never')", "*repeats must be one of*"),
+    ("itwin_cassette('cassettes', record='maybe')", "*record must be one of*"),
+    ("itwin_cassette('other.json')", "*other.json has version 1*"),
+    ("itwin_cassette('new.json', record='missing')", "*needs a token*ITWIN_ACCESS_TOKEN*"),
+]
+
+
 def test_marks_that_make_no_sense(
-    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, mark: str, words: str
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ITWIN_ACCESS_TOKEN", raising=False)
     pytester.path.joinpath("other.json").write_text(json.dumps({"version": 1}))
-    if "other" in mark:
-        words = "*other.json has version 1*"
-    source = f"import pytest\n@pytest.mark.{mark}\ndef test_it(itwin_cassette): ..."
-    result = run(source, mode=None)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*itwin_cassette: {words}"])
+    tests = [
+        f"@pytest.mark.{mark}\ndef test_{number}(itwin_cassette): ..."
+        for number, (mark, _) in enumerate(WRONG)
+    ]
+    result = run("\n".join(["import pytest", *tests]), mode=None)
+    result.assert_outcomes(errors=len(WRONG))
+    for number, (_, words) in enumerate(WRONG):
+        result.stdout.fnmatch_lines(
+            [f"*ERROR at setup of test_{number} *", f"*itwin_cassette: {words}"]
+        )
 
 
 def test_several_tests_do_not_record_one_file(run: Run, pytester: pytest.Pytester) -> None:
