@@ -73,52 +73,76 @@ def test_recording_by_an_option(run: Run, pytester: pytest.Pytester) -> None:
     assert names(pytester) == NAMES
     kept = [pytester.path.joinpath(name).read_bytes() for name in NAMES]
     assert b"emulator-" not in b"".join(kept)
-    run(source, "-n", "2", plugins="xdist").assert_outcomes(passed=4)
+    run(source).assert_outcomes(passed=4)
     assert kept == [pytester.path.joinpath(name).read_bytes() for name in NAMES]
     run(source, "--itwin-record=always").assert_outcomes(passed=4)
     assert names(pytester) == NAMES
 
 
+@pytest.mark.slow
+def test_workers_replay_what_one_process_recorded(run: Run, pytester: pytest.Pytester) -> None:
+    source = HEAD + SOURCE
+    run(source, "--itwin-record=missing").assert_outcomes(passed=4)
+    run(source, "-n", "2", plugins="xdist").assert_outcomes(passed=4)
+    assert names(pytester) == NAMES
+
+
 def test_a_miss_fails_the_test_by_name(run: Run, pytester: pytest.Pytester) -> None:
     recorded = """
+    @pytest.mark.itwin_cassette("one.json")
     async def test_it(itwin_cassette):
         async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
             await itwins.list_favorites(session, page_size=5)
     """
     run(_source(recorded), "--itwin-record=missing").assert_outcomes(passed=1)
-    swallowed = """
-    async def test_it(itwin_cassette):
-        async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
+    missed = """
+    async def miss(cassette):
+        async with Session(cassette.token, base_url=cassette.base_url) as session:
             try:
                 await itwins.list_favorites(session, page_size=6)
             except ApiError as error:
-                assert error.status == 421
-    """
-    result = run(_source(swallowed))
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["*requests that are not on *test_it.json:", "*GET /itwins/favorites?$top=6*"]
-    )
-    result.stdout.fnmatch_lines(['*query $top: expected "5", but it is "6"'])
-    own = swallowed.replace("error.status == 421", "False, 'of its own'")
-    result = run(_source(own))
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*of its own*", "*GET /itwins/favorites?$top=6*"])
-    forgiven = f"{swallowed}    itwin_cassette.misses.clear()\n"
-    run(_source(forgiven)).assert_outcomes(passed=1)
-    mark = '    @pytest.mark.itwin_cassette(ignore_query=["$top"])'
-    run(_source(mark + swallowed)).assert_outcomes(passed=1)
-    at_set_up = """
+                return error.status
+
+    pytestmark = pytest.mark.itwin_cassette("one.json")
+
+    async def test_swallowed(itwin_cassette):
+        assert await miss(itwin_cassette) == 421
+
+    async def test_own(itwin_cassette):
+        await miss(itwin_cassette)
+        assert False, "of its own"
+
+    async def test_forgiven(itwin_cassette):
+        assert await miss(itwin_cassette) == 421
+        itwin_cassette.misses.clear()
+
+    @pytest.mark.itwin_cassette("one.json", ignore_query=["$top"])
+    async def test_ignored(itwin_cassette):
+        assert await miss(itwin_cassette) is None
+
     @pytest.fixture
     async def before(itwin_cassette):
         async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
             await itwins.list_recents(session)
 
-    async def test_it(before): ...
+    async def test_at_set_up(before): ...
     """
-    result = run(_source(at_set_up))
-    assert result.parseoutcomes()["errors"] >= 1
-    result.stdout.fnmatch_lines(["*GET /itwins/recents*"])
+    result = run(_source(missed))
+    outcomes = result.parseoutcomes()
+    assert (outcomes["failed"], outcomes["passed"]) == (2, 2)
+    assert outcomes["errors"] >= 1
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_at_set_up*", "*GET /itwins/recents*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*_ test_swallowed _*",
+            "*requests that are not on *one.json:",
+            "*GET /itwins/favorites?$top=6*",
+            '*query $top: expected "5", but it is "6"',
+            "*_ test_own _*",
+            "*of its own*",
+            "*GET /itwins/favorites?$top=6*",
+        ]
+    )
 
 
 def test_a_test_that_fails_leaves_no_cassette(run: Run, pytester: pytest.Pytester) -> None:

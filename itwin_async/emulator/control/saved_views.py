@@ -142,18 +142,26 @@ class SavedViewControls(WorldControls):
                 created=now,
                 modified=now,
             )
-            content_type = None if image is None else type_of(image)
-            if image is not None and content_type is None:
-                raise ValueError("image must be a PNG or JPEG picture")
+            if image is not None:
+                self._put_image(view.id, image)
             engine.world.belongings.put(view, itwin_id)
             for name, value in (extensions or {}).items():
                 text = msgspec.json.encode(value).decode()
                 engine.world.belongings.put(SavedViewExtensionRecord(id=name, data=text), view.id)
-            if image is not None and content_type is not None:
-                put_blob(
-                    engine.world, engine.clock, view.id, IMAGE, image, content_type=content_type
-                )
             return view
+
+    def _put_image(self, view_id: str, image: bytes) -> None:
+        content_type = type_of(image)
+        if content_type is None:
+            raise ValueError("image must be a PNG or JPEG picture")
+        put_blob(
+            self._engine.world,
+            self._engine.clock,
+            view_id,
+            IMAGE,
+            image,
+            content_type=content_type,
+        )
 
     def manage_saved_views(
         self, user: str | UserRecord, itwin: str | ITwinRecord, *, allowed: bool = True
