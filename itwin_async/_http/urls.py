@@ -144,6 +144,18 @@ def segment(name: str, value: object, fixed: Collection[str] = ()) -> str:
     return quote(value, safe="")
 
 
+def new_id(name: str, value: object) -> str:
+    """
+    Check an id that the caller chooses for something new.
+
+    Raises:
+        ArgumentError: no request could name it.
+
+    """
+    segment(name, value)
+    return str(value)
+
+
 def guid(name: str, value: object) -> str:
     """
     Check an id that the platform documents as a GUID.
