@@ -79,7 +79,8 @@ class Session:
         retry: when and how failed requests are retried.
         quota: how many calls are allowed; ``None`` if that is not known.
         quotas: how many calls of single operations are allowed to each caller beside that, such as
-            ``{"imodels.create_imodel": Quota(5)}``.
+            ``{"imodels.create_imodel": Quota(5)}``. A name that is no operation is refused when its
+            API is used first.
         client_session: an aiohttp session to borrow; it is never closed. Give it a
             ``DummyCookieJar``, so that users do not share cookies.
         connector: an aiohttp connector for the pool; the session closes it.

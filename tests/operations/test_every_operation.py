@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import pickle
+import re
 import traceback
 from itertools import product
 from typing import Any, get_args, get_origin, get_type_hints
@@ -11,7 +12,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import attrs
 import pytest
 from aiohttp import web
-from doubles import CannedServer, FakeClock, refusal
+from doubles import CannedServer, FakeClock, refusal, refused
 
 from itwin_async import (
     ArgumentError,
@@ -181,6 +182,34 @@ async def test_ids_that_cannot_be_one_are_refused(
                 await call(entry, session, **{name: bad})
             assert caught.value.argument == name, repr(bad)
     assert canned.seen == []
+
+
+def fixed_words(entry: Entry, name: str) -> set[str]:
+    """What stands in other operations' paths where this one has an id."""
+    before = re.escape(entry.operation.path.partition(f"{{{name}}}")[0])
+    pattern = re.compile(re.sub(r"\\{\w+\\}", r"\\{\\w+\\}", before) + r"(\w[^/]*)")
+    found = [pattern.match(other.operation.path) for other in ENTRIES]
+    return {match[1] for match in found if match}
+
+
+@every
+async def test_fixed_words_of_paths_are_no_ids(
+    entry: Entry, canned: CannedServer, clock: FakeClock
+) -> None:
+    async with session_of(canned, clock) as session:
+        for name in entry.operation.placeholders:
+            for word in fixed_words(entry, name):
+                for bad in (word, word.upper()):
+                    with refused(name):
+                        await call(entry, session, **{name: bad})
+    assert canned.seen == []
+
+
+def test_fixed_words_are_found() -> None:
+    entries = {entry.operation.name: entry for entry in ENTRIES}
+    assert "tags" in fixed_words(entries["saved_views.get_saved_view"], "saved_view_id")
+    assert fixed_words(entries["imodels.get_briefcase"], "briefcase_id") == {"checkpoint"}
+    assert not fixed_words(entries["saved_views.get_tag"], "tag_id")
 
 
 @every
