@@ -17,7 +17,7 @@ from typing import Any, TypedDict
 
 from benchmarks.worker import ROOT
 
-_BEGIN, _END = "<!-- python -m benchmarks --readme -->\n", "<!-- until here -->"
+BEGIN, END = "<!-- python -m benchmarks --readme -->\n", "<!-- until here -->"
 _NONE = "-"
 _HEADS = (
     "against a raw loop (1.00)",
@@ -43,11 +43,11 @@ class State(TypedDict):
 def write(states: Sequence[State], readme: Path = ROOT / "README.md") -> None:
     """Put the table in the place of the one that is there."""
     text = readme.read_text("utf-8")
-    before, _, rest = text.partition(_BEGIN)
-    _, found, after = rest.partition(_END)
+    before, _, rest = text.partition(BEGIN)
+    _, found, after = rest.partition(END)
     if not found:
-        raise SystemExit(f"{readme.name} has no lines {_BEGIN.strip()} and {_END}")
-    readme.write_text(f"{before}{_BEGIN}{table(states)}{_END}{after}", encoding="utf-8")
+        raise SystemExit(f"{readme.name} has no lines {BEGIN.strip()} and {END}")
+    readme.write_text(f"{before}{BEGIN}{table(states)}{END}{after}", encoding="utf-8")
 
 
 def table(states: Sequence[State]) -> str:
