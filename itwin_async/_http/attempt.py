@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import aiohttp
 import attrs
 import msgspec
+from aiohttp import hdrs
 from yarl import URL
 
 from itwin_async._http.bodies import BodyError, Sink, decompress, too_large
@@ -239,7 +240,7 @@ def _cancelled(request: Request, *, closed: bool, late: bool) -> TransportError:
 def _headers(request: Request, authorization: Authorization | None) -> dict[str, str]:
     headers = request.headers
     if authorization is not None:
-        headers = {**headers, "Authorization": authorization.header}
+        headers = {**headers, hdrs.AUTHORIZATION: authorization.header}
     return headers if request.sink is None else {**headers, **request.sink.headers()}
 
 

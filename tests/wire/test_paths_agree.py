@@ -40,7 +40,7 @@ MODELS = [
 def takes_fast_path(cls: type, body: bytes) -> bool:
     codec = Codec(Converter())
     codec.page(body, cls, "items")
-    (fast,) = codec.converter.decoders.values()
+    (fast,) = codec.converter.decoders.kept.values()
     return fast is not None
 
 
