@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from itwin_async._http.attempt import Response
     from itwin_async._http.credentials import TokenProvider
     from itwin_async._json.converter import Converter, converter, from_dict, to_dict
+    from itwin_async._tables.arrow import to_arrow
     from itwin_async.errors import (
         ApiError,
         ArgumentError,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
         ServerError,
         TransportError,
     )
-    from itwin_async.models import UNSET, Content, Link, Unset
+    from itwin_async.models import JSON, UNSET, Content, Id, Link, Unset
     from itwin_async.operations import LongRunning
     from itwin_async.paging import (
         DetailPager,
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from itwin_async.timeout import Timeout
 
 __all__ = [
+    "JSON",
     "UNSET",
     "ApiError",
     "ArgumentError",
@@ -62,6 +64,7 @@ __all__ = [
     "ErrorDetail",
     "FileTransferError",
     "ITwinError",
+    "Id",
     "InvalidRequestError",
     "ItemIterator",
     "Link",
@@ -95,6 +98,7 @@ __all__ = [
     "imodels",
     "itwins",
     "saved_views",
+    "to_arrow",
     "to_dict",
 ]
 
@@ -107,6 +111,7 @@ _OWNERS = (
     "retry",
     "timeout",
     "_json.converter",
+    "_tables.arrow",
     "_http.credentials",
     "_http.attempt",
     "session",
