@@ -16,7 +16,7 @@ from itwin_async.errors import DecodeError
 
 T = TypeVar("T")
 
-_SLICE = 512
+_SLICE = 16 * 1024
 
 
 class Codec:
@@ -116,15 +116,11 @@ class Codec:
 
 
 def _check_text(body: bytes) -> None:
-    # As one text, a page in other scripts than Latin takes four times its size; and where few names
-    # are not ASCII, half of the slices need no more than a look.
-    size, start = len(body), 0
+    # As one text, a page in other scripts than Latin takes four times its size.
+    view, size, start = memoryview(body), len(body), 0
     while start < size:
-        piece = body[start : start + _SLICE]
-        if piece.isascii():
-            start += _SLICE
-        else:
-            start += codecs.utf_8_decode(piece, "strict", start + _SLICE >= size)[1]
+        end = start + _SLICE
+        start += codecs.utf_8_decode(view[start:end], "strict", end >= size)[1]
 
 
 def parse(body: bytes) -> object:
