@@ -13,7 +13,6 @@ from itwin_async._paging.cursor import Position
 from itwin_async._paging.links import PageLinks
 from itwin_async._paging.prefetch import PageSource
 from itwin_async._tables.arrow import table
-from itwin_async._tables.html import SHOWN, items_html
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -120,6 +119,9 @@ class Page(_Items[T_co]):
         return f"<Page {self._title}, {'a page follows' if self.has_next else 'the last page'}>"
 
     def _repr_html_(self) -> str:
+        # What only notebooks need is loaded there only.
+        from itwin_async._tables.html import SHOWN, items_html  # noqa: PLC0415
+
         left = len(self.items) - SHOWN
         parts = [f"{left} more in this page" if left > 0 else "", self._what_comes_next()]
         note = "; ".join(part for part in parts if part)

@@ -9,10 +9,17 @@ from typing import TYPE_CHECKING
 
 from itwin_async._arguments import invalid
 from itwin_async._tables.columns import Column, as_json, columns_of, storable
+from itwin_async._tables.wkb import places_of
 from itwin_async.errors import ArgumentError, ConfigurationError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+GEOMETRY = "geometry"
+_GEOARROW = {
+    "ARROW:extension:name": "geoarrow.wkb",
+    "ARROW:extension:metadata": '{"crs":"OGC:CRS84"}',
+}
 
 
 def to_arrow(items: Iterable[object], item: type | None = None) -> pa.Table:
@@ -20,7 +27,8 @@ def to_arrow(items: Iterable[object], item: type | None = None) -> pa.Table:
     Write items into an Arrow table, a column for each attribute.
 
     Nested models become structs, lists and free JSON become text. Attributes that ``repr`` does not
-    show, such as signed addresses, are left out.
+    show, such as signed addresses, are left out. Whole iTwins and iModels have a column
+    ``geometry`` too, for maps (GeoArrow); it is empty where there is no place.
 
     Args:
         items: a page, or models of one class.
@@ -46,11 +54,16 @@ def table(cls: type, batches: Iterable[Sequence[object]]) -> pa.Table:
     columns = columns_of(cls, hidden=False)
     if not columns:
         raise invalid("items", cls, "of a class with attributes")
-    schema = pa.schema([field(column) for column in columns])
-    found = [
-        pa.RecordBatch.from_arrays([array(column, rows) for column in columns], schema=schema)
-        for rows in batches
-    ]
+    fields = [field(column) for column in columns]
+    placed = hasattr(cls, "__geo_interface__")
+    if placed:
+        fields.append(pa.field(GEOMETRY, pa.binary(), metadata=_GEOARROW))
+    schema, found = pa.schema(fields), []
+    for rows in batches:
+        arrays = [array(column, rows) for column in columns]
+        if placed:
+            arrays.append(pa.array(places_of(rows), pa.binary()))
+        found.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
     return pa.Table.from_batches(found, schema)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from itwin_async import Session, imodels, itwins
+from itwin_async import Session, imodels, itwins, to_arrow
 
 
 def imodel(west: float, east: float, **more: Any) -> imodels.IModel:
@@ -68,6 +68,35 @@ async def test_a_page_is_a_collection_of_what_has_a_place(session: Session, itwi
     summaries = await imodels.list_imodels(session, itwin_id)
     assert not hasattr(summaries, "__geo_interface__")
     assert not hasattr(summaries[0], "__geo_interface__")
+
+
+async def test_tables_have_places(session: Session, itwin_id: str) -> None:
+    geopandas = pytest.importorskip("geopandas")
+    pytest.importorskip("pyarrow")
+    page = await imodels.list_imodels(session, itwin_id).full()
+    twins = await itwins.list_itwins(session).full()
+    made = to_arrow([imodel(5.0, 6.0), imodel(179.0, -178.0), imodels.IModel("a")])
+    for source, items in ((page, page.items), (twins, twins.items)):
+        frame = geopandas.GeoDataFrame.from_arrow(source)
+        by_hand = geopandas.GeoDataFrame.from_features(items)
+        missing = by_hand.geometry.isna()
+        assert frame.crs == "OGC:CRS84"
+        assert (frame.geometry.is_empty == missing).all()
+        assert (frame.geometry[~missing].to_wkb() == by_hand.geometry[~missing].to_wkb()).all()
+    kinds = geopandas.GeoDataFrame.from_arrow(made).geometry.geom_type
+    assert [*kinds] == ["Polygon", "MultiPolygon", "Polygon"]
+
+
+# What the library warns of when it is loaded is its own to mend.
+@pytest.mark.filterwarnings("default")
+async def test_lonboard_takes_a_page(session: Session, itwin_id: str) -> None:
+    lonboard = pytest.importorskip("lonboard")
+    page = await imodels.list_imodels(session, itwin_id).full()
+    assert None in {item.extent for item in page}
+    (layer,) = lonboard.viz(page).layers
+    assert type(layer).__name__ == "PolygonLayer"
+    (layer,) = lonboard.viz(await itwins.list_itwins(session).full()).layers
+    assert type(layer).__name__ == "ScatterplotLayer"
 
 
 async def test_geopandas_and_folium_take_it(session: Session, itwin_id: str) -> None:
