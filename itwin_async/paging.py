@@ -216,7 +216,7 @@ class Pager(Generic[T_co]):
 
         Args:
             library: whose frame; for pandas, nested columns become flat ones, such as
-                ``extent_south_west_latitude``. Only pyarrow's has the column ``geometry``.
+                ``extent_south_west_latitude``.
             limit: how many items at most.
 
         Raises:

@@ -135,7 +135,7 @@ class Page(_Items[T_co]):
             ConfigurationError: pyarrow is not installed; it is in the extra ``arrow``.
 
         """
-        rows: object = table(self._source.item, [self.items]).__arrow_c_stream__(requested_schema)
+        rows: object = table(self._source.item, self.items).__arrow_c_stream__(requested_schema)
         return rows
 
     @property

@@ -15,56 +15,59 @@ from itwin_async.errors import ArgumentError, ConfigurationError
 if TYPE_CHECKING:
     import pyarrow as pa
 
-GEOMETRY = "geometry"
 _GEOARROW = {
     "ARROW:extension:name": "geoarrow.wkb",
     "ARROW:extension:metadata": '{"crs":"OGC:CRS84"}',
 }
 
 
-def to_arrow(items: Iterable[object], item: type | None = None) -> pa.Table:
+def to_arrow(
+    items: Iterable[object], item: type | None = None, *, geometry: bool = False
+) -> pa.Table:
     """
     Write items into an Arrow table, a column for each attribute.
 
     Nested models become structs, lists and free JSON become text. Attributes that ``repr`` does not
-    show, such as signed addresses, are left out. Whole iTwins and iModels have a column
-    ``geometry`` too, for maps (GeoArrow); it is empty where there is no place.
+    show, such as signed addresses, are left out.
 
     Args:
         items: a page, or models of one class.
         item: their class; by default that of the first.
+        geometry: add a GeoArrow column ``geometry`` with the places of whole iTwins or iModels,
+            empty where there is none. Polars before 1.36 cannot read it.
 
     Raises:
-        ArgumentError: they are no models, or there are none to see the class of.
+        ArgumentError: they are no models, there are none to see the class of, or they have no
+            places.
         ConfigurationError: pyarrow is not installed; it is in the extra ``arrow``.
 
     """
-    pa = arrow("an Arrow table")
+    pa, rows = arrow("an Arrow table"), [*items]
     if item is None and hasattr(items, "__arrow_c_stream__"):
-        return pa.table(items)
-    rows = [*items]
-    if item is None and not rows:
+        found = pa.table(items)
+    elif item is None and not rows:
         raise ArgumentError("item must be given where there are no items", argument="item")
-    return table(type(rows[0]) if item is None else item, [rows])
+    else:
+        found = table(type(rows[0]) if item is None else item, rows)
+    if not geometry:
+        return found
+    if not all(hasattr(row, "__geo_interface__") for row in rows):
+        raise ArgumentError(
+            "geometry needs items that have places: list whole entities, with .full()",
+            argument="geometry",
+        )
+    places = pa.array(places_of(rows), pa.binary())
+    return found.append_column(pa.field("geometry", pa.binary(), metadata=_GEOARROW), places)
 
 
-def table(cls: type, batches: Iterable[Sequence[object]]) -> pa.Table:
-    """Write batches of items into one table."""
+def table(cls: type, items: Sequence[object]) -> pa.Table:
+    """Write items of a class into a table."""
     pa = arrow("an Arrow table")
     columns = columns_of(cls, hidden=False)
     if not columns:
         raise invalid("items", cls, "of a class with attributes")
-    fields = [field(column) for column in columns]
-    placed = hasattr(cls, "__geo_interface__")
-    if placed:
-        fields.append(pa.field(GEOMETRY, pa.binary(), metadata=_GEOARROW))
-    schema, found = pa.schema(fields), []
-    for rows in batches:
-        arrays = [array(column, rows) for column in columns]
-        if placed:
-            arrays.append(pa.array(places_of(rows), pa.binary()))
-        found.append(pa.RecordBatch.from_arrays(arrays, schema=schema))
-    return pa.Table.from_batches(found, schema)
+    schema = pa.schema([field(column) for column in columns])
+    return pa.Table.from_arrays([array(column, items) for column in columns], schema=schema)
 
 
 def arrow(what: str, *, extra: str = "arrow") -> ModuleType:

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
 
 from itwin_async._arguments import one_of
-from itwin_async._tables.arrow import GEOMETRY, arrow, table
+from itwin_async._tables.arrow import arrow, table
 from itwin_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -44,14 +44,10 @@ def frame(
     cls: type, items: Sequence[object], library: FrameLibrary
 ) -> PandasFrame | PolarsFrame | ArrowTable:
     """Write items into a frame."""
-    found = table(cls, [items])
-    if library == "pyarrow":
-        return found
-    if GEOMETRY in found.column_names:  # bytes, which say nothing in a frame without maps
-        found = found.drop_columns([GEOMETRY])
+    found = table(cls, items)
     if library == "pandas":
         return _flattened(found).to_pandas()
-    return import_module(library).DataFrame(found)
+    return found if library == "pyarrow" else import_module(library).DataFrame(found)
 
 
 def _flattened(nested: ArrowTable) -> ArrowTable:

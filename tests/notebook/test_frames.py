@@ -24,7 +24,7 @@ async def test_a_page_is_an_arrow_stream_with_the_columns_of_its_class(
     table = pa.table(page)
     kinds = {field.name: str(field.type) for field in table.schema}
     shown = [field.name for field in attrs.fields(imodels.IModel) if field.repr]
-    assert list(kinds) == [*shown, "geometry"]
+    assert list(kinds) == shown
     assert kinds["id"] == "string"
     assert kinds["created_date_time"] == "timestamp[us, tz=UTC]"
     assert kinds["is_secured"] == "bool"
@@ -91,7 +91,7 @@ async def test_a_polars_frame_is_made_of_a_page_or_a_pager(session: Session, itw
     assert frame.schema["created_date_time"] == polars.Datetime("us", "UTC")
     assert frame["created_date_time"].to_list() == [item.created_date_time for item in page]
     assert frame["extent"].dtype == polars.Struct
-    assert frame.drop("geometry").equals(await pager.frame("polars", limit=10))
+    assert frame.equals(await pager.frame("polars", limit=10))
 
 
 async def test_a_list_without_items_has_columns_too(session: Session, itwin_id: str) -> None:
@@ -106,6 +106,8 @@ def test_what_no_table_can_be_made_of() -> None:
         to_arrow([])
     with refused("items"):
         to_arrow(["a"])
+    with refused("geometry"):
+        to_arrow([imodels.IModelSummary("a")], geometry=True)
 
 
 def test_numbers_and_days_beyond_arrow_are_null() -> None:

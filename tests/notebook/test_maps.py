@@ -75,9 +75,10 @@ async def test_tables_have_places(session: Session, itwin_id: str) -> None:
     pytest.importorskip("pyarrow")
     page = await imodels.list_imodels(session, itwin_id).full()
     twins = await itwins.list_itwins(session).full()
-    made = to_arrow([imodel(5.0, 6.0), imodel(179.0, -178.0), imodels.IModel("a")])
+    rows = [imodel(5.0, 6.0), imodel(179.0, -178.0), imodels.IModel("a")]
+    made = to_arrow(rows, geometry=True)
     for source, items in ((page, page.items), (twins, twins.items)):
-        frame = geopandas.GeoDataFrame.from_arrow(source)
+        frame = geopandas.GeoDataFrame.from_arrow(to_arrow(source, geometry=True))
         by_hand = geopandas.GeoDataFrame.from_features(items)
         missing = by_hand.geometry.isna()
         assert frame.crs == "OGC:CRS84"
@@ -93,9 +94,10 @@ async def test_lonboard_takes_a_page(session: Session, itwin_id: str) -> None:
     lonboard = pytest.importorskip("lonboard")
     page = await imodels.list_imodels(session, itwin_id).full()
     assert None in {item.extent for item in page}
-    (layer,) = lonboard.viz(page).layers
+    (layer,) = lonboard.viz(to_arrow(page, geometry=True)).layers
     assert type(layer).__name__ == "PolygonLayer"
-    (layer,) = lonboard.viz(await itwins.list_itwins(session).full()).layers
+    twins = await itwins.list_itwins(session).full()
+    (layer,) = lonboard.viz(to_arrow(twins, geometry=True)).layers
     assert type(layer).__name__ == "ScatterplotLayer"
 
 
