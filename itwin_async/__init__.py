@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from itwin_async._http.credentials import TokenProvider
     from itwin_async._json.codec import to_dict
     from itwin_async._json.converter import Converter, converter, from_dict
+    from itwin_async._tables.arrow import to_arrow
     from itwin_async.errors import (
         ApiError,
         ArgumentError,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
         ServerError,
         TransportError,
     )
-    from itwin_async.models import UNSET, Content, Link, Unset
+    from itwin_async.models import JSON, UNSET, Content, Id, Link, Unset
     from itwin_async.operations import LongRunning
     from itwin_async.paging import (
         DetailPager,
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from itwin_async.timeout import Timeout
 
 __all__ = [
+    "JSON",
     "UNSET",
     "ApiError",
     "ArgumentError",
@@ -63,6 +65,7 @@ __all__ = [
     "ErrorDetail",
     "FileTransferError",
     "ITwinError",
+    "Id",
     "InvalidRequestError",
     "ItemIterator",
     "Link",
@@ -96,6 +99,7 @@ __all__ = [
     "imodels",
     "itwins",
     "saved_views",
+    "to_arrow",
     "to_dict",
 ]
 
@@ -107,6 +111,7 @@ _OWNERS = (
     "quota",
     "retry",
     "timeout",
+    "_tables.arrow",
     "_http.credentials",
     "_http.attempt",
     "session",

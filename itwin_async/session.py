@@ -256,7 +256,7 @@ class Session:
     def __repr__(self) -> str:
         if not hasattr(self, "_internals"):
             return "<Session not made>"  # so it is in the traceback of a refused token
-        state = "closed" if self.closed else "open"
+        state = self._internals.client.state
         return f"<Session {str(self._internals.client.base.origin())!r} {state}>"
 
     async def request(
@@ -279,7 +279,7 @@ class Session:
         Args:
             method: HTTP method.
             path: path that begins with a slash, quoted; it may hold a query.
-            params: further query names and values, not yet quoted.
+            params: further query names and values, not yet quoted; ``True`` becomes ``true``.
             json: value to send as JSON.
             body: bytes to send as they are; give their type in ``headers``.
             accept: the ``Accept`` header, which selects the version of an API.

@@ -7,7 +7,7 @@ import io
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import aiohttp
 import attrs
@@ -24,10 +24,16 @@ from itwin_async._http.error_mapping import (
     parse_retry_after,
 )
 from itwin_async._http.masking import excerpt, masked
+from itwin_async._json.codec import Codec
 from itwin_async._json.completeness import closing_links, is_complete
+from itwin_async._json.converter import converter, structure
 from itwin_async.errors import ApiError, DecodeError, RequestError, TransportError
+from itwin_async.models import JSON
 
 E = TypeVar("E", bound=RequestError)
+T = TypeVar("T")
+
+_CODEC = Codec(converter)
 
 # What aiohttp raises before a byte of the request has left.
 _NEVER_SENT = (
@@ -83,20 +89,40 @@ class Response:
     links: object = attrs.field(default=None, repr=False)
     _authorization: Authorization | None = attrs.field(default=None, repr=False)
 
-    def json(self) -> object:
+    @overload
+    def json(self) -> JSON: ...
+    @overload
+    def json(self, cls: type[T], *, key: str | None = None) -> T: ...
+    def json(self, cls: type[T] | None = None, *, key: str | None = None) -> JSON | T:
         """
         Parse the body; an empty one is ``None``.
 
+        Args:
+            cls: what to read it as: a model, an attrs class, or a type such as ``dict[str, int]``.
+            key: the member to read, for instance ``"iModel"``, instead of the whole body.
+
         Raises:
-            DecodeError: the body is not JSON.
+            DecodeError: the body is not JSON, or no ``cls``.
 
         """
+        if cls is None:
+            return self._parsed()
+        try:
+            if key is not None:
+                return _CODEC.member(self.body, cls, key)
+            return structure(_CODEC.converter, self._parsed(), cls, "$")
+        except DecodeError as error:
+            raise self.blame(error) from None
+
+    def _parsed(self) -> JSON:
         if not self.body:
             return None
         try:
-            return msgspec.json.decode(self.body)
+            parsed: JSON = msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
+        else:
+            return parsed
         raise self.blame(DecodeError("the answer is not JSON"))
 
     def blame(self, error: E) -> E:

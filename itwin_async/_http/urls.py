@@ -6,6 +6,7 @@ import ipaddress
 import re
 from collections.abc import Collection, Iterable
 from urllib.parse import quote
+from uuid import UUID
 
 from yarl import URL
 
@@ -127,8 +128,10 @@ def segment(name: str, value: object, fixed: Collection[str] = ()) -> str:
         ArgumentError: it cannot be an id.
 
     """
+    if isinstance(value, UUID):
+        return str(value)
     if not isinstance(value, str):
-        raise invalid(name, value, "an id (str)")
+        raise invalid(name, value, "an id (str or UUID)")
     if len(value) > _ID_LIMIT:
         raise invalid(name, value, f"an id of at most {_ID_LIMIT} characters")
     if fixed and value.lower() in fixed:
@@ -158,12 +161,14 @@ def new_id(name: str, value: object) -> str:
 
 def guid(name: str, value: object) -> str:
     """
-    Check an id that the platform documents as a GUID.
+    Check an id that the platform documents as a GUID, and write it as text.
 
     Raises:
         ArgumentError: it is no GUID.
 
     """
+    if isinstance(value, UUID):
+        return str(value)
     if not isinstance(value, str) or not _GUID.fullmatch(value):
         raise invalid(name, value, "a GUID, such as '7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11'")
     return value

@@ -13,7 +13,7 @@ from cattrs.errors import ClassValidationError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
 from itwin_async._json.fast_path import PACKAGE_DECODERS, FastDecoders
-from itwin_async._json.naming import SPELLINGS, wire_name
+from itwin_async._json.naming import SPELLINGS, wire_name, wire_names
 from itwin_async.errors import DecodeError
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ def from_dict(cls: type[T], value: Mapping[str, object]) -> T:
 
 
 def _check_spelling(cls: Any, value: Mapping[str, object]) -> None:
-    known = _wire_names(cls)
+    known = wire_names(cls)
     for name, wire in known.items():
         if name in value and name not in known.values():
             raise DecodeError(f"{name} is the attribute's name; the platform's is {wire}")
@@ -230,13 +230,8 @@ def _model_hook(cls: Any, target: Converter) -> Callable[[Any, Any], Any]:
 
 
 def _renames(cls: Any, *, lower: bool = False) -> dict[str, Any]:
-    names = _wire_names(cls)
+    names = wire_names(cls)
     return {name: override(rename=wire.lower() if lower else wire) for name, wire in names.items()}
-
-
-def _wire_names(cls: Any) -> dict[str, str]:
-    spelling = SPELLINGS.get(cls, {})
-    return {f.name: spelling.get(f.name, wire_name(f.name)) for f in attrs.fields(cls)}
 
 
 converter = Converter()

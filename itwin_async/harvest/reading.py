@@ -14,11 +14,12 @@ import attrs
 
 from itwin_async import catalog
 from itwin_async._json.converter import from_dict
+from itwin_async._tables.arrow import arrow
+from itwin_async._tables.columns import Kind, columns_of, without_none
 from itwin_async.harvest.checkpoint import Checkpoint, Table
-from itwin_async.harvest.columns import Kind, columns_of, without_none
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.sinks.ndjson import lines_of, parse
-from itwin_async.harvest.sinks.parquet import arrow, parts_of
+from itwin_async.harvest.sinks.parquet import parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
 from itwin_async.harvest.target import Form, TargetFiles, target_files
 from itwin_async.operations import ListOperation
@@ -131,7 +132,7 @@ def _rows_of_files(form: Form, path: Path, mark: int) -> Iterator[tuple[str, Any
     if form == "ndjson":
         yield from lines_of(path, mark)
         return
-    arrow()
+    arrow("Parquet", extra="parquet")
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     for part in parts_of(path, mark):
@@ -168,4 +169,4 @@ def _from_json(hint: object, value: object) -> object:
 @cache
 def _members(cls: type) -> tuple[tuple[str, object, Kind], ...]:
     hints = typing.get_type_hints(cls)
-    return tuple((column.name, hints[column.name], column.kind) for column in columns_of(cls, None))
+    return tuple((column.name, hints[column.name], column.kind) for column in columns_of(cls))

@@ -18,6 +18,7 @@ from itwin_async.imodels._arguments import (
 )
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Extent, IModel
+from itwin_async.models import Id
 from itwin_async.operations import Checks, LongRunning, StartOperation, new
 from itwin_async.session import Session
 
@@ -104,14 +105,14 @@ _MEMBERS: Checks = {
 
 async def create_imodel(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     name: str,
     *,
     description: str | None = None,
     extent: Extent | None = None,
     horizontal_crs_id: str | None = None,
     containers_enabled: int | None = None,
-    template_imodel_id: str | None = None,
+    template_imodel_id: Id | None = None,
     template_changeset_id: str | None = None,
     baseline_file_size: int | None = None,
 ) -> IModel:
@@ -149,20 +150,20 @@ async def create_imodel(
     return await CREATE(session, json=body)
 
 
-def creation(session: Session, imodel_id: str) -> LongRunning[CreateOperation]:
+def creation(session: Session, imodel_id: Id) -> LongRunning[CreateOperation]:
     """Take up the creation of an iModel, to wait for its end; nothing is requested yet."""
-    return LongRunning(session, _CREATION, imodel_id)
+    return LongRunning(session, _CREATION, str(imodel_id))
 
 
-async def get_create_operation(session: Session, imodel_id: str) -> CreateOperation:
+async def get_create_operation(session: Session, imodel_id: Id) -> CreateOperation:
     """Ask how far the creation of an iModel is."""
     return await STATUS(session, imodel_id=imodel_id)
 
 
 async def clone(
     session: Session,
-    imodel_id: str,
-    itwin_id: str,
+    imodel_id: Id,
+    itwin_id: Id,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -201,8 +202,8 @@ async def clone(
 
 async def fork(
     session: Session,
-    imodel_id: str,
-    itwin_id: str,
+    imodel_id: Id,
+    itwin_id: Id,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -231,7 +232,7 @@ async def fork(
     )
 
 
-def _origin(template: str | None, changeset: str | None, size: int | None) -> dict[str, object]:
+def _origin(template: Id | None, changeset: str | None, size: int | None) -> dict[str, object]:
     """Return the members of a body that say what an iModel is made from."""
     if changeset is not None and template is None:
         raise ArgumentError(
@@ -252,8 +253,8 @@ def _origin(template: str | None, changeset: str | None, size: int | None) -> di
 async def _copy(
     operation: StartOperation[CreateOperation],
     session: Session,
-    imodel_id: str,
-    itwin_id: str,
+    imodel_id: Id,
+    itwin_id: Id,
     *,
     changeset_id: str | None,
     changeset_index: int | None,

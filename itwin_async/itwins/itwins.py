@@ -11,7 +11,7 @@ from itwin_async.errors import ArgumentError
 from itwin_async.itwins.api import api
 from itwin_async.itwins.filters import ListOptions, Status, SubClass, split
 from itwin_async.itwins.models import ITwin, ITwinSummary
-from itwin_async.models import UNSET, Unset
+from itwin_async.models import UNSET, Id, Unset
 from itwin_async.operations import Checks, changes, choice, new, nullable
 from itwin_async.paging import DetailPager
 from itwin_async.session import Session
@@ -129,7 +129,7 @@ async def create_itwin(
     iana_time_zone: str | None = None,
     data_center_location: DataCenterLocation | None = None,
     status: Status | None = None,
-    parent_id: str | None = None,
+    parent_id: Id | None = None,
 ) -> ITwin:
     """
     Create an iTwin; the calling user becomes its owner.
@@ -156,14 +156,14 @@ async def create_itwin(
     return await CREATE(session, json=body)
 
 
-async def get_itwin(session: Session, itwin_id: str) -> ITwin:
+async def get_itwin(session: Session, itwin_id: Id) -> ITwin:
     """Get an iTwin."""
     return await GET(session, itwin_id=itwin_id)
 
 
 async def update_itwin(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     *,
     class_: ITwinClass | Unset = UNSET,
     sub_class: SubClass | Unset = UNSET,
@@ -176,7 +176,7 @@ async def update_itwin(
     iana_time_zone: str | Unset | None = UNSET,
     data_center_location: DataCenterLocation | Unset = UNSET,
     status: Status | Unset = UNSET,
-    parent_id: str | Unset | None = UNSET,
+    parent_id: Id | Unset | None = UNSET,
 ) -> ITwin:
     """Change members of an iTwin, at least one."""
     body = changes(
@@ -197,7 +197,7 @@ async def update_itwin(
     return await UPDATE(session, itwin_id=itwin_id, json=body)
 
 
-async def delete_itwin(session: Session, itwin_id: str) -> None:
+async def delete_itwin(session: Session, itwin_id: Id) -> None:
     """Delete an iTwin; only organization administrators may."""
     await DELETE(session, itwin_id=itwin_id)
 
@@ -207,7 +207,7 @@ async def get_primary_account(session: Session) -> ITwinSummary:
     return await GET_PRIMARY_ACCOUNT(session)
 
 
-async def get_account(session: Session, itwin_id: str) -> ITwin:
+async def get_account(session: Session, itwin_id: Id) -> ITwin:
     """Get the account that owns an iTwin."""
     return await GET_ACCOUNT(session, itwin_id=itwin_id)
 

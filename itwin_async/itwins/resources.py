@@ -19,6 +19,7 @@ from itwin_async._paging.links import follow
 from itwin_async.errors import ArgumentError, PaginationError
 from itwin_async.itwins.api import api
 from itwin_async.itwins.repositories import Authentication, Capabilities
+from itwin_async.models import Id
 from itwin_async.paging import DetailPager, Pager, Paging
 from itwin_async.session import Session, internals_of
 
@@ -151,8 +152,8 @@ LIST_GLOBAL_GRAPHICS = api.list(
 
 def list_resources(
     session: Session,
-    itwin_id: str,
-    repository_id: str,
+    itwin_id: Id,
+    repository_id: Id,
     *,
     search: str | None = None,
     **paging: Unpack[Paging],
@@ -163,7 +164,7 @@ def list_resources(
 
 
 async def create_resource(
-    session: Session, itwin_id: str, repository_id: str, resource_id: str, display_name: str
+    session: Session, itwin_id: Id, repository_id: Id, resource_id: Id, display_name: str
 ) -> Resource:
     """Add a resource to a repository, under an id of the caller's choice."""
     body = {
@@ -174,7 +175,7 @@ async def create_resource(
 
 
 async def get_resource(
-    session: Session, itwin_id: str, repository_id: str, resource_id: str
+    session: Session, itwin_id: Id, repository_id: Id, resource_id: Id
 ) -> Resource:
     """Get a resource."""
     return await GET(
@@ -183,7 +184,7 @@ async def get_resource(
 
 
 async def delete_resource(
-    session: Session, itwin_id: str, repository_id: str, resource_id: str
+    session: Session, itwin_id: Id, repository_id: Id, resource_id: Id
 ) -> None:
     """Delete a resource."""
     await DELETE(session, itwin_id=itwin_id, repository_id=repository_id, resource_id=resource_id)
@@ -191,9 +192,9 @@ async def delete_resource(
 
 def list_graphics(
     session: Session,
-    itwin_id: str,
-    repository_id: str,
-    resource_id: str,
+    itwin_id: Id,
+    repository_id: Id,
+    resource_id: Id,
     *,
     cursor: str | None = None,
 ) -> Pager[Graphics]:
@@ -209,19 +210,19 @@ def list_graphics(
 
 
 def list_global_resources(
-    session: Session, repository_id: str, *, search: str | None = None, **paging: Unpack[Paging]
+    session: Session, repository_id: Id, *, search: str | None = None, **paging: Unpack[Paging]
 ) -> DetailPager[ResourceSummary, Resource]:
     """List the resources of a repository that is there for every iTwin."""
     return LIST_GLOBAL(session, _search(search), paging, repository_id=repository_id)
 
 
-async def get_global_resource(session: Session, repository_id: str, resource_id: str) -> Resource:
+async def get_global_resource(session: Session, repository_id: Id, resource_id: Id) -> Resource:
     """Get a resource of a repository that is there for every iTwin."""
     return await GET_GLOBAL(session, repository_id=repository_id, resource_id=resource_id)
 
 
 def list_global_graphics(
-    session: Session, repository_id: str, resource_id: str, *, cursor: str | None = None
+    session: Session, repository_id: Id, resource_id: Id, *, cursor: str | None = None
 ) -> Pager[Graphics]:
     """List how a resource of a global repository can be drawn."""
     return LIST_GLOBAL_GRAPHICS(

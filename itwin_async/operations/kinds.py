@@ -11,7 +11,7 @@ import attrs
 from itwin_async._http.attempt import Response
 from itwin_async._http.urls import segment
 from itwin_async.errors import DecodeError
-from itwin_async.models import UNSET, Content
+from itwin_async.models import UNSET, Content, Id
 from itwin_async.retry import Repeat
 from itwin_async.session import Session, internals_of
 
@@ -110,7 +110,7 @@ class Operation:
         """What its function returns, for people; empty for nothing."""
         return ""
 
-    def quoted_path(self, ids: Mapping[str, str]) -> str:
+    def quoted_path(self, ids: Mapping[str, Id]) -> str:
         """
         Put ids into the path.
 
@@ -133,7 +133,7 @@ class Operation:
     def send(
         self,
         session: Session,
-        ids: Mapping[str, str],
+        ids: Mapping[str, Id],
         query: Query | None = None,
         json: object = None,
         *,
@@ -189,7 +189,7 @@ class NothingOperation(Operation):
         query: Query | None = None,
         json: object = None,
         content: Content | None = None,
-        **ids: str,
+        **ids: Id,
     ) -> Awaitable[Response]:
         """Call the operation; the answer says no more than that it succeeded."""
         return self.send(session, ids, query, json, content=content)
@@ -225,7 +225,7 @@ class EntityOperation(Operation, Generic[T]):
         query: Query | None = None,
         json: object = None,
         content: Content | None = None,
-        **ids: str,
+        **ids: Id,
     ) -> T:
         """
         Call the operation.
@@ -261,9 +261,7 @@ class ContentOperation(Operation):
         """What its function returns, for people."""
         return "Content"
 
-    async def __call__(
-        self, session: Session, *, query: Query | None = None, **ids: str
-    ) -> Content:
+    async def __call__(self, session: Session, *, query: Query | None = None, **ids: Id) -> Content:
         """
         Call the operation.
 

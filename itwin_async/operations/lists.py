@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from itwin_async.models import Id
 from itwin_async.operations.kinds import Operation, Query
 from itwin_async.paging import DetailPager, List, NumberedPaging, Pager, Paging, PagingMode
 from itwin_async.session import Session
@@ -50,7 +51,7 @@ class ListOperation(Operation, Generic[T]):
         *,
         headers: Mapping[str, str] | None = None,
         at: str | None = None,
-        **ids: str,
+        **ids: Id,
     ) -> Pager[T]:
         """
         Make a pager; nothing is requested yet.
@@ -108,7 +109,7 @@ class DetailListOperation(ListOperation[T], Generic[T, F]):
         *,
         headers: Mapping[str, str] | None = None,
         at: str | None = None,
-        **ids: str,
+        **ids: Id,
     ) -> DetailPager[T, F]:
         """Make a pager, as for any list."""
         path = self.quoted_path(ids) if at is None else at
