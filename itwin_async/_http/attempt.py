@@ -15,6 +15,7 @@ import msgspec
 from yarl import URL
 
 from itwin_async._http.bodies import BodyError, Sink, decompress, too_large
+from itwin_async._http.call_options import RequestOptions
 from itwin_async._http.client import Client, Connection
 from itwin_async._http.credentials import Authorization
 from itwin_async._http.error_mapping import (
@@ -147,7 +148,11 @@ class Request:
 
 
 async def send(
-    client: Client, request: Request, authorization: Authorization | None, seconds: float
+    client: Client,
+    request: Request,
+    authorization: Authorization | None,
+    seconds: float,
+    options: RequestOptions,
 ) -> Response | ApiError | TransportError:
     """Send a request once and read its answer; failures are returned, not raised."""
     connection = client.ready()
@@ -162,7 +167,7 @@ async def send(
             request.url,
             headers=_headers(request, authorization),
             data=_payload(request.body),
-            **(client.storage_options if request.storage else client.options),
+            **options,
         )
         if answer.status == _NO_CONTENT:
             return Response(

@@ -74,6 +74,7 @@ class Credentials:
     """The authorization of requests: bearer tokens of a source, or what ``of`` is given."""
 
     __slots__ = (
+        "_caller",
         "_failure",
         "_generation",
         "_latest",
@@ -105,15 +106,18 @@ class Credentials:
     @property
     def caller(self) -> str:
         """Tell callers apart, without their tokens: the same token or source is the same caller."""
+        if self._caller:
+            return self._caller
         if self.fixed is not None:
             return blake2b(self.fixed.header.encode(), digest_size=16).hexdigest()
         return str(id(self._source if self._provider is None else self._provider))
 
     @classmethod
-    def of(cls, authorization: Authorization | None) -> Self:
-        """Send the same authorization with every request, or none."""
+    def of(cls, authorization: Authorization | None, caller: str = "") -> Self:
+        """Send the same authorization with every request, or none; ``caller`` is whose they are."""
         credentials = cls.__new__(cls)
         credentials._begin(authorization, None)  # noqa: SLF001 - same class
+        credentials._caller = caller  # noqa: SLF001 - same class
         return credentials
 
     def _begin(
@@ -124,6 +128,7 @@ class Credentials:
     ) -> None:
         self.fixed = fixed
         self.is_fixed = source is None
+        self._caller = ""
         self._source = source
         self._provider = provider
         self._lock: asyncio.Lock | None = None

@@ -159,7 +159,8 @@ class SignInServer:
     ) -> Response:
         # A retry costs nothing: if the answer was lost, so is what it would have spared.
         deadline = http.retry.clock() + self.timeout.total
-        return await perform(http, Credentials.of(authorization), request, Repeat.SAFE, deadline)
+        credentials = Credentials.of(authorization)
+        return await perform(http, credentials, request, Repeat.SAFE, deadline, http.defaults)
 
     @asynccontextmanager
     async def _open(self, retry: RetryPolicy) -> AsyncIterator[Client]:
