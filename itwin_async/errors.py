@@ -26,9 +26,13 @@ All of them pickle, and none of them holds a token.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import attrs
+
+FailureKind: TypeAlias = Literal[
+    "token provider", "waiting", "dns", "proxy", "tls", "connection", "answer", "closed", "other"
+]
 
 
 def _rebuild(cls: type[ITwinError], args: tuple[object, ...], state: dict[str, object]) -> object:
@@ -109,6 +113,10 @@ class TransportError(RequestError):
         sent: whether the request may have reached the platform. ``False`` means surely not.
         timeout: whether time ran out.
         retryable: whether the same request may succeed when it is repeated.
+        kind: what failed. ``"token provider"``: the provider, or the sign-in server behind it;
+            ``"waiting"``: time ran out before a connection or the quota was free; ``"dns"``,
+            ``"proxy"``, ``"tls"``, ``"connection"``: opening a connection; ``"answer"``: none came,
+            or not all of it; ``"closed"``: the session was closed meanwhile.
 
     """
 
@@ -119,11 +127,13 @@ class TransportError(RequestError):
         sent: bool,
         timeout: bool = False,
         retryable: bool = True,
+        kind: FailureKind = "other",
         method: str = "",
         path: str = "",
         request_id: str = "",
     ) -> None:
         super().__init__(message, method=method, path=path, request_id=request_id)
+        self.kind: FailureKind = kind
         self.sent = sent
         self.timeout = timeout
         self.retryable = retryable

@@ -23,32 +23,15 @@ from itwin_async._http.error_mapping import (
     error_from_storage,
     parse_retry_after,
 )
+from itwin_async._http.failures import describe
 from itwin_async._http.masking import excerpt, masked
 from itwin_async._json.completeness import closing_links, is_complete
-from itwin_async.errors import ApiError, DecodeError, RequestError, TransportError
+from itwin_async.errors import ApiError, DecodeError, FailureKind, RequestError, TransportError
 
 E = TypeVar("E", bound=RequestError)
 
-# What aiohttp raises before a byte of the request has left.
-_NEVER_SENT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ServerFingerprintMismatch,
-)
-_TLS = (
-    aiohttp.ClientConnectorCertificateError,
-    aiohttp.ClientConnectorSSLError,
-    aiohttp.ServerFingerprintMismatch,
-)
 _LARGE = 2**20
 _NO_CONTENT = 204
-# The texts of these may quote what was sent or received, headers included.
-_LOST: dict[type[Exception], str] = {
-    TimeoutError: "no complete answer in time",
-    aiohttp.ClientResponseError: "the answer is not valid HTTP",
-    aiohttp.ClientPayloadError: "the answer broke off or could not be decompressed",
-    aiohttp.ServerDisconnectedError: "the server closed the connection without an answer",
-}
 
 
 if TYPE_CHECKING:
@@ -133,7 +116,13 @@ class Request:
     storage: bool = False
 
     def failed(
-        self, message: str, *, sent: bool = True, timeout: bool = False, retryable: bool = True
+        self,
+        message: str,
+        *,
+        sent: bool = True,
+        timeout: bool = False,
+        retryable: bool = True,
+        kind: FailureKind = "answer",
     ) -> TransportError:
         """Make the error for an attempt that got no usable answer."""
         return TransportError(
@@ -141,6 +130,7 @@ class Request:
             sent=sent,
             timeout=timeout,
             retryable=retryable,
+            kind=kind,
             method=self.method,
             path=self.path,
             request_id=self.request_id,
@@ -189,7 +179,8 @@ async def send(
         with suppress(aiohttp.ClientError, OSError, ValueError, BodyError):
             reason = await _read(answer, client, connection)
     except (aiohttp.ClientError, OSError, ValueError, BodyError) as problem:
-        return _failure(problem, request)
+        text, how = describe(problem)
+        return request.failed(text, **how)
     except asyncio.CancelledError as stop:
         late = deadlines.is_late(task)
         if not late and deadlines.is_cancelled(task):
@@ -224,11 +215,12 @@ async def send(
 
 def _cancelled(request: Request, *, closed: bool, late: bool) -> TransportError:
     if closed:
-        return request.failed("the session was closed", retryable=False)
+        return request.failed("the session was closed", retryable=False, kind="closed")
     if late:
         return request.failed("no complete answer in time", timeout=True)
     # An aiohttp session that its owner closes cancels what a task waits for, not the task.
-    return request.failed("something that the request waited for was cancelled", retryable=False)
+    text = "something that the request waited for was cancelled"
+    return request.failed(text, retryable=False, kind="closed")
 
 
 def _headers(request: Request, authorization: Authorization | None) -> dict[str, str]:
@@ -305,48 +297,3 @@ def _retry_after(answer: aiohttp.ClientResponse, now: float) -> float | None:
     headers = answer.headers
     value = headers.get("Retry-After") or headers.get("iTwinPlatform-RateLimit-Retry-After-Seconds")
     return parse_retry_after(value, now)
-
-
-def _failure(problem: Exception, request: Request) -> TransportError:
-    if isinstance(problem, BodyError):
-        return request.failed(str(problem), retryable=problem.retryable)
-    if isinstance(problem, _NEVER_SENT):
-        return _no_connection(problem, request)
-    if isinstance(problem, aiohttp.ClientHttpProxyError):
-        text = f"the proxy refused to connect ({problem.status})"
-        return request.failed(text, sent=False)
-    if isinstance(problem, ValueError):
-        text = f"the request cannot be sent ({type(problem).__name__})"
-        return request.failed(text, sent=False, retryable=False)
-    for kind, known in _LOST.items():
-        if isinstance(problem, kind):
-            return request.failed(known, timeout=kind is TimeoutError)
-    reason = str(problem) or type(problem).__name__
-    return request.failed(f"the connection was lost: {reason}")
-
-
-def _no_connection(problem: Exception, request: Request) -> TransportError:
-    if isinstance(problem, TimeoutError):
-        return request.failed("no connection in time", sent=False, timeout=True)
-    where = f"{getattr(problem, 'host', '')}:{getattr(problem, 'port', '')}"
-    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
-        reason = getattr(problem.certificate_error, "verify_message", "") or "no reason given"
-        text = (
-            f"the TLS certificate of {where} is not trusted: {reason}; "
-            "to trust another CA, set ssl= to ssl.create_default_context(cafile=...)"
-        )
-    elif isinstance(problem, aiohttp.ServerFingerprintMismatch):
-        text = f"the TLS certificate of {where} does not have the fingerprint set with ssl="
-    elif isinstance(problem, aiohttp.ClientConnectorError):
-        reason = problem.os_error.strerror or str(problem.os_error) or "no reason given"
-        if isinstance(problem, aiohttp.ClientConnectorSSLError):
-            text = f"no TLS connection to {where}: {reason}; check base_url, proxy and ssl="
-        elif isinstance(problem, aiohttp.ClientConnectorDNSError):
-            text = f"cannot resolve the host of {where}: {reason}"
-        elif isinstance(problem, aiohttp.ClientProxyConnectionError):
-            text = f"no connection to the proxy {where}: {reason}"
-        else:
-            text = f"no connection to {where}: {reason}"
-    else:
-        text = f"no connection to {where}"
-    return request.failed(text, sent=False, retryable=not isinstance(problem, _TLS))

@@ -193,6 +193,9 @@ class Credentials:
                 del coming  # a traceback may show what this frame holds
                 raise ConfigurationError("the token source must be an async callable")
             return await coming
+        except TransportError as error:
+            error.kind = "token provider"  # not the platform's, whatever it was there
+            raise
         except ITwinError:
             raise
         except asyncio.CancelledError as problem:
@@ -209,6 +212,7 @@ def _failed(problem: BaseException) -> TransportError:
         sent=False,
         timeout=isinstance(problem, TimeoutError),
         retryable=False,
+        kind="token provider",
     )
 
 

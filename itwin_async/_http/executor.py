@@ -172,7 +172,7 @@ class _Call(WaitingCall):
                 error.method, error.path = request.method, request.path
                 error.request_id = request.request_id
             raise
-        raise self._too_late("the token provider")
+        raise self._too_late("the token provider", "token provider")
 
     async def _pause(self, outcome: ApiError | TransportError, repeat: Repeat) -> None:
         policy = self.options.retry

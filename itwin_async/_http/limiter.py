@@ -79,8 +79,10 @@ class Limiter:
 
     async def enter(self, wait_limit: float, caller: str = "", priority: int = 0) -> bool:
         """Wait for this call's turn; ``False`` if it is further off than ``wait_limit`` seconds."""
-        self.waiting += 1
         started = self._clock()
+        if self._hold - started > wait_limit:
+            return False  # whoever's turn it is
+        self.waiting += 1
         try:
             await self._turns.take(caller, priority)
             try:

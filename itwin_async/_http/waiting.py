@@ -15,7 +15,7 @@ from itwin_async._http.client import Client
 from itwin_async._http.credentials import Credentials
 from itwin_async._http.limiter import Limiter
 from itwin_async._http.operation_limits import OperationLimiter
-from itwin_async.errors import RateLimitError, TransportError
+from itwin_async.errors import FailureKind, RateLimitError, TransportError
 from itwin_async.events import HoldStarted, WaitFinished, WaitReason, logger
 
 T = TypeVar("T")
@@ -149,9 +149,9 @@ class WaitingCall:
             request_id=request.request_id,
         )
 
-    def _too_late(self, what: str) -> TransportError:
+    def _too_late(self, what: str, kind: FailureKind = "waiting") -> TransportError:
         text = f"time ran out while waiting for {what}"
-        return self.request.failed(text, sent=False, timeout=True, retryable=False)
+        return self.request.failed(text, sent=False, timeout=True, retryable=False, kind=kind)
 
     def _tell_waited(
         self,

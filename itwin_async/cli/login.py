@@ -115,7 +115,8 @@ async def _forget(platform: Platform) -> int:
     try:
         record = store.load(platform.issuer)
     except ConfigurationError as error:
-        store.delete(platform.issuer)
+        if not store.delete(platform.issuer):
+            raise
         _say(f"Deleted a sign-in that could not be read: {error}")
         return 0
     if record is None:

@@ -108,6 +108,8 @@ def made(cls: type[itwin_async.ITwinError]) -> itwin_async.ITwinError:
     }
     if issubclass(cls, itwin_async.ApiError):
         return cls("x", status=statuses[cls.__name__])
+    if cls is itwin_async.FileTransferError:
+        return itwin_async.FileTransferError("x", name="y")
     if cls is itwin_async.ArgumentError:
         return itwin_async.ArgumentError("x")
     if cls is itwin_async.OperationFailedError:
