@@ -148,16 +148,18 @@ class Session:
         is that of ``ITWIN_ENVIRONMENT`` (``prod``, ``qa``, ``dev``) unless ``ITWIN_BASE_URL`` and
         ``ITWIN_ISSUER`` name others.
 
+        Proxies are those of ``HTTPS_PROXY`` and ``NO_PROXY``, unless ``trust_env`` is false; the
+        certificates in ``ITWIN_CA_FILE`` are trusted beside the system's.
+
         Raises:
             ConfigurationError: there are no credentials, or a value makes no sense.
 
         """
         # Who has a token at hand needs none of the sign-in.
-        from itwin_async.auth._environment import find_credentials  # noqa: PLC0415
+        from itwin_async.auth._environment import complete  # noqa: PLC0415
 
-        found = find_credentials()
-        settings.setdefault("base_url", found.platform.base_url)
-        return cls(found.source, **settings)
+        found, completed = complete(settings)
+        return cls(found.source, **completed)
 
     def with_token(self, token: TokenSource) -> Session:
         """

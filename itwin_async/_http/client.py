@@ -13,7 +13,6 @@ from datetime import UTC, datetime
 from functools import cache
 from ssl import SSLContext
 from typing import TypeVar
-from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 import attrs
@@ -24,6 +23,7 @@ from itwin_async._http import urls
 from itwin_async._http.call_options import CallOptions, RequestOptions, Tls
 from itwin_async._http.deadlines import Deadlines
 from itwin_async._http.limiter import Limiter
+from itwin_async._http.network import proxy_of_environment
 from itwin_async._http.operation_limits import OperationLimits, checked_quotas
 from itwin_async._http.slots import Slots
 from itwin_async._version import __version__
@@ -106,8 +106,11 @@ class Client:
         self._traces = traces
         self._headers = _common_headers(base, user_agent, compress=compress)
         self.extra_headers = {} if borrowed is None else self._headers
+        # Storage hosts may be reached in another way than the platform.
+        self._storage_proxies: dict[URL, str | None] | None = None
         if trust_env and proxy is None:
-            proxy = _proxy_of_environment(base)
+            proxy = proxy_of_environment(base)
+            self._storage_proxies = {}
         options = _request_options(timeout, tls, proxy)
         # What is stored compressed stays so: its size and digest are those of the stored bytes.
         storage = options.copy()
@@ -217,6 +220,15 @@ class Client:
                 "every host; files would be asked for with it"
             )
 
+    def storage_options(self, options: RequestOptions, url: URL) -> RequestOptions:
+        """Give what is said to aiohttp with a request to a storage host."""
+        proxies, origin = self._storage_proxies, url.origin()
+        if proxies is None:
+            return options
+        if origin not in proxies:
+            proxies[origin] = proxy_of_environment(origin)
+        return {**options, "proxy": proxies[origin]}
+
     def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Start a task that ends with the session at the latest."""
         try:
@@ -296,11 +308,3 @@ def _request_options(timeout: Timeout, tls: Tls, proxy: str | URL | None) -> Req
     if proxy is not None:
         options["proxy"] = proxy
     return options
-
-
-def _proxy_of_environment(base: URL) -> str | None:
-    # aiohttp would look it up for every request, and fail where a netrc file knows the host.
-    address = getproxies().get(base.scheme)
-    if not address or proxy_bypass(base.raw_authority):
-        return None
-    return address if "://" in address else f"http://{address}"

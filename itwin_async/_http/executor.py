@@ -67,7 +67,7 @@ class _Call(WaitingCall):
 
     async def attempt(self) -> Outcome:
         """Wait for the call's turn, and send the request once."""
-        client, options = self.client, self.options
+        client = self.client
         slots, limiter, sink = client.slots, self.limiter, self.request.sink
         reached, taken = (0, 0) if sink is None else (sink.reached, sink.taken)
         self.number += 1
@@ -86,10 +86,9 @@ class _Call(WaitingCall):
         started = self.sent_at = clock()
         if limiter.open:
             limiter.count(started)
-        sent_with = options.storage if self.request.storage else options.http
-        seconds = min(self.deadline - started, options.timeout.attempt)
+        seconds = min(self.deadline - started, self.options.timeout.attempt)
         try:
-            outcome = await send(client, self.request, self.authorization, seconds, sent_with)
+            outcome = await send(client, self.request, self.authorization, seconds, self.http)
             if isinstance(outcome, Response) and not self.request.storage:
                 slots.heed(outcome.headers.get(_REMAINING))
         except asyncio.CancelledError:

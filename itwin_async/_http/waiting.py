@@ -45,7 +45,11 @@ class WaitingCall:
         self.credentials = credentials
         self.request = request
         self.deadline = deadline
-        self.limiter = client.storage_limiter if request.storage else client.limiter
+        if request.storage:
+            self.limiter = client.storage_limiter
+            self.http = client.storage_options(options.storage, request.url)
+        else:
+            self.limiter, self.http = client.limiter, options.http
         if request.limit:
             self.own_limiter = client.operation_limits.limiter_of(request.limit, credentials)
 
