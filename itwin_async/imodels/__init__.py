@@ -59,6 +59,13 @@ from itwin_async.imodels.creation import (
     fork,
     get_create_operation,
 )
+from itwin_async.imodels.everywhere import (
+    HasId,
+    Joining,
+    list_all_favorites,
+    list_all_imodels,
+    list_all_recents,
+)
 from itwin_async.imodels.extended_data import (
     ChangesetExtendedData,
     create_extended_data,
@@ -144,12 +151,14 @@ __all__ = [
     "DirectoryAccessInfo",
     "Extent",
     "GoogleAccess",
+    "HasId",
     "HeldLockLevel",
     "IModel",
     "IModelLinks",
     "IModelOrder",
     "IModelState",
     "IModelSummary",
+    "Joining",
     "Lock",
     "LockLevel",
     "LockedObjects",
@@ -199,6 +208,9 @@ __all__ = [
     "get_permissions",
     "get_thumbnail",
     "get_user",
+    "list_all_favorites",
+    "list_all_imodels",
+    "list_all_recents",
     "list_briefcases",
     "list_changeset_groups",
     "list_changesets",
