@@ -59,13 +59,6 @@ from itwin_async.imodels.creation import (
     fork,
     get_create_operation,
 )
-from itwin_async.imodels.everywhere import (
-    HasId,
-    Joining,
-    list_all_favorites,
-    list_all_imodels,
-    list_all_recents,
-)
 from itwin_async.imodels.extended_data import (
     ChangesetExtendedData,
     create_extended_data,
@@ -114,6 +107,13 @@ from itwin_async.imodels.named_versions import (
     update_named_version,
 )
 from itwin_async.imodels.recents import add_recent, list_recents, remove_recent
+from itwin_async.imodels.several_itwins import (
+    HasId,
+    Joining,
+    list_all_favorites,
+    list_all_imodels,
+    list_all_recents,
+)
 from itwin_async.imodels.thumbnails import ThumbnailSize, get_thumbnail, upload_thumbnail
 from itwin_async.imodels.users import (
     User,
