@@ -33,31 +33,6 @@ Favorite: TypeAlias = imodels.IModelSummary | itwins.ITwinSummary
 PAGE = Path(__file__).with_name("page.html")
 
 
-class SignInUnavailableError(TransportError):
-    """The backend's own store of sign-ins failed; nobody has to sign in again for that."""
-
-
-class CheckedProvider:
-    """A user's token provider, whose outages are not mistaken for the platform's."""
-
-    def __init__(self, provider: TokenProvider) -> None:
-        self._provider = provider
-
-    async def get_token(self) -> str:
-        """Return the user's token."""
-        try:
-            return await self._provider.get_token()
-        except (AuthenticationError, ConfigurationError):
-            raise
-        except Exception as error:
-            message = "sign-in unavailable; try again later"
-            raise SignInUnavailableError(message, sent=False, retryable=False) from error
-
-    def invalidate(self, token: str) -> None:
-        """Note that the platform refused a token."""
-        self._provider.invalidate(token)
-
-
 async def nobody() -> str:
     """Refuse a token: without a user there is nothing to call the platform for."""
     raise ConfigurationError("this backend calls the platform for its users only")
@@ -80,7 +55,7 @@ def token_in(headers: Mapping[str, str]) -> str:
 def view(session: Session, token: str | TokenProvider) -> Session:
     """View the shared session as a user; this costs a microsecond and needs no closing."""
     try:
-        return session.with_token(token if isinstance(token, str) else CheckedProvider(token))
+        return session.with_token(token)
     except ConfigurationError as error:  # what the browser sent cannot be a token
         raise AuthenticationError(str(error), status=401) from None
 
@@ -118,8 +93,8 @@ def error_in(error: Exception) -> ITwinError:
 def status_of(error: ITwinError) -> int:
     """Choose the HTTP status that tells the browser what happened."""
     match error:
-        case RateLimitError() | SignInUnavailableError():
-            return 503  # this backend's trouble, not its user's
+        case RateLimitError() | TransportError(kind="token provider"):
+            return 503  # this backend's trouble, not its user's: nobody has to sign in for that
         case ApiError() if 400 <= error.status < 500:  # noqa: PLR2004 - what the user can mend
             return error.status
         case ArgumentError():

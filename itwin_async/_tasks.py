@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Awaitable
+from typing import TypeVar
 
 from itwin_async.errors import first_of
+
+T = TypeVar("T")
 
 
 def cancellations() -> int:
@@ -17,6 +20,21 @@ def cancellations() -> int:
     """
     task = asyncio.current_task()
     return task.cancelling() if task else 0
+
+
+def cancel_anywhere(task: asyncio.Task[T]) -> None:
+    """Cancel a task, from a finalizer too: the garbage collector may run it in any thread."""
+    loop = task.get_loop()
+    if loop.is_closed():
+        return
+    try:
+        here = asyncio.get_running_loop()
+    except RuntimeError:
+        here = None
+    if here is loop:
+        task.cancel()
+    else:
+        loop.call_soon_threadsafe(task.cancel)
 
 
 class Owner:

@@ -26,9 +26,13 @@ All of them pickle, and none of them holds a token.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeVar
+from typing import Literal, TypeAlias, TypeVar
 
 import attrs
+
+FailureKind: TypeAlias = Literal[
+    "token provider", "waiting", "dns", "proxy", "tls", "connection", "answer", "closed", "other"
+]
 
 
 def _rebuild(cls: type[ITwinError], args: tuple[object, ...], state: dict[str, object]) -> object:
@@ -112,6 +116,10 @@ class TransportError(RequestError):
         sent: whether the request may have reached the platform. ``False`` means surely not.
         timeout: whether time ran out.
         retryable: whether the same request may succeed when it is repeated.
+        kind: what failed. ``"token provider"``: the provider, or the sign-in server behind it;
+            ``"waiting"``: time ran out before a connection or the quota was free; ``"dns"``,
+            ``"proxy"``, ``"tls"``, ``"connection"``: opening a connection; ``"answer"``: none came,
+            or not all of it; ``"closed"``: the session was closed meanwhile.
 
     """
 
@@ -122,11 +130,13 @@ class TransportError(RequestError):
         sent: bool,
         timeout: bool = False,
         retryable: bool = True,
+        kind: FailureKind = "other",
         method: str = "",
         path: str = "",
         request_id: str = "",
     ) -> None:
         super().__init__(message, method=method, path=path, request_id=request_id)
+        self.kind: FailureKind = kind
         self.sent = sent
         self.timeout = timeout
         self.retryable = retryable
@@ -222,6 +232,7 @@ class ApiError(RequestError):
         details: all details that the platform gave.
         retry_after: seconds that the platform asks to wait, or ``None``.
         extra: members of the error object that have no attribute here.
+        hint: the usual causes of such an answer of the platform, for people; else empty.
 
     """
 
@@ -235,6 +246,7 @@ class ApiError(RequestError):
         details: tuple[ErrorDetail, ...] = (),
         retry_after: float | None = None,
         extra: Mapping[str, object] | None = None,
+        hint: str = "",
         method: str = "",
         path: str = "",
         request_id: str = "",
@@ -247,15 +259,15 @@ class ApiError(RequestError):
         self.details = details
         self.retry_after = retry_after
         self.extra: dict[str, object] = dict(extra or {})
+        self.hint = hint
 
     def _what(self) -> str:
         parts = [f"{self.status} {self.code}: {self.message}" if self.code else self._plain()]
         parts += [_said(detail) for detail in self.details]
         if self.retry_after is not None:
             parts.append(f"retry after {self.retry_after:g} s")
-        hint = "" if "://" in self.path else _hint(self.status, self.code)
-        if hint:
-            parts.append(hint)
+        if self.hint:
+            parts.append(self.hint)
         return "; ".join(parts)
 
     def _plain(self) -> str:
@@ -304,16 +316,6 @@ def first_of(group: BaseExceptionGroup[_X]) -> _X:
     """Take the first error out of a group, which may hold groups."""
     inner = group.exceptions[0]
     return first_of(inner) if isinstance(inner, BaseExceptionGroup) else inner
-
-
-def _hint(status: int, code: str | None) -> str:
-    if status == 404 and code is not None and code.lower() == "resourcenotfound":  # noqa: PLR2004
-        return "a wrong Accept header gives this answer too"
-    if status == 403:  # noqa: PLR2004
-        return "a service client must be a member of the iTwin"
-    if 300 <= status < 400 and status != 304:  # noqa: PLR2004 - 304 leads nowhere
-        return "redirects are not followed"
-    return ""
 
 
 def _said(detail: ErrorDetail) -> str:

@@ -6,11 +6,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
-from typing import TypeAlias
+from datetime import datetime
+from typing import Literal, TypeAlias
 
 import attrs
 
 logger = logging.getLogger("itwin_async")
+
+WaitReason: TypeAlias = Literal["connection", "quota", "operation quota", "hold"]
 
 
 @attrs.frozen
@@ -64,6 +67,82 @@ class WaitScheduled:
 
 
 @attrs.frozen
+class WaitFinished:
+    """
+    A call waited for its turn before an attempt; waits below a millisecond are not told.
+
+    Attributes:
+        method: HTTP method.
+        path: path without host and query.
+        request_id: correlation id of the call.
+        attempt: the attempt that waited, 1 for the first.
+        seconds: how long it waited.
+        reason: for a free connection, for the quota of all calls or of the operation, or because a
+            429 holds calls.
+        until: when the hold ends or ended; ``None`` for other reasons.
+        granted: whether its turn came; ``False`` where it was cancelled or time ran out.
+
+    """
+
+    method: str
+    path: str
+    request_id: str
+    attempt: int
+    seconds: float
+    reason: WaitReason
+    until: datetime | None = None
+    granted: bool = True
+
+
+@attrs.frozen
+class HoldStarted:
+    """
+    A call was answered with 429, so that calls wait; told again where the end moves by a second.
+
+    Attributes:
+        method: HTTP method of the call that met the 429.
+        path: its path, without host and query.
+        request_id: its correlation id.
+        seconds: how long calls wait from now on.
+        until: when that ends.
+        operation: the operation whose calls wait, for this caller only; empty for all calls.
+
+    """
+
+    method: str
+    path: str
+    request_id: str
+    seconds: float
+    until: datetime
+    operation: str = ""
+
+
+@attrs.frozen
+class SessionStats:
+    """
+    What a session and its views do at one moment.
+
+    Attributes:
+        in_use: requests that are under way, or have a connection and wait for the quota.
+        limit: how many of them there may be at once; ``None`` for any number.
+        waiting: calls that wait for a quota or the end of a hold.
+        waiting_for_connection: calls that wait for a connection.
+        rate: the pace in calls a second, known or learned; ``None`` while there is none.
+        held_for: seconds until calls may go again after a 429; 0 if they may.
+        held_until: when that is; ``None`` if they may go.
+
+    """
+
+    in_use: int
+    limit: int | None
+    waiting: int
+    waiting_for_connection: int
+    rate: float | None
+    held_for: float
+    held_until: datetime | None
+
+
+@attrs.frozen
 class FileProgress:
     """
     A file got further on its way from or to the storage, or has arrived.
@@ -86,13 +165,23 @@ class FileProgress:
     kept: bool = False
 
 
-Event: TypeAlias = AttemptFinished | WaitScheduled | FileProgress
+Event: TypeAlias = AttemptFinished | WaitScheduled | WaitFinished | HoldStarted | FileProgress
 Observer: TypeAlias = Callable[[Event], None]
+
+
+_WAITS: dict[WaitReason, str] = {
+    "connection": "a connection",
+    "quota": "the quota",
+    "operation quota": "the quota of the operation",
+    "hold": "the end of a hold",
+}
 
 
 def log(event: Event) -> None:
     """
-    Write an event to the logger ``itwin_async``: waits at INFO, everything else at DEBUG.
+    Write an event to the logger ``itwin_async``.
+
+    Repetitions and holds are written at INFO, everything else at DEBUG.
 
     Args:
         event: what happened.
@@ -106,6 +195,27 @@ def log(event: Event) -> None:
             event.reason,
             event.attempt,
             event.seconds,
+            event.request_id,
+        )
+        return
+    if isinstance(event, HoldStarted):
+        logger.info(
+            "%s wait %.2f s, until %s, because of a 429 [%s]",
+            f"calls of {event.operation}" if event.operation else "all calls",
+            event.seconds,
+            f"{event.until:%Y-%m-%dT%H:%M:%SZ}",
+            event.request_id,
+        )
+        return
+    if isinstance(event, WaitFinished):
+        logger.debug(
+            "%s %s waited %.3f s for %s before attempt %d%s [%s]",
+            event.method,
+            event.path,
+            event.seconds,
+            _WAITS[event.reason],
+            event.attempt,
+            "" if event.granted else ", in vain",
             event.request_id,
         )
         return

@@ -5,24 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TYPE_CHECKING, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import aiohttp
 import attrs
 from yarl import URL
 
-from itwin_async._arguments import flag, instance, invalid, optional
+from itwin_async._arguments import flag, instance, optional
 from itwin_async._http import urls
 from itwin_async._http.attempt import Response
-from itwin_async._http.client import Client, Tls
+from itwin_async._http.call_options import CallOptions, Tls, checked_timeout, own_options
+from itwin_async._http.client import Client
 from itwin_async._http.credentials import Credentials, TokenSource
 from itwin_async._http.executor import perform
 from itwin_async._http.request_builder import Params, build_request
 from itwin_async._json.codec import Codec
-from itwin_async.errors import ArgumentError
-from itwin_async.events import Observer
+from itwin_async.events import Observer, SessionStats
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
+from itwin_async.settings import Settings
 from itwin_async.timeout import Timeout
 
 if TYPE_CHECKING:
@@ -33,30 +34,6 @@ PRODUCTION = "https://api.bentley.com"
 _SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 
 
-class Settings(TypedDict, total=False):
-    """The settings of a session; see ``Session``."""
-
-    base_url: str | URL
-    timeout: Timeout | float | None
-    retry: RetryPolicy | None
-    quota: Quota | None
-    quotas: Mapping[str, Quota] | None
-    client_session: aiohttp.ClientSession | None
-    connector: aiohttp.BaseConnector | None
-    max_connections: int
-    proxy: str | URL | None
-    ssl: Tls
-    trust_env: bool
-    trace_configs: Iterable[aiohttp.TraceConfig]
-    user_agent: str
-    compress: bool | None
-    max_body_size: int
-    rewrite_links: bool
-    observers: Iterable[Observer]
-    converter: Converter | None
-    pause_collector: bool
-
-
 @attrs.frozen(eq=False, repr=False)
 class Internals:
     """What the rooms above a session use of it."""
@@ -64,6 +41,7 @@ class Internals:
     client: Client
     codec: Codec
     rewrite_links: bool
+    options: CallOptions
 
 
 class Session:
@@ -139,7 +117,7 @@ class Session:
         codec = Codec(converter, pause_collector=flag("pause_collector", pause_collector))
         client = Client(
             urls.base_url(base_url),
-            timeout=_timeout(timeout),
+            timeout=checked_timeout(Timeout() if timeout is None else timeout, Timeout()),
             retry=optional("retry", retry, RetryPolicy) or RetryPolicy(),
             quota=optional("quota", quota, Quota),
             quotas=quotas,
@@ -155,7 +133,9 @@ class Session:
             max_body_size=max_body_size,
             observers=observers,
         )
-        self._internals = Internals(client, codec, flag("rewrite_links", rewrite_links))
+        self._internals = Internals(
+            client, codec, flag("rewrite_links", rewrite_links), client.defaults
+        )
 
     @classmethod
     def from_env(cls, **settings: Unpack[Settings]) -> Session:
@@ -167,16 +147,18 @@ class Session:
         is that of ``ITWIN_ENVIRONMENT`` (``prod``, ``qa``, ``dev``) unless ``ITWIN_BASE_URL`` and
         ``ITWIN_ISSUER`` name others.
 
+        Proxies are those of ``HTTPS_PROXY`` and ``NO_PROXY``, unless ``trust_env`` is false; the
+        certificates in ``ITWIN_CA_FILE`` are trusted beside the system's.
+
         Raises:
             ConfigurationError: there are no credentials, or a value makes no sense.
 
         """
         # Who has a token at hand needs none of the sign-in.
-        from itwin_async.auth._environment import find_credentials  # noqa: PLC0415
+        from itwin_async.auth._environment import complete  # noqa: PLC0415
 
-        found = find_credentials()
-        settings.setdefault("base_url", found.platform.base_url)
-        return cls(found.source, **settings)
+        found, completed = complete(settings)
+        return cls(found.source, **completed)
 
     def with_token(self, token: TokenSource) -> Session:
         """
@@ -184,12 +166,44 @@ class Session:
 
         The view is cheap, needs no closing, and ends with the session that it was made from.
         """
-        view = Session.__new__(Session)
         try:
-            view._credentials = Credentials(token)  # noqa: SLF001 - same class
+            credentials = Credentials(token)
         finally:
             del token
-        view._internals = self._internals  # noqa: SLF001 - same class
+        return self._view(credentials, self._internals)
+
+    def with_options(
+        self,
+        *,
+        timeout: Timeout | float | None = None,
+        retry: RetryPolicy | None = None,
+        priority: int | None = None,
+    ) -> Session:
+        """
+        View the same pool, quota and user with other options for its calls.
+
+        Functions and pagers take it as any session, for one call too:
+        ``imodels.get_imodel(session.with_options(timeout=5), imodel_id)``. It is as cheap as that
+        of ``with_token``, and the two can be combined. What is not given stays as it is here.
+
+        Args:
+            timeout: limits in seconds; a number is the total and leaves the others as they are.
+            retry: when and how failed requests are retried; its clocks are the session's.
+            priority: -10 to 10, by default 0; where calls wait for a connection or a quota, those
+                of a higher one go first, whoever's they are.
+
+        """
+        internals = self._internals
+        chosen = own_options(internals.options, timeout, retry, priority)
+        return self._view(
+            self._credentials,
+            Internals(internals.client, internals.codec, internals.rewrite_links, chosen),
+        )
+
+    def _view(self, credentials: Credentials, internals: Internals) -> Session:
+        view = Session.__new__(Session)
+        view._credentials = credentials  # noqa: SLF001 - same class
+        view._internals = internals  # noqa: SLF001 - same class
         view._is_view = True  # noqa: SLF001 - same class
         return view
 
@@ -206,8 +220,11 @@ class Session:
     @property
     def waiting(self) -> int:
         """How many calls wait for a quota at this moment."""
-        client = self._internals.client
-        return client.limiter.waiting + client.operation_limits.waiting
+        return self._internals.client.waiting
+
+    def stats(self) -> SessionStats:
+        """Tell what the session and its views do at this moment."""
+        return self._internals.client.stats()
 
     @contextmanager
     def observe(self, observer: Observer) -> Iterator[None]:
@@ -298,7 +315,8 @@ class Session:
             ConfigurationError: the session is not open, or there is no token.
 
         """
-        client = self._internals.client
+        internals = self._internals
+        client, options = internals.client, internals.options
         request = build_request(
             client,
             method,
@@ -312,9 +330,11 @@ class Session:
         )
         if repeat is None:
             repeat = Repeat.SAFE if request.method in _SAFE_METHODS else Repeat.UNSAFE
-        total = client.timeout.total if timeout is None else _timeout(timeout).total
+        total = (
+            options.timeout if timeout is None else checked_timeout(timeout, options.timeout)
+        ).total
         return await perform(
-            client, self._credentials, request, repeat, client.retry.clock() + total
+            client, self._credentials, request, repeat, client.retry.clock() + total, options
         )
 
 
@@ -323,12 +343,6 @@ def internals_of(session: Session) -> Internals:
     return instance("session", session, Session, "a Session")._internals  # noqa: SLF001
 
 
-def _timeout(value: Timeout | float | None) -> Timeout:
-    if value is None:
-        return Timeout()
-    if isinstance(value, Timeout):
-        return value
-    try:
-        return Timeout(total=value)
-    except ArgumentError:
-        raise invalid("timeout", value, "a number of seconds above 0, or a Timeout") from None
+def caller_of(session: Session) -> str:
+    """Tell whose session or view it is, without the token."""
+    return session._credentials.caller  # noqa: SLF001 - as above

@@ -109,7 +109,8 @@ async def test_every_wait_is_one_info_line(
     async with Session(platform.token, base_url=platform.base_url, retry=retry) as session:
         await imodels.list_favorites(session, itwin_id(platform)).collect()
     assert lines(caplog, logging.DEBUG) == []
-    first, second, third = lines(caplog, logging.INFO)
+    first, hold, second, third = lines(caplog, logging.INFO)
+    assert re.match(r"all calls wait 7\.\d\d s, until \d{4}-\d\d-\d\dT[0-9:]{8}Z, ", hold)
     assert re.match(
         r"GET /imodels/favorites failed \(503\), attempt 1; trying again in 3\.\d\d s \[", first
     )

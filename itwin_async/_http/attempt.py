@@ -16,6 +16,7 @@ from aiohttp import hdrs
 from yarl import URL
 
 from itwin_async._http.bodies import BodyError, Sink, decompress, too_large
+from itwin_async._http.call_options import RequestOptions
 from itwin_async._http.client import Client, Connection
 from itwin_async._http.credentials import Authorization
 from itwin_async._http.error_mapping import (
@@ -23,38 +24,20 @@ from itwin_async._http.error_mapping import (
     error_from_storage,
     parse_retry_after,
 )
+from itwin_async._http.failures import describe
 from itwin_async._http.masking import excerpt, masked
 from itwin_async._json.codec import Codec
 from itwin_async._json.completeness import closing_links, is_complete
-from itwin_async._json.converter import converter, structure
-from itwin_async.errors import ApiError, DecodeError, RequestError, TransportError
+from itwin_async.errors import ApiError, DecodeError, FailureKind, RequestError, TransportError
 from itwin_async.models import JSON
 
 E = TypeVar("E", bound=RequestError)
 T = TypeVar("T")
 
-_CODEC = Codec(converter)
+_CODEC = Codec()
 
-# What aiohttp raises before a byte of the request has left.
-_NEVER_SENT = (
-    aiohttp.ClientConnectorError,
-    aiohttp.ConnectionTimeoutError,
-    aiohttp.ServerFingerprintMismatch,
-)
-_TLS = (
-    aiohttp.ClientConnectorCertificateError,
-    aiohttp.ClientConnectorSSLError,
-    aiohttp.ServerFingerprintMismatch,
-)
 _LARGE = 2**20
 _NO_CONTENT = 204
-# The texts of these may quote what was sent or received, headers included.
-_LOST: dict[type[Exception], str] = {
-    TimeoutError: "no complete answer in time",
-    aiohttp.ClientResponseError: "the answer is not valid HTTP",
-    aiohttp.ClientPayloadError: "the answer broke off or could not be decompressed",
-    aiohttp.ServerDisconnectedError: "the server closed the connection without an answer",
-}
 
 
 if TYPE_CHECKING:
@@ -110,7 +93,7 @@ class Response:
         try:
             if key is not None:
                 return _CODEC.member(self.body, cls, key)
-            return structure(_CODEC.converter, self._parsed(), cls, "$")
+            return _CODEC.structure(self._parsed(), cls)
         except DecodeError as error:
             raise self.blame(error) from None
 
@@ -159,7 +142,13 @@ class Request:
     storage: bool = False
 
     def failed(
-        self, message: str, *, sent: bool = True, timeout: bool = False, retryable: bool = True
+        self,
+        message: str,
+        *,
+        sent: bool = True,
+        timeout: bool = False,
+        retryable: bool = True,
+        kind: FailureKind = "answer",
     ) -> TransportError:
         """Make the error for an attempt that got no usable answer."""
         return TransportError(
@@ -167,6 +156,7 @@ class Request:
             sent=sent,
             timeout=timeout,
             retryable=retryable,
+            kind=kind,
             method=self.method,
             path=self.path,
             request_id=self.request_id,
@@ -174,7 +164,11 @@ class Request:
 
 
 async def send(
-    client: Client, request: Request, authorization: Authorization | None, seconds: float
+    client: Client,
+    request: Request,
+    authorization: Authorization | None,
+    seconds: float,
+    options: RequestOptions,
 ) -> Response | ApiError | TransportError:
     """Send a request once and read its answer; failures are returned, not raised."""
     connection = client.ready()
@@ -189,7 +183,7 @@ async def send(
             request.url,
             headers=_headers(request, authorization),
             data=_payload(request.body),
-            **(client.storage_options if request.storage else client.options),
+            **options,
         )
         if answer.status == _NO_CONTENT:
             return Response(
@@ -210,7 +204,8 @@ async def send(
         with suppress(aiohttp.ClientError, OSError, ValueError, BodyError):
             reason = await _read(answer, client, connection)
     except (aiohttp.ClientError, OSError, ValueError, BodyError) as problem:
-        return _failure(problem, request)
+        text, how = describe(problem)
+        return request.failed(text, **how)
     except asyncio.CancelledError as stop:
         late = deadlines.is_late(task)
         if not late and deadlines.is_cancelled(task):
@@ -256,11 +251,12 @@ def _error(
 
 def _cancelled(request: Request, *, closed: bool, late: bool) -> TransportError:
     if closed:
-        return request.failed("the session was closed", retryable=False)
+        return request.failed("the session was closed", retryable=False, kind="closed")
     if late:
         return request.failed("no complete answer in time", timeout=True)
     # An aiohttp session that its owner closes cancels what a task waits for, not the task.
-    return request.failed("something that the request waited for was cancelled", retryable=False)
+    text = "something that the request waited for was cancelled"
+    return request.failed(text, retryable=False, kind="closed")
 
 
 def _headers(request: Request, authorization: Authorization | None) -> dict[str, str]:
@@ -337,48 +333,3 @@ def _retry_after(answer: aiohttp.ClientResponse, now: float) -> float | None:
     headers = answer.headers
     value = headers.get("Retry-After") or headers.get("iTwinPlatform-RateLimit-Retry-After-Seconds")
     return parse_retry_after(value, now)
-
-
-def _failure(problem: Exception, request: Request) -> TransportError:
-    if isinstance(problem, BodyError):
-        return request.failed(str(problem), retryable=problem.retryable)
-    if isinstance(problem, _NEVER_SENT):
-        return _no_connection(problem, request)
-    if isinstance(problem, aiohttp.ClientHttpProxyError):
-        text = f"the proxy refused to connect ({problem.status})"
-        return request.failed(text, sent=False)
-    if isinstance(problem, ValueError):
-        text = f"the request cannot be sent ({type(problem).__name__})"
-        return request.failed(text, sent=False, retryable=False)
-    for kind, known in _LOST.items():
-        if isinstance(problem, kind):
-            return request.failed(known, timeout=kind is TimeoutError)
-    reason = str(problem) or type(problem).__name__
-    return request.failed(f"the connection was lost: {reason}")
-
-
-def _no_connection(problem: Exception, request: Request) -> TransportError:
-    if isinstance(problem, TimeoutError):
-        return request.failed("no connection in time", sent=False, timeout=True)
-    where = f"{getattr(problem, 'host', '')}:{getattr(problem, 'port', '')}"
-    if isinstance(problem, aiohttp.ClientConnectorCertificateError):
-        reason = getattr(problem.certificate_error, "verify_message", "") or "no reason given"
-        text = (
-            f"the TLS certificate of {where} is not trusted: {reason}; "
-            "to trust another CA, set ssl= to ssl.create_default_context(cafile=...)"
-        )
-    elif isinstance(problem, aiohttp.ServerFingerprintMismatch):
-        text = f"the TLS certificate of {where} does not have the fingerprint set with ssl="
-    elif isinstance(problem, aiohttp.ClientConnectorError):
-        reason = problem.os_error.strerror or str(problem.os_error) or "no reason given"
-        if isinstance(problem, aiohttp.ClientConnectorSSLError):
-            text = f"no TLS connection to {where}: {reason}; check base_url, proxy and ssl="
-        elif isinstance(problem, aiohttp.ClientConnectorDNSError):
-            text = f"cannot resolve the host of {where}: {reason}"
-        elif isinstance(problem, aiohttp.ClientProxyConnectionError):
-            text = f"no connection to the proxy {where}: {reason}"
-        else:
-            text = f"no connection to {where}: {reason}"
-    else:
-        text = f"no connection to {where}"
-    return request.failed(text, sent=False, retryable=not isinstance(problem, _TLS))

@@ -9,10 +9,10 @@ import os
 import re
 import sys
 from collections.abc import Coroutine, Iterable, Mapping
+from datetime import UTC, datetime
 from functools import cache
 from ssl import SSLContext
-from typing import TypeAlias, TypedDict, TypeVar
-from urllib.request import getproxies, proxy_bypass
+from typing import TypeVar
 
 import aiohttp
 import attrs
@@ -20,36 +20,24 @@ from yarl import URL
 
 from itwin_async._arguments import invalid, whole
 from itwin_async._http import urls
+from itwin_async._http.call_options import CallOptions, RequestOptions, Tls
 from itwin_async._http.deadlines import Deadlines
 from itwin_async._http.limiter import Limiter
+from itwin_async._http.network import proxy_of_environment
 from itwin_async._http.operation_limits import OperationLimits, checked_quotas
 from itwin_async._http.slots import Slots
 from itwin_async._version import __version__
 from itwin_async.errors import ConfigurationError
-from itwin_async.events import Event, Observer, log, logger
+from itwin_async.events import Event, Observer, SessionStats, log, logger
 from itwin_async.quota import Quota
 from itwin_async.retry import RetryPolicy
 from itwin_async.timeout import Timeout
 
 T = TypeVar("T")
 
-Tls: TypeAlias = SSLContext | aiohttp.Fingerprint | bool
-
 _PIECE = 2**18  # bytes of a file that wait to be taken
 _LARGE_BLOCK = 16 * 1024 * 1024
 _LINE = re.compile(r"[\x20-\x7e]*")
-
-
-class RequestOptions(TypedDict, total=False):
-    """What is said to aiohttp with every request."""
-
-    allow_redirects: bool
-    raise_for_status: bool
-    timeout: aiohttp.ClientTimeout
-    ssl: Tls
-    proxy: str | URL | None
-    auto_decompress: bool
-    read_bufsize: int
 
 
 @attrs.frozen(eq=False, repr=False)
@@ -102,7 +90,6 @@ class Client:
                 "connector, trace_configs and trust_env belong to the client_session that is given"
             )
         self.base = base
-        self.timeout = timeout
         self.retry = retry
         self.max_body_size = whole("max_body_size", max_body_size, 1)
         self.observers = tuple(observers)
@@ -119,15 +106,19 @@ class Client:
         self._traces = traces
         self._headers = _common_headers(base, user_agent, compress=compress)
         self.extra_headers = {} if borrowed is None else self._headers
+        # Storage hosts may be reached in another way than the platform.
+        self._storage_proxies: dict[URL, str | None] | None = None
         if trust_env and proxy is None:
-            proxy = _proxy_of_environment(base)
-        self.options = _request_options(timeout, tls, proxy)
+            proxy = proxy_of_environment(base)
+            self._storage_proxies = {}
+        options = _request_options(timeout, tls, proxy)
         # What is stored compressed stays so: its size and digest are those of the stored bytes.
-        self.storage_options = self.options.copy()
-        self.storage_options["auto_decompress"] = False
-        self.storage_options["read_bufsize"] = _PIECE
+        storage = options.copy()
+        storage["auto_decompress"] = False
+        storage["read_bufsize"] = _PIECE
         if isinstance(tls, aiohttp.Fingerprint):
-            del self.storage_options["ssl"]  # it is the platform's
+            del storage["ssl"]  # it is the platform's
+        self.defaults = CallOptions(timeout, retry, options, storage)
         self._connection: Connection | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._prefix = os.urandom(8).hex()
@@ -144,6 +135,25 @@ class Client:
     def is_open(self) -> bool:
         """Whether requests are possible."""
         return self._connection is not None
+
+    @property
+    def waiting(self) -> int:
+        """How many calls wait for a quota or the end of a hold."""
+        return self.limiter.waiting + self.operation_limits.waiting
+
+    def stats(self) -> SessionStats:
+        """Tell what is going on at this moment."""
+        slots, limiter = self.slots, self.limiter
+        held = limiter.held
+        return SessionStats(
+            in_use=slots.in_use,
+            limit=slots.limit,
+            waiting=self.waiting,
+            waiting_for_connection=slots.waiting,
+            rate=limiter.rate,
+            held_for=held,
+            held_until=datetime.fromtimestamp(self.retry.now() + held, UTC) if held else None,
+        )
 
     def open(self) -> None:
         """Open the connections in the running loop."""
@@ -216,6 +226,15 @@ class Client:
                 "the aiohttp session given as client_session sends an Authorization header to "
                 "every host; files would be asked for with it"
             )
+
+    def storage_options(self, options: RequestOptions, url: URL) -> RequestOptions:
+        """Give what is said to aiohttp with a request to a storage host."""
+        proxies, origin = self._storage_proxies, url.origin()
+        if proxies is None:
+            return options
+        if origin not in proxies:
+            proxies[origin] = proxy_of_environment(origin)
+        return {**options, "proxy": proxies[origin]}
 
     def spawn(self, work: Coroutine[object, object, T]) -> asyncio.Task[T]:
         """Start a task that ends with the session at the latest."""
@@ -296,11 +315,3 @@ def _request_options(timeout: Timeout, tls: Tls, proxy: str | URL | None) -> Req
     if proxy is not None:
         options["proxy"] = proxy
     return options
-
-
-def _proxy_of_environment(base: URL) -> str | None:
-    # aiohttp would look it up for every request, and fail where a netrc file knows the host.
-    address = getproxies().get(base.scheme)
-    if not address or proxy_bypass(base.raw_authority):
-        return None
-    return address if "://" in address else f"http://{address}"

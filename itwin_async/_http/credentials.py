@@ -74,6 +74,7 @@ class Credentials:
     """The authorization of requests: bearer tokens of a source, or what ``of`` is given."""
 
     __slots__ = (
+        "_caller",
         "_failure",
         "_generation",
         "_latest",
@@ -105,15 +106,18 @@ class Credentials:
     @property
     def caller(self) -> str:
         """Tell callers apart, without their tokens: the same token or source is the same caller."""
+        if self._caller:
+            return self._caller
         if self.fixed is not None:
             return blake2b(self.fixed.header.encode(), digest_size=16).hexdigest()
         return str(id(self._source if self._provider is None else self._provider))
 
     @classmethod
-    def of(cls, authorization: Authorization | None) -> Self:
-        """Send the same authorization with every request, or none."""
+    def of(cls, authorization: Authorization | None, caller: str = "") -> Self:
+        """Send the same authorization with every request, or none; ``caller`` is whose they are."""
         credentials = cls.__new__(cls)
         credentials._begin(authorization, None)  # noqa: SLF001 - same class
+        credentials._caller = caller  # noqa: SLF001 - same class
         return credentials
 
     def _begin(
@@ -124,6 +128,7 @@ class Credentials:
     ) -> None:
         self.fixed = fixed
         self.is_fixed = source is None
+        self._caller = ""
         self._source = source
         self._provider = provider
         self._lock: asyncio.Lock | None = None
@@ -188,6 +193,9 @@ class Credentials:
                 del coming  # a traceback may show what this frame holds
                 raise ConfigurationError("the token source must be an async callable")
             return await coming
+        except TransportError as error:
+            error.kind = "token provider"  # not the platform's, whatever it was there
+            raise
         except ITwinError:
             raise
         except asyncio.CancelledError as problem:
@@ -204,6 +212,7 @@ def _failed(problem: BaseException) -> TransportError:
         sent=False,
         timeout=isinstance(problem, TimeoutError),
         retryable=False,
+        kind="token provider",
     )
 
 

@@ -26,6 +26,18 @@ _LONGEST = 10 * 365 * 86400.0  # seconds
 _TEXT_LIMIT = 300
 _STORAGE_CODE = re.compile(rb"<Code>([0-9A-Za-z]{1,80})</Code>")
 
+_NOT_MODIFIED = 304  # leads nowhere
+_MEMBER = "a service must be a member, as CLIENT_ID@apps.imsoidc.bentley.com"
+_HINTS = {
+    "headernotfound": "no token arrived; something on the way may take Authorization headers out",
+    "resourcenotfound": "the path is wrong, or the Accept header names a version that is not there",
+}
+_HINTS_BY_STATUS = {
+    401: "the token has expired, is of another environment, or lacks the scope itwin-platform",
+    403: f"the user has no role with this permission in the iTwin; {_MEMBER}",
+    404: f"the id is wrong, or the caller may not see what has it; {_MEMBER} of its iTwin",
+}
+
 _BY_STATUS: dict[int, type[ApiError]] = {
     400: InvalidRequestError,
     401: AuthenticationError,
@@ -56,18 +68,29 @@ def error_from_response(
     """
     error = _error_object(body)
     known = {"code", "message", "target", "details"}
+    code = _text(error.get("code"))
     return _class(status)(
         _redirected(location) or _text(error.get("message")) or _first_text(body) or "no message",
         status=status,
-        code=_text(error.get("code")),
+        code=code,
         target=_text(error.get("target")),
         details=_details(error.get("details")),
         retry_after=retry_after,
         extra={key: value for key, value in error.items() if key not in known},
+        hint=_hint(status, (code or "").lower()),
         method=method,
         path=path,
         request_id=request_id,
     )
+
+
+def _hint(status: int, code: str) -> str:
+    """Name the usual causes; what the platform says is the same for several of them."""
+    if code in _HINTS:  # each belongs to one status
+        return _HINTS[code]
+    if 300 <= status < 400 and status != _NOT_MODIFIED:  # noqa: PLR2004
+        return "redirects are not followed"
+    return _HINTS_BY_STATUS.get(status, "")
 
 
 def _redirected(location: str | None) -> str:

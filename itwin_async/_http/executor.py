@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 from typing import TypeAlias, TypeVar
 
 from itwin_async._http.attempt import Request, Response, send
 from itwin_async._http.bodies import Sink
+from itwin_async._http.call_options import CallOptions
 from itwin_async._http.client import Client
 from itwin_async._http.credentials import Authorization, Credentials
-from itwin_async._http.limiter import Limiter
-from itwin_async._http.operation_limits import OperationLimiter
+from itwin_async._http.waiting import WaitingCall
 from itwin_async.errors import (
     ApiError,
     AuthenticationError,
@@ -34,7 +34,12 @@ Outcome: TypeAlias = Response | ApiError | TransportError
 
 
 async def perform(
-    client: Client, credentials: Credentials, request: Request, repeat: Repeat, deadline: float
+    client: Client,
+    credentials: Credentials,
+    request: Request,
+    repeat: Repeat,
+    deadline: float,
+    options: CallOptions,
 ) -> Response:
     """
     Send a request until it succeeds or there is no point in going on.
@@ -44,15 +49,13 @@ async def perform(
         TransportError: no usable answer came.
 
     """
-    call = _Call(client, credentials, request, deadline)
+    call = _Call(client, credentials, request, deadline, options)
     outcome = await call.attempt()
     return outcome if isinstance(outcome, Response) else await call.retry(outcome, repeat)
 
 
-class _Call:
-    # What a first attempt that succeeds never touches stays on the class.
-    number: int = 0
-    sent_at: float = 0.0
+class _Call(WaitingCall):
+    # As in the class above.
     authorization: Authorization | None = None
     generation: int = 0
     renewed: Authorization | None = None
@@ -61,18 +64,6 @@ class _Call:
     failures: int = 0
     rate_limited: int = 0
     lost: bool = False
-    own_limiter: OperationLimiter | None = None
-
-    def __init__(
-        self, client: Client, credentials: Credentials, request: Request, deadline: float
-    ) -> None:
-        self.client = client
-        self.credentials = credentials
-        self.request = request
-        self.deadline = deadline
-        self.limiter = client.storage_limiter if request.storage else client.limiter
-        if request.limit:
-            self.own_limiter = client.operation_limits.limiter_of(request.limit, credentials)
 
     async def attempt(self) -> Outcome:
         """Wait for the call's turn, and send the request once."""
@@ -95,9 +86,9 @@ class _Call:
         started = self.sent_at = clock()
         if limiter.open:
             limiter.count(started)
-        seconds = min(self.deadline - started, client.timeout.attempt)
+        seconds = min(self.deadline - started, self.options.timeout.attempt)
         try:
-            outcome = await send(client, self.request, self.authorization, seconds)
+            outcome = await send(client, self.request, self.authorization, seconds, self.http)
             if isinstance(outcome, Response) and not self.request.storage:
                 slots.heed(outcome.headers.get(_REMAINING))
         except asyncio.CancelledError:
@@ -116,9 +107,8 @@ class _Call:
     def _heed_progress(self, sink: Sink | None, reached: int) -> None:
         # A long body may break off often; only attempts that get no further are counted.
         if sink is not None and sink.reached > reached:
-            client = self.client
             self.failures = 0
-            self.deadline = client.retry.clock() + client.timeout.total
+            self.deadline = self.client.retry.clock() + self.options.timeout.total
 
     async def retry(self, outcome: Outcome, repeat: Repeat) -> Response:
         """Try again until there is an answer, or raise what is left."""
@@ -181,10 +171,10 @@ class _Call:
                 error.method, error.path = request.method, request.path
                 error.request_id = request.request_id
             raise
-        raise self._too_late("the token provider")
+        raise self._too_late("the token provider", "token provider")
 
     async def _pause(self, outcome: ApiError | TransportError, repeat: Repeat) -> None:
-        policy = self.client.retry
+        policy = self.options.retry
         if isinstance(outcome, RateLimitError):
             self.rate_limited += 1
         else:
@@ -199,72 +189,12 @@ class _Call:
             asked = outcome.retry_after or 0.0
             seconds = asked if isinstance(decision, Stop) else decision.seconds
             if seconds <= policy.max_retry_after:
-                (self.own_limiter or self.limiter).hold(seconds, self.sent_at)
+                self._hold(seconds)
         if isinstance(decision, Stop) or self._left() <= decision.seconds:
             raise outcome
         self._tell_waiting(decision.seconds, outcome)
         if not isinstance(outcome, RateLimitError):
             await self._within(partial(policy.sleep, decision.seconds))
-
-    async def _wait_for_own_turn(self, limiter: OperationLimiter) -> None:
-        # Before it takes a slot, for others need not wait for this operation.
-        if not await self._within(partial(limiter.enter, self._left())):
-            raise self._held(limiter) or self._too_late("the quota of the operation")
-
-    async def _wait_for_turn(self) -> None:
-        """
-        Take a slot, and then wait for the call's turn.
-
-        In this order, for a call that had its turn must not wait again: too many would go at once.
-        """
-        slots, limiter = self.client.slots, self.limiter
-        if not await self._within(slots.take):
-            raise self._held(limiter) or self._too_late("a free connection")
-        try:
-            if limiter.open or await self._within(partial(limiter.enter, self._left())):
-                return
-            raise self._held(limiter) or self._too_late("the quota")
-        except BaseException:
-            slots.give_back()
-            raise
-
-    async def _within(self, begin: Callable[[], Awaitable[T]]) -> T | None:
-        """Begin a wait that ends at the deadline, with ``None``, or when the session closes."""
-        client = self.client
-        deadlines = client.ready().deadlines
-        task = deadlines.start(self._left())
-        try:
-            return await begin()
-        except asyncio.CancelledError:
-            if not deadlines.is_late(task):
-                raise
-            client.ready()
-            return None
-        finally:
-            deadlines.stop(task)
-
-    def _left(self) -> float:
-        return self.deadline - self.client.retry.clock()
-
-    def _held(self, limiter: Limiter | OperationLimiter) -> RateLimitError | None:
-        # A 429 of another call holds this one, too: it is no time-out.
-        seconds = limiter.held
-        if seconds <= 0:
-            return None
-        request = self.request
-        which = f"calls of {request.limit}" if limiter is self.own_limiter else "all calls"
-        return RateLimitError(
-            f"{which} wait because one of them was answered with 429",
-            status=429,
-            retry_after=seconds,
-            method=request.method,
-            path=request.path,
-            request_id=request.request_id,
-        )
-
-    def _too_late(self, what: str) -> TransportError:
-        text = f"time ran out while waiting for {what}"
-        return self.request.failed(text, sent=False, timeout=True, retryable=False)
 
     def _tell_waiting(self, seconds: float, outcome: ApiError | TransportError) -> None:
         request = self.request

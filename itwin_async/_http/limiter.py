@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 
 import attrs
 
 from itwin_async._http.rate_estimator import RateEstimator
+from itwin_async._http.slots import Slots
 from itwin_async.quota import Quota
 
 _FORGET = 600.0
@@ -21,7 +21,7 @@ _REST = 1.0  # longer than callers that are under way keep the next one waiting
 
 class Limiter:
     """
-    Lets the calls of a session and its views go in order of arrival, and no faster than allowed.
+    Lets the calls of a session and its views go by turns, and no faster than allowed.
 
     Without a quota it is open until a 429 comes, and learns a rate from then on. What was learned
     of a host serves the sessions after this one, too, when they meet their first 429.
@@ -48,7 +48,7 @@ class Limiter:
         self._limited_at: float | None = None
         self._estimator = RateEstimator(self._due) if quota is None else None
         self._host = host
-        self._lock = asyncio.Lock()
+        self._turns = Slots(1)
         self.open = quota is None
         self.waiting = 0
 
@@ -68,16 +68,24 @@ class Limiter:
             self._estimator.accept(sent, self._clock())
 
     @property
+    def held_until(self) -> float:
+        """When the latest hold ends or ended, by the clock."""
+        return self._hold
+
+    @property
     def held(self) -> float:
         """Seconds until calls may go again after a 429; 0 if none is waited for."""
         return max(0.0, self._hold - self._clock())
 
-    async def enter(self, wait_limit: float) -> bool:
+    async def enter(self, wait_limit: float, caller: str = "", priority: int = 0) -> bool:
         """Wait for this call's turn; ``False`` if it is further off than ``wait_limit`` seconds."""
-        self.waiting += 1
         started = self._clock()
+        if self._hold - started > wait_limit:
+            return False  # whoever's turn it is
+        self.waiting += 1
         try:
-            async with self._lock:
+            await self._turns.take(caller, priority)
+            try:
                 while True:
                     now = self._clock()
                     delay = max(self._hold, self._due - self._tolerance, self._window_end()) - now
@@ -88,6 +96,8 @@ class Limiter:
                     await self._sleep(delay)
                 self._pass(self._clock())
                 return True
+            finally:
+                self._turns.give_back()
         finally:
             self.waiting -= 1
 

@@ -44,6 +44,11 @@ class OperationLimiter:
         self.waiting = 0
 
     @property
+    def held_until(self) -> float:
+        """When the latest hold ends or ended, by the clock."""
+        return self._limiter.held_until if self._limiter else 0.0
+
+    @property
     def held(self) -> float:
         """Seconds until calls may go again after a 429; 0 if none is waited for."""
         return self._limiter.held if self._limiter else 0.0
@@ -53,7 +58,7 @@ class OperationLimiter:
         """Whether nothing would change if it began anew."""
         return not self.waiting and self._clock() - self._used > _FORGET
 
-    async def enter(self, wait_limit: float) -> bool:
+    async def enter(self, wait_limit: float, caller: str = "", priority: int = 0) -> bool:
         """Wait for this call's turn; ``False`` if it is further off than ``wait_limit`` seconds."""
         end = self._clock() + wait_limit
         self.waiting += 1
@@ -61,7 +66,7 @@ class OperationLimiter:
             while True:
                 self._used = now = self._clock()
                 limiter = self._limiter
-                if limiter is not None and not await limiter.enter(end - now):
+                if limiter is not None and not await limiter.enter(end - now, caller, priority):
                     return False
                 if limiter is self._limiter:  # a 429 has not changed the pace meanwhile
                     self._count(self._clock())

@@ -1,9 +1,11 @@
-"""Slots for requests under way, handed on in order of arrival."""
+"""Slots for requests under way, handed on fairly."""
 
 from __future__ import annotations
 
 import asyncio
-from collections import deque
+import sys
+
+from itwin_async._http.fair_queue import FairQueue
 
 _SILENCE = 10  # answers without a number, behind which the last number is forgotten
 
@@ -11,12 +13,23 @@ _SILENCE = 10  # answers without a number, behind which the last number is forgo
 class Slots:
     """A counter of free slots; taking one that is free costs next to nothing."""
 
-    __slots__ = ("_free", "_limit", "_silent", "_spent", "_waiters", "_width")
+    __slots__ = ("_free", "_limit", "_queue", "_silent", "_spent", "_width", "waiting")
 
     def __init__(self, limit: int) -> None:
         self._limit = self._width = self._free = limit
         self._spent = self._silent = 0
-        self._waiters: deque[asyncio.Future[None]] = deque()
+        self._queue = FairQueue()
+        self.waiting = 0
+
+    @property
+    def in_use(self) -> int:
+        """How many slots are taken."""
+        return self._width - self._free
+
+    @property
+    def limit(self) -> int | None:
+        """How many may be taken at this moment; ``None`` for any number."""
+        return None if self._width == sys.maxsize else self._width
 
     def heed(self, remaining: str | None) -> None:
         """
@@ -51,29 +64,31 @@ class Slots:
             return True
         return False
 
-    async def take(self) -> bool:
+    async def take(self, caller: str = "", priority: int = 0) -> bool:
         """Wait for a slot and take it; the result is true."""
         if self.take_now():
             return True
-        turn = asyncio.get_running_loop().create_future()
-        self._waiters.append(turn)
+        turn = self._queue.add(caller, priority)
+        self.waiting += 1
         try:
             await turn
         except asyncio.CancelledError:
             if turn.done() and not turn.cancelled():
                 self.give_back()
+            else:
+                self._queue.drop(turn, caller, priority)
             raise
+        finally:
+            self.waiting -= 1
         return True
 
     def give_back(self) -> None:
-        """Hand a slot to whoever has waited longest, or make it free."""
+        """Hand a slot to the caller whose turn it is, or make it free."""
         self._free += 1
-        if self._waiters:
+        if self.waiting:
             self._wake()
 
     def _wake(self) -> None:
-        while self._waiters and self._free > 0:
-            turn = self._waiters.popleft()
-            if not turn.done():
-                self._free -= 1
-                turn.set_result(None)
+        while self._free > 0 and (turn := self._queue.pop()) is not None:
+            self._free -= 1
+            turn.set_result(None)

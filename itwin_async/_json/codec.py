@@ -72,6 +72,12 @@ class Codec:
         """
         return cast("T", self._decode(body, kind, key, many=False)[0])
 
+    def structure(self, value: object, cls: type[T]) -> T:
+        """Read parsed JSON as a type."""
+        from itwin_async._json.converter import structure  # noqa: PLC0415
+
+        return structure(self.converter, value, cls, "$")
+
     def _decode(
         self, body: bytes, cls: type, key: str, *, many: bool, spent: list[Any] | None = None
     ) -> tuple[Any, Any]:

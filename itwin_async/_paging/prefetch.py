@@ -13,7 +13,7 @@ from itwin_async._http.attempt import Response
 from itwin_async._json.codec import Codec
 from itwin_async._paging.cursor import CursorCodec
 from itwin_async._paging.links import PageLinks, read_links, skip_of, with_skip
-from itwin_async._tasks import cancellations
+from itwin_async._tasks import cancel_anywhere, cancellations
 from itwin_async.errors import ITwinError, PaginationError
 
 T_co = TypeVar("T_co", covariant=True)
@@ -137,7 +137,7 @@ class Prefetcher:
     def cancel(self) -> None:
         """Give up all pages under way."""
         while self._under_way:
-            _cancel(self._under_way.popleft().task)
+            cancel_anywhere(self._under_way.popleft().task)
 
     async def aclose(self) -> None:
         """Give up all pages under way, and wait until they are gone."""
@@ -176,20 +176,6 @@ class Prefetcher:
             if target is None:
                 break
             self._start(target)
-
-
-def _cancel(task: _Task) -> None:
-    loop = task.get_loop()
-    if loop.is_closed():
-        return
-    try:
-        here = asyncio.get_running_loop()
-    except RuntimeError:
-        here = None
-    if here is loop:
-        task.cancel()
-    else:  # the garbage collector may run a finalizer in any thread
-        loop.call_soon_threadsafe(task.cancel)
 
 
 async def _fetch(source: PageSource[object], target: str) -> Arrival:

@@ -6,14 +6,17 @@ import os
 import re
 
 import attrs
+from yarl import URL
 
 from itwin_async._http import urls
 from itwin_async._http.credentials import TokenSource
+from itwin_async._http.network import Network, network_of_environment
 from itwin_async.auth._discovery import issuer_url
 from itwin_async.auth.authorization_code import AuthorizationCode
 from itwin_async.auth.client_credentials import ClientCredentials
 from itwin_async.auth.stores import DefaultStore, SignInStore, StoredSignIn
 from itwin_async.errors import ConfigurationError
+from itwin_async.settings import Settings
 
 _SERVICES = ("ITWIN", "ITP_SERVICE")
 _PREFIXES = {"prod": "", "qa": "qa-", "dev": "dev-"}
@@ -65,9 +68,13 @@ def find_platform() -> Platform:
     return Platform(str(urls.base_url(base_url)), str(issuer_url(issuer)))
 
 
-def find_credentials(store: SignInStore | None = None) -> Credentials:
+def find_credentials(
+    store: SignInStore | None = None, network: Network | None = None
+) -> Credentials:
     """
     Return the token, service or stored sign-in of the environment, in this order.
+
+    The sign-in server is reached as ``network`` says, by default as the environment says.
 
     Raises:
         ConfigurationError: there is none of them, or a variable is invalid.
@@ -80,7 +87,12 @@ def find_credentials(store: SignInStore | None = None) -> Credentials:
     for first in _SERVICES:
         name, secret = f"{first}_CLIENT_ID", f"{first}_CLIENT_SECRET"
         if variable(name) and os.environ.get(secret):
-            service = ClientCredentials(variable(name), os.environ[secret], issuer=platform.issuer)
+            service = ClientCredentials(
+                variable(name),
+                os.environ[secret],
+                issuer=platform.issuer,
+                **network_of_sign_in(platform, network),
+            )
             return Credentials(service, f"the service in {name}", platform)
     store = store or DefaultStore()
     record = store.load(platform.issuer)
@@ -91,7 +103,39 @@ def find_credentials(store: SignInStore | None = None) -> Credentials:
             f"{_incomplete_service()}"
         )
     _check_platform(record, platform)
-    return Credentials(AuthorizationCode.of(record, store=store), "the stored sign-in", platform)
+    person = AuthorizationCode.of(record, store=store, **network_of_sign_in(platform, network))
+    return Credentials(person, "the stored sign-in", platform)
+
+
+def network_of_sign_in(platform: Platform, network: Network | None = None) -> Network:
+    """Tell how the sign-in server is reached."""
+    return {**network_of_environment(URL(platform.issuer)), **(network or {})}
+
+
+def complete(settings: Settings) -> tuple[Credentials, Settings]:
+    """
+    Find credentials, and complete the settings of a session by what the environment says.
+
+    Raises:
+        ConfigurationError: as ``find_credentials``.
+
+    """
+    given = Network()
+    if "proxy" in settings:
+        given["proxy"] = settings["proxy"]
+    if "ssl" in settings:
+        given["ssl"] = settings["ssl"]
+    if "trust_env" in settings:
+        given["trust_env"] = settings["trust_env"]
+    found = find_credentials(network=given)
+    completed = settings.copy()
+    completed.setdefault("base_url", found.platform.base_url)
+    if settings.get("client_session") is None:
+        network = network_of_environment(URL(completed["base_url"]))
+        completed.setdefault("trust_env", network["trust_env"])
+        if "ssl" in network and settings.get("connector") is None:
+            completed.setdefault("ssl", network["ssl"])
+    return found, completed
 
 
 def _check_platform(record: StoredSignIn, platform: Platform) -> None:

@@ -92,6 +92,7 @@ def unreachable(error: TransportError) -> TransportError:
         sent=False,
         timeout=error.timeout,
         retryable=error.retryable,
+        kind="token provider",
         method=error.method,
         path=error.path,
         request_id=error.request_id,

@@ -18,6 +18,7 @@ from itwin_async._http.attempt import Request, Response
 from itwin_async._http.client import Client
 from itwin_async._http.credentials import Authorization, Credentials, Secret
 from itwin_async._http.executor import perform
+from itwin_async._http.network import Network
 from itwin_async._http.urls import base_url
 from itwin_async.auth._discovery import Endpoints, discovery_url, issuer_url, read_endpoints
 from itwin_async.auth._oauth_errors import explain, unreachable
@@ -64,6 +65,7 @@ class SignInServer:
         timeout: limits in seconds, by default 60 for a token, 12 for an attempt, 5 to connect.
         client_session: an aiohttp session to borrow; otherwise one is opened for each token request
             and closed behind it.
+        network: how the server is reached.
 
     Raises:
         ConfigurationError: the issuer cannot be an address of a sign-in server.
@@ -77,11 +79,13 @@ class SignInServer:
         retry: RetryPolicy | None = None,
         timeout: Timeout | None = None,
         client_session: aiohttp.ClientSession | None = None,
+        network: Network | None = None,
     ) -> None:
         self.issuer = issuer_url(issuer)
         self.retry = retry or RetryPolicy()
         self.timeout = timeout or _TIMEOUT
         self._borrowed = client_session
+        self._network = network or Network()
         self._endpoints: Endpoints | None = None
 
     async def endpoints(self) -> Endpoints:
@@ -159,7 +163,8 @@ class SignInServer:
     ) -> Response:
         # A retry costs nothing: if the answer was lost, so is what it would have spared.
         deadline = http.retry.clock() + self.timeout.total
-        return await perform(http, Credentials.of(authorization), request, Repeat.SAFE, deadline)
+        credentials = Credentials.of(authorization)
+        return await perform(http, credentials, request, Repeat.SAFE, deadline, http.defaults)
 
     @asynccontextmanager
     async def _open(self, retry: RetryPolicy) -> AsyncIterator[Client]:
@@ -168,6 +173,9 @@ class SignInServer:
             timeout=self.timeout,
             retry=retry,
             borrowed=self._borrowed,
+            proxy=self._network.get("proxy"),
+            tls=self._network.get("ssl", True),
+            trust_env=self._network.get("trust_env", False),
             max_connections=1,
             max_body_size=_LARGEST,
             compress=False,

@@ -6,7 +6,7 @@ import asyncio
 import webbrowser
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractAsyncContextManager
-from typing import TypeVar
+from typing import TypeVar, Unpack
 
 import aiohttp
 import attrs
@@ -14,6 +14,7 @@ from yarl import URL
 
 from itwin_async._http import urls
 from itwin_async._http.credentials import Secret
+from itwin_async._http.network import Network
 from itwin_async.auth._arguments import checked_client_id, checked_scopes
 from itwin_async.auth._discovery import PRODUCTION_ISSUER
 from itwin_async.auth._files import locked
@@ -52,6 +53,8 @@ class AuthorizationCode:
         retry: when and how failed token requests are repeated.
         timeout: limits of a token request, in seconds.
         client_session: an aiohttp session to borrow for token requests.
+        network: how the sign-in server is reached: ``proxy``, ``ssl`` and ``trust_env``, as for
+            ``Session``.
 
     Raises:
         ArgumentError: an argument is invalid.
@@ -71,6 +74,7 @@ class AuthorizationCode:
         retry: RetryPolicy | None = None,
         timeout: Timeout | None = None,
         client_session: aiohttp.ClientSession | None = None,
+        **network: Unpack[Network],
     ) -> None:
         self._client = Application(checked_client_id(client_id))
         names = checked_scopes(scopes)
@@ -78,7 +82,7 @@ class AuthorizationCode:
         self._redirect_uri = _checked_redirect_uri(redirect_uri)
         self._base_url = str(urls.base_url(base_url))
         self._server = SignInServer(
-            issuer, retry=retry, timeout=timeout, client_session=client_session
+            issuer, retry=retry, timeout=timeout, client_session=client_session, network=network
         )
         self._issuer = str(self._server.issuer)
         self._store: SignInStore = DefaultStore() if store is None else store
@@ -93,6 +97,7 @@ class AuthorizationCode:
         *,
         store: SignInStore | None = None,
         retry: RetryPolicy | None = None,
+        **network: Unpack[Network],
     ) -> AuthorizationCode:
         """Make the provider of a stored sign-in; ``store`` is where it was found."""
         return cls(
@@ -103,6 +108,7 @@ class AuthorizationCode:
             base_url=record.base_url,
             store=store,
             retry=retry,
+            **network,
         )
 
     async def sign_in(

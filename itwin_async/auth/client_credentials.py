@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Unpack
 
 import aiohttp
 from yarl import URL
 
 from itwin_async._http.credentials import Secret
+from itwin_async._http.network import Network
 from itwin_async.auth._arguments import checked_client_id, checked_scopes
 from itwin_async.auth._discovery import PRODUCTION_ISSUER
 from itwin_async.auth._server import Application, SignInServer
@@ -35,6 +37,8 @@ class ClientCredentials:
         retry: when and how failed token requests are repeated.
         timeout: limits of a token request, in seconds.
         client_session: an aiohttp session to borrow for token requests.
+        network: how the sign-in server is reached: ``proxy``, ``ssl`` and ``trust_env``, as for
+            ``Session``.
 
     Raises:
         ArgumentError: an argument is invalid.
@@ -52,6 +56,7 @@ class ClientCredentials:
         retry: RetryPolicy | None = None,
         timeout: Timeout | None = None,
         client_session: aiohttp.ClientSession | None = None,
+        **network: Unpack[Network],
     ) -> None:
         try:
             secret = _secret(client_secret)
@@ -70,7 +75,7 @@ class ClientCredentials:
                 argument="scopes",
             )
         self._server = SignInServer(
-            issuer, retry=retry, timeout=timeout, client_session=client_session
+            issuer, retry=retry, timeout=timeout, client_session=client_session, network=network
         )
         self._cache = TokenCache(self._fetch, self._server.retry.clock)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import stat
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol, cast
 
@@ -149,7 +150,13 @@ class KeyringStore:
     """Keeps each sign-in as an entry of the system's keyring."""
 
     def load(self, issuer: str) -> StoredSignIn | None:
-        """Return the sign-in; ``None`` if there is none or the keyring cannot be read."""
+        """
+        Return the sign-in; ``None`` if there is none, or no keyring.
+
+        Raises:
+            ConfigurationError: the keyring is locked or cannot be read.
+
+        """
         keyring = _find_keyring()
         text = None if isinstance(keyring, str) else _read(keyring, issuer)
         return None if text is None else decode_record(text, issuer)
@@ -173,9 +180,11 @@ class KeyringStore:
     def delete(self, issuer: str) -> bool:
         """Delete the entry and tell whether there was one that could be deleted."""
         keyring = _find_keyring()
-        if isinstance(keyring, str) or _read(keyring, issuer) is None:
+        if isinstance(keyring, str):
             return False
         try:
+            if _read(keyring, issuer) is None:
+                return False
             keyring.delete_password(_SERVICE, issuer)
         except Exception:  # noqa: BLE001 - backends raise anything
             return False
@@ -196,8 +205,20 @@ class DefaultStore:
         self._keyring = KeyringStore()
 
     def load(self, issuer: str) -> StoredSignIn | None:
-        """Return the newest sign-in of both, or ``None`` if there is none."""
-        found = [self._file.load(issuer), self._keyring.load(issuer)]
+        """
+        Return the newest sign-in of both, or ``None`` if there is none.
+
+        Raises:
+            ConfigurationError: the keyring cannot be read and there is no file, or the file cannot
+                be read.
+
+        """
+        found = [self._file.load(issuer)]
+        try:
+            found.append(self._keyring.load(issuer))
+        except ConfigurationError:
+            if found == [None]:
+                raise
         kept = [record for record in found if record is not None]
         return max(kept, key=lambda record: record.saved_at, default=None)
 
@@ -263,11 +284,13 @@ def _find_keyring() -> _Keyring | str:
 
 # The errors of a keyring may quote what it was given, so none of them is passed on.
 def _read(keyring: _Keyring, issuer: str) -> Secret | None:
-    try:
+    with suppress(Exception):  # backends raise anything
         text = keyring.get_password(_SERVICE, issuer)
-    except Exception:  # noqa: BLE001 - backends raise anything
-        return None
-    return None if text is None else Secret(text)
+        return None if text is None else Secret(text)
+    raise ConfigurationError(
+        "the system's keyring is locked or cannot be read, so it is not known who is signed in; "
+        "unlock it, or set ITWIN_ACCESS_TOKEN, or ITWIN_CLIENT_ID and ITWIN_CLIENT_SECRET"
+    )
 
 
 def _write(keyring: _Keyring, record: StoredSignIn) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -52,7 +53,13 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="itwin-async")
-def app() -> None:
+@click.option("--proxy", metavar="URL", help="HTTP proxy of every command; also HTTPS_PROXY.")
+@click.option(
+    "--ca-file",
+    metavar="FILE",
+    help="Trust these certificates (PEM) beside the system's; also ITWIN_CA_FILE.",
+)
+def app(proxy: str | None, ca_file: str | None) -> None:
     """
     Work with the iTwin Platform: every operation, iModels, iTwins, views, and bulk harvests.
 
@@ -66,6 +73,8 @@ def app() -> None:
       2  usage or configuration              6  network or server
       3  authentication or permission      130  interrupted
     """  # noqa: D301 - click's mark for lines to be kept
+    given = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "ITWIN_CA_FILE": ca_file}
+    os.environ.update({name: value for name, value in given.items() if value})
 
 
 def start() -> NoReturn:

@@ -15,6 +15,7 @@ from itwin_async.auth._environment import (
     Platform,
     find_credentials,
     find_platform,
+    network_of_sign_in,
     variable,
 )
 from itwin_async.auth._tokens import read_claims, user_name
@@ -70,6 +71,7 @@ def login(
             platform.issuer,
             redirect_uri=redirect_uri or variable("ITWIN_REDIRECT_URI") or DEFAULT_REDIRECT_URI,
             base_url=platform.base_url,
+            **network_of_sign_in(platform),
         )
         where = await provider.sign_in(_only_say if no_browser else _show, wait=wait)
         name = user_name(Secret(await provider.get_token())) or "an unnamed user"
@@ -115,14 +117,15 @@ async def _forget(platform: Platform) -> int:
     try:
         record = store.load(platform.issuer)
     except ConfigurationError as error:
-        store.delete(platform.issuer)
+        if not store.delete(platform.issuer):
+            raise
         _say(f"Deleted a sign-in that could not be read: {error}")
         return 0
     if record is None:
         _say(f"Nobody was signed in at {platform.issuer}.")
         return 0
     try:
-        await AuthorizationCode.of(record, store=store).sign_out()
+        await AuthorizationCode.of(record, store=store, **network_of_sign_in(platform)).sign_out()
     except RequestError as error:
         if store.load(platform.issuer) is not None:
             raise

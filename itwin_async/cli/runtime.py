@@ -150,6 +150,8 @@ def load_environment() -> None:
     """
     Set environment variables that are missing from the file ``.env`` of the current folder.
 
+    Proxies and certificates do not come from there: with somebody else's, one could listen.
+
     Raises:
         ConfigurationError: the file cannot be read, or has a value that no variable can have.
 
@@ -161,10 +163,15 @@ def load_environment() -> None:
         # Windows editors put a byte order mark first; only newer python-dotenv drops it.
         text = file.read_text(encoding="utf-8-sig")
         for name, value in dotenv_values(stream=io.StringIO(text)).items():
-            if value is not None:
+            if value is not None and not _is_of_network(name):
                 os.environ.setdefault(name, value)
     except (OSError, ValueError) as problem:
         raise ConfigurationError(f"cannot read {file.absolute()}: {problem}") from None
+
+
+def _is_of_network(name: str) -> bool:
+    upper = name.upper()
+    return upper.endswith("_PROXY") or upper in {"ITWIN_CA_FILE", "SSL_CERT_FILE", "SSL_CERT_DIR"}
 
 
 def run(main: Callable[[], Coroutine[object, object, int | None]]) -> None:

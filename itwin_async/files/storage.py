@@ -17,7 +17,7 @@ from itwin_async._http.executor import perform
 from itwin_async._http.urls import is_loopback, parse
 from itwin_async.errors import ApiError, FileTransferError
 from itwin_async.retry import Repeat
-from itwin_async.session import Session, internals_of
+from itwin_async.session import Session, caller_of, internals_of
 
 T = TypeVar("T")
 
@@ -173,10 +173,12 @@ async def send(session: Session, request: Request) -> Response:
         TransportError: no usable answer came.
 
     """
-    client = internals_of(session).client
+    internals = internals_of(session)
+    client, options = internals.client, internals.options
     client.check_storage_access()
-    deadline = client.retry.clock() + client.timeout.total
-    return await perform(client, Credentials.of(None), request, Repeat.SAFE, deadline)
+    deadline = client.retry.clock() + options.timeout.total
+    credentials = Credentials.of(None, caller_of(session))
+    return await perform(client, credentials, request, Repeat.SAFE, deadline, options)
 
 
 def _is_safe(url: URL) -> bool:

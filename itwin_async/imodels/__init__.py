@@ -107,6 +107,13 @@ from itwin_async.imodels.named_versions import (
     update_named_version,
 )
 from itwin_async.imodels.recents import add_recent, list_recents, remove_recent
+from itwin_async.imodels.several_itwins import (
+    HasId,
+    Joining,
+    list_all_favorites,
+    list_all_imodels,
+    list_all_recents,
+)
 from itwin_async.imodels.thumbnails import ThumbnailSize, get_thumbnail, upload_thumbnail
 from itwin_async.imodels.users import (
     User,
@@ -144,12 +151,14 @@ __all__ = [
     "DirectoryAccessInfo",
     "Extent",
     "GoogleAccess",
+    "HasId",
     "HeldLockLevel",
     "IModel",
     "IModelLinks",
     "IModelOrder",
     "IModelState",
     "IModelSummary",
+    "Joining",
     "Lock",
     "LockLevel",
     "LockedObjects",
@@ -199,6 +208,9 @@ __all__ = [
     "get_permissions",
     "get_thumbnail",
     "get_user",
+    "list_all_favorites",
+    "list_all_imodels",
+    "list_all_recents",
     "list_briefcases",
     "list_changeset_groups",
     "list_changesets",

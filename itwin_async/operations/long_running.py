@@ -152,6 +152,7 @@ async def wait_for_end(
                 sent=True,
                 timeout=True,
                 retryable=False,
+                kind="waiting",
             )
         await policy.sleep(limits.poll)
 

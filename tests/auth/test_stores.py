@@ -313,3 +313,19 @@ async def test_renewing_needs_filelock(
     with pytest.raises(ConfigurationError, match=r"pip install 'itwin-async\[login\]'"):
         async with locked(ISSUER, policy, 1):
             pass
+
+
+def test_a_locked_keyring_does_not_read_as_nobody(
+    memory: Memory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("ITWIN_ACCESS_TOKEN", raising=False)
+    DefaultStore().save(RECORD)
+    memory.locked = True
+    for load in (KeyringStore().load, DefaultStore().load):
+        with pytest.raises(ConfigurationError, match="locked") as caught:
+            load(ISSUER)
+        assert caught.value.__cause__ is None
+        assert "the-refresh-token" not in repr(caught.value.__context__ or "")
+    assert not DefaultStore().delete(ISSUER)
+    memory.locked = False
+    assert plain(DefaultStore().load(ISSUER)) == plain(RECORD)

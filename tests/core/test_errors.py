@@ -3,6 +3,7 @@ from __future__ import annotations
 import concurrent.futures
 import copy
 import inspect
+import json
 import multiprocessing
 import pickle
 
@@ -156,3 +157,50 @@ def test_what_a_stranger_reads() -> None:
 def test_an_argument_error_is_a_value_error() -> None:
     with pytest.raises(ValueError, match="page_size"):
         raise invalid("page_size", 0, "1 to 1000")
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "hinted"),
+    [
+        (401, "HeaderNotFound", True),
+        (401, None, True),
+        (403, "InsufficientPermissions", True),
+        (404, "ResourceNotFound", True),
+        (404, "iModelNotFound", True),
+        (302, None, True),
+        (304, None, False),
+        (409, "iModelExists", False),
+        (422, "InvalidiModelsRequest", False),
+        (500, None, False),
+    ],
+)
+def test_usual_causes_are_an_attribute_and_end_the_text(
+    status: int, code: str | None, hinted: bool
+) -> None:
+    body = json.dumps({"error": {"code": code, "message": "M."}}).encode()
+    error = error_from_response(status, body, method="GET", path="/x", request_id="1")
+    assert bool(error.hint) == hinted
+    assert "\n" not in error.hint
+    assert error.hint in str(error)
+    assert pickle.loads(pickle.dumps(error)).hint == error.hint
+
+
+def test_hints_differ_by_code_and_are_the_platforms_only() -> None:
+    hints = {
+        error_from_response(
+            status,
+            json.dumps({"code": code, "message": "M."}).encode(),
+            method="GET",
+            path="/x",
+            request_id="1",
+        ).hint
+        for status, code in [
+            (401, "HEADERNOTFOUND"),
+            (401, "x"),
+            (404, "resourcenotfound"),
+            (404, "x"),
+        ]
+    }
+    assert len(hints) == 4
+    own = AuthenticationError("sign in", status=401)
+    assert own.hint == ""

@@ -11,7 +11,7 @@ from doubles import CannedServer
 
 from itwin_async import Converter, Quota, RetryPolicy, Session, Timeout, imodels
 from itwin_async.events import Event
-from itwin_async.session import Settings
+from itwin_async.settings import Settings
 
 GUID = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
 

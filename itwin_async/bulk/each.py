@@ -77,14 +77,14 @@ async def each(
 
     """
     whole("concurrency", concurrency, 1)
-    _check_items(items)
+    check_items(items)
     told = Report[A]() if report is None else report
     owner = Owner()
 
     async def call(item: A) -> None:
         before = cancellations()
         try:
-            result = await _one_result(function(session, item))
+            result = await one_result(function(session, item))
         except ITwinError as problem:
             error = problem
         except asyncio.CancelledError:
@@ -117,12 +117,14 @@ def _hand_out(on_result: Callable[[A, R], object], item: A, result: R) -> None:
         raise ITwinError("on_result raised CancelledError") from None
 
 
-def _check_items(items: object) -> None:
+def check_items(items: object) -> None:
+    """Check for an iterable of items, which a text is not."""
     if isinstance(items, str | bytes) or not isinstance(items, Iterable | AsyncIterable):
         raise invalid("items", items, "an iterable of items")
 
 
-def _one_result(coming: Awaitable[R]) -> Awaitable[R]:
+def one_result(coming: Awaitable[R]) -> Awaitable[R]:
+    """Check that a function gives a result and not a pager."""
     # It can be awaited, but gives its first page only.
     given: object = coming
     if isinstance(given, Pager):
