@@ -28,6 +28,7 @@ from itwin_async.cli.output import (
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.cli.stdout import write, write_while_others_run
+from itwin_async.operations import ListOperation
 
 _METHOD = re.compile(r"[A-Za-z]+")
 _PLACEHOLDER = re.compile(r"\{(itwin|imodel)\}")
@@ -101,9 +102,8 @@ def api(
     Request any path of the platform, with the same token, pace and errors as every command.
 
     \b
-    itwin-async api /itwins/favorites --paginate --jq .displayName
-    itwin-async api POST /savedviews/tags -f displayName=Night -f iTwinId={itwin}
-    itwin-async api PATCH /imodels/{imodel} -f 'extent[southWest][latitude]=1' --include
+    itwin-async api /itwins/favorites --paginate --jq .id
+    itwin-async api PATCH /imodels/{imodel} -f name=West
 
     METHOD is GET, or POST where there are fields or a body. {itwin} and {imodel} stand for the ids
     of the context. NAME may be a path, such as a[b] or a[] for the items of a list.
@@ -181,7 +181,9 @@ async def _write(form: Form, response: Response, *, to_terminal: bool) -> None:
 async def _paginate(
     options: Options, form: Form, call: Call, key: str | None, limit: int | None
 ) -> None:
-    async with listing(options, form, [], _noun(call.path), limit) as (output, session):
+    known = operation_at("GET", call.path)
+    noun = known.key if isinstance(known, ListOperation) else "items"
+    async with listing(options, form, [], noun, limit) as (output, session):
         path = _target(call.path, str(session.base_url))
         async for page in await pages_of(session, path, call.headers, key, limit):
             await output.send(read_rows(page))
@@ -248,11 +250,6 @@ def _read(source: str) -> bytes:
         return sys.stdin.buffer.read() if source == "-" else Path(source).read_bytes()
     except OSError as problem:
         raise click.UsageError(f"cannot read {source}: {problem.strerror}") from None
-
-
-def _noun(path: str) -> str:
-    last = path.partition("?")[0].rstrip("/").rpartition("/")[2].lower()
-    return {"itwins": "iTwins", "imodels": "iModels"}.get(last, "items")
 
 
 def _exclude(*pairs: tuple[str, bool]) -> None:

@@ -78,10 +78,14 @@ def app() -> None:
 
     \b
     Exit codes:
-      0  done                                4  not found
-      1  output not writable, or a defect    5  rate limit
-      2  usage or configuration              6  network or server
-      3  authentication or permission      130  interrupted, 143 terminated
+        0  done
+        1  output not writable, a failed check, or a defect
+        2  usage or configuration
+        3  authentication or permission
+        4  not found
+        5  rate limit
+        6  network or server
+      130  interrupted; 143 terminated
 
     What ended with 5 or 6 may be run again; after 2, 3 or 4 something has to be corrected first.
     """  # noqa: D301 - click's mark for lines to be kept

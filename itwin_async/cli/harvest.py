@@ -241,7 +241,7 @@ def _no_stream(_: click.Context, __: click.Parameter, file: Path) -> Path:
     return file
 
 
-@click.command()
+@click.command(short_help="Write the places in a harvest as GeoJSON.")
 @click.argument("target")
 @click.option(
     "--geojson",
@@ -266,7 +266,7 @@ def export(*, target: str, geojson: Path) -> None:
     run(main)
 
 
-@click.command("map")
+@click.command("map", short_help="Draw the places in a harvest.")
 @click.argument("target")
 @click.option(
     "--png",

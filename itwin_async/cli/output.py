@@ -98,7 +98,7 @@ def output_options(command: F) -> F:
             type=_Columns(),
             default=(),
             metavar="NAME,NAME",
-            help="Only these members, such as id,extent.southWest.latitude.",
+            help="Only these members, such as id,extent.southWest.",
         ),
         click.option("--csv", "kind", flag_value="csv", help="CSV with a line of names."),
         click.option("--ndjson", "kind", flag_value="ndjson", help="One JSON object a line."),
@@ -230,7 +230,8 @@ class Output:
 
     @property
     def _says_so(self) -> bool:
-        return self._terminal and self._form.kind == "table" and self._form.jq is None
+        as_table = self._form.kind == "table" and self._form.jq is None
+        return self._terminal and self.progress.shown and as_table
 
     def _encode(self, rows: Sequence[Row]) -> bytes:
         form, first = self._form, not self.progress.count
@@ -323,7 +324,12 @@ def _simple(rows: Sequence[Row]) -> list[Column]:
             or (isinstance(value, msgspec.Raw) and bytes(value)[:1] in {b"{", b"["})
         )
     )
-    return [named_column(name) for name in names]
+    return [named_column(name) for name in sorted(names, key=_rank)]  # keeps all other order
+
+
+def _rank(name: str) -> int:
+    """Put first what a narrow terminal should still have room for."""
+    return {"id": 0, "displayName": 1, "name": 1}.get(name, 2)
 
 
 def _check(columns: Sequence[str], rows: Sequence[Row]) -> None:
