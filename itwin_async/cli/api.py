@@ -9,22 +9,14 @@ from pathlib import Path
 
 import attrs
 import click
-import msgspec
 
 from itwin_async import Response
 from itwin_async._arguments import shown
 from itwin_async._http.urls import segment, target
 from itwin_async.cli.api_fields import body_of, query_of
 from itwin_async.cli.api_paging import operation_at, pages_of
-from itwin_async.cli.output import (
-    Form,
-    for_eyes,
-    limit_option,
-    listing,
-    output_options,
-    read_rows,
-    write_one,
-)
+from itwin_async.cli.forms import Form, limit_option, output_options
+from itwin_async.cli.output import for_eyes, listing, read_rows, write_value
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.cli.stdout import write, write_while_others_run
@@ -158,19 +150,8 @@ async def _request(
 async def _write(form: Form, response: Response, *, to_terminal: bool) -> None:
     kind = response.headers.get("Content-Type", "").partition(";")[0].strip()
     if kind == "application/json" or kind.endswith("+json") or not form.is_default:
-        if form.jq is not None:
-            write(form.jq.lines(response.body))
-        elif form.columns or form.kind == "csv":
-            value = response.json()
-            if not isinstance(value, dict):
-                raise click.UsageError("--csv and --columns are for what has members")
-            write_one(form, [], value)
-        else:
-            response.json()  # says what is wrong with it
-            indent = 2 if to_terminal and form.kind == "table" else -1
-            plain = not to_terminal and form.is_default
-            data = response.body if plain else msgspec.json.format(response.body, indent=indent)
-            await write_while_others_run(data.rstrip(b"\n") + b"\n")
+        response.json()  # says what is wrong with it
+        write_value(form, response.body, indent=to_terminal)
     elif to_terminal and not kind.startswith("text/"):
         raise click.UsageError("give --output FILE; --output - writes to the terminal")
     else:

@@ -64,7 +64,9 @@ def _put(body: dict[str, object], path: list[str], value: object, text: str) -> 
     place: object = body
     for name, below in zip(path, [*path[1:], None], strict=True):
         made: object = value if below is None else [] if below == "" else {}
-        if isinstance(place, list) and name == "":
+        if isinstance(place, list):
+            if name:
+                raise _unfit(text)
             # An item that is begun goes on until one of its members comes again.
             last = place[-1] if place else None
             if below and isinstance(last, dict) and below not in last:
@@ -77,7 +79,7 @@ def _put(body: dict[str, object], path: list[str], value: object, text: str) -> 
                 raise click.UsageError(f"{shown(text)}: it is given twice")
             place = place.setdefault(name, made)
         else:
-            raise click.UsageError(f"{shown(text)} does not fit the fields before it")
+            raise _unfit(text)
 
 
 def _typed(text: str) -> object:
@@ -96,6 +98,10 @@ def _file(name: str) -> str:
         raise click.UsageError(f"cannot read {name}: {problem.strerror}") from None
     except UnicodeDecodeError:
         raise click.UsageError(f"{name} is not UTF-8 text") from None
+
+
+def _unfit(text: str) -> click.UsageError:
+    return click.UsageError(f"{shown(text)} does not fit the fields before it")
 
 
 def _malformed(text: str) -> click.UsageError:

@@ -26,7 +26,7 @@ _COMMANDS = {
     "api": ("api", "Request any path of the platform."),
     "operations": ("operations", "List all operations."),
     "harvest": ("harvest", "Harvest many lists into a file or a database."),
-    "export": ("harvest", "Write the places in a harvest as GeoJSON."),
+    "export": ("harvest", "Write what was harvested as GeoJSON, CSV or JSON."),
     "map": ("harvest", "Draw the places in a harvest."),
     "login": ("login", "Sign in to the iTwin Platform with your browser."),
     "logout": ("login", "Delete the stored sign-in and revoke it."),

@@ -23,16 +23,9 @@ from itwin_async._json.naming import SPELLINGS, wire_name
 from itwin_async.catalog import Entry
 from itwin_async.cli.arguments import kind_of
 from itwin_async.cli.cells import Column, moment, named_column
+from itwin_async.cli.forms import Form, full_option, limit_option, output_options
 from itwin_async.cli.known_ids import matching
-from itwin_async.cli.output import (
-    Form,
-    full_option,
-    limit_option,
-    listing,
-    output_options,
-    paging_for,
-    write_one,
-)
+from itwin_async.cli.output import listing, paging_for, write_value
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.cli.stdout import write, write_while_others_run
@@ -237,21 +230,7 @@ async def _single(entry: Entry, options: Options, values: dict[str, object], giv
             if given.web:
                 open_page(cast("dict[str, object]", found), session.base_url)
             else:
-                _write(given.form, found)
-
-
-def _write(form: Form, value: object) -> None:
-    """Write an entity or a value: JSON for people, unless something else was asked for."""
-    if isinstance(value, dict) and not form.is_default:
-        write_one(form, [], value)
-        return
-    text = msgspec.json.encode(value)
-    if form.jq is not None:
-        write(form.jq.lines(text))
-    elif form.kind == "csv" or form.columns:
-        raise click.UsageError("--csv and --columns are for what has members")
-    else:
-        write((msgspec.json.format(text) if form.kind == "table" else text) + b"\n")
+                write_value(given.form, msgspec.json.encode(found), indent=True)
 
 
 def _save(body: bytes, file: str) -> None:

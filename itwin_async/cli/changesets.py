@@ -12,15 +12,9 @@ from itwin_async import files, imodels
 from itwin_async.bulk import Failure
 from itwin_async.cli.cells import Column
 from itwin_async.cli.failures import complain, exit_code
+from itwin_async.cli.forms import Form, full_option, limit_option, output_options
 from itwin_async.cli.known_ids import completing
-from itwin_async.cli.output import (
-    Form,
-    full_option,
-    limit_option,
-    listing,
-    output_options,
-    paging_for,
-)
+from itwin_async.cli.output import listing, paging_for
 from itwin_async.cli.progress import Progress
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.events import Event, FileProgress
@@ -55,7 +49,9 @@ def changesets() -> None:
 
 
 @changesets.command("list")
-@click.argument("imodel_id", metavar="IMODEL", shell_complete=completing("imodel"))
+@click.argument(
+    "imodel_id", required=False, metavar="[IMODEL]", shell_complete=completing("imodel")
+)
 @_range_options
 @limit_option
 @full_option
@@ -65,19 +61,20 @@ def list_changesets(
     *,
     options: Options,
     form: Form,
-    imodel_id: str,
+    imodel_id: str | None,
     after_index: int | None,
     last_index: int | None,
     limit: int | None,
     full: bool,
 ) -> None:
     """List the changesets of an iModel."""
+    chosen = options.given_or_context("imodel", imodel_id)
 
     async def main() -> None:
         async with listing(options, form, _COLUMNS, "changesets", limit) as (output, session):
             pager = imodels.list_changesets(
                 session,
-                imodel_id,
+                chosen,
                 after_index=after_index,
                 last_index=last_index,
                 **paging_for(limit),

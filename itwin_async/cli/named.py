@@ -15,8 +15,9 @@ from itwin_async.cli.call import Given, execute, options_of
 from itwin_async.cli.cells import Column
 from itwin_async.cli.changes import change_each
 from itwin_async.cli.failures import complain
+from itwin_async.cli.forms import Form, output_options
 from itwin_async.cli.known_ids import completing
-from itwin_async.cli.output import Form, listing, output_options
+from itwin_async.cli.output import listing
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.imodels import collect_locks, delete_imodel, release_all_locks
@@ -224,9 +225,7 @@ _LOCKS = (
 @session_options
 def show(*, options: Options, form: Form, imodel_id: str | None, **filters: object) -> None:
     """Show how many elements each briefcase has locked; --json tells which."""
-    chosen = imodel_id or options.context("imodel")
-    if chosen is None:
-        raise click.UsageError("Missing argument 'IMODEL_ID'")
+    chosen = options.given_or_context("imodel", imodel_id)
 
     async def main() -> None:
         async with listing(options, form, _LOCKS, "briefcases") as (output, session):

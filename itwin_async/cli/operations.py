@@ -8,7 +8,8 @@ from itwin_async import catalog
 from itwin_async.catalog import Entry
 from itwin_async.cli.arguments import kind_of
 from itwin_async.cli.cells import named_column
-from itwin_async.cli.output import Form, Output, output_options
+from itwin_async.cli.forms import Form, output_options
+from itwin_async.cli.output import Output
 from itwin_async.cli.runtime import run
 from itwin_async.cli.stdout import write
 

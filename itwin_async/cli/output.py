@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import csv
-import functools
 import io
 import sys
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self
 
-import attrs
 import click
 import msgspec
 from rich.console import Console
 
 from itwin_async.cli.cells import Column, Row, clean, json_text, named_column, picked
 from itwin_async.cli.failures import complain
-from itwin_async.cli.jq_filter import Filter, FilterType
+from itwin_async.cli.forms import Form
+from itwin_async.cli.jq_filter import Filter
 from itwin_async.cli.known_ids import Seen
 from itwin_async.cli.progress import Progress, is_terminal
 from itwin_async.cli.runtime import Options, open_session
@@ -27,86 +26,6 @@ from itwin_async.cli.stdout import descriptor, write, write_while_others_run
 from itwin_async.cli.table import Table
 from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager, Paging
 from itwin_async.session import Session
-
-F = TypeVar("F", bound=Callable[..., object])
-
-limit_option = click.option(
-    "--limit", type=click.IntRange(min=1), metavar="N", help="Stop after N rows."
-)
-full_option = click.option(
-    "--full", is_flag=True, help="Whole entities instead of their summaries."
-)
-
-
-@attrs.frozen
-class Form:
-    """
-    How rows are written.
-
-    Attributes:
-        kind: ``"table"``, ``"json"``, ``"ndjson"`` or ``"csv"``.
-        columns: members to write, by their paths; all where there are none.
-        jq: what is applied to each row, or to the list of all where the kind is ``"json"``.
-
-    """
-
-    kind: str = "table"
-    columns: tuple[str, ...] = ()
-    jq: Filter | None = None
-
-    @property
-    def is_default(self) -> bool:
-        """Whether nothing was asked for."""
-        return self == Form()
-
-
-class _Columns(click.ParamType):  # type: ignore[type-arg]
-    name = "columns"
-
-    def convert(
-        self, value: object, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, ...]:
-        if isinstance(value, tuple):
-            return value
-        names = tuple(name.strip() for name in str(value).split(","))
-        if not all(names) or len({*names}) < len(names):
-            self.fail("give names with commas between them, each once", param, ctx)
-        return names
-
-
-def output_options(command: F) -> F:
-    """Give a command the options of what it writes, as ``form: Form``."""
-
-    @functools.wraps(command)
-    def gather(
-        *, kind: str, columns: tuple[str, ...], jq: Filter | None, **others: object
-    ) -> object:
-        if jq is not None and (columns or kind == "csv"):
-            raise click.UsageError("--jq and --columns or --csv are mutually exclusive")
-        return command(form=Form(kind, columns, jq), **others)
-
-    decorated: Callable[..., object] = gather
-    for option in (
-        click.option(
-            "--jq",
-            type=FilterType(),
-            metavar="FILTER",
-            help="Apply a filter of jq to each item; with --json, to the list.",
-        ),
-        click.option(
-            "--columns",
-            type=_Columns(),
-            default=(),
-            metavar="NAME,NAME",
-            help="Only these members, such as id,extent.southWest.",
-        ),
-        click.option("--csv", "kind", flag_value="csv", help="CSV with a line of names."),
-        click.option("--ndjson", "kind", flag_value="ndjson", help="One JSON object a line."),
-        click.option("--json", "kind", flag_value="json", help="JSON."),
-        click.option("--table", "kind", flag_value="table", default="table", hidden=True),
-    ):
-        decorated = option(decorated)
-    return decorated  # type: ignore[return-value]
 
 
 def paging_for(limit: int | None) -> Paging:
@@ -237,11 +156,8 @@ class Output:
         form, first = self._form, not self.progress.count
         if form.kind in {"table", "csv"} and form.jq is None:
             self._columns = self._columns or _simple(rows)
-            return (
-                _csv(self._columns, rows, header=first)
-                if form.kind == "csv"
-                else self._tabled(rows)
-            )
+            as_csv = form.kind == "csv"
+            return _csv(self._columns, rows, header=first) if as_csv else self._tabled(rows)
         if form.columns:
             rows = [{name: picked(row, name) for name in form.columns} for row in rows]
         texts = map(encode_row, rows)
@@ -262,6 +178,8 @@ class Output:
 
     def _tabled(self, rows: Sequence[Row]) -> bytes:
         if self._table is None:
+            if not self._columns:
+                return b""
             self._table = Table(self._columns, self._console, cut=self._terminal)
         return self._table.render(rows).encode(self._console.encoding, "replace")
 
@@ -286,8 +204,7 @@ def write_one(form: Form, columns: Sequence[Column], row: Row) -> None:
     """Write a single entity: a table of one row, one JSON object, or what a filter makes of it."""
     terminal = is_terminal(sys.stdout)
     if form.jq is not None:
-        lines = form.jq.lines(encode_row(row))
-        write(for_eyes(lines) if terminal else lines)
+        _write_filtered(form.jq, encode_row(row))
         return
     _check(form.columns, [row])
     columns = [named_column(path) for path in form.columns] or columns or _simple([row])
@@ -303,10 +220,40 @@ def write_one(form: Form, columns: Sequence[Column], row: Row) -> None:
         write(encode_row(chosen) + b"\n")
 
 
+def write_value(form: Form, text: bytes, *, indent: bool) -> None:
+    """
+    Write JSON of any kind as it is, unless something else was asked for.
+
+    Args:
+        form: how to write it.
+        text: the JSON.
+        indent: whether it is laid out for people where nothing was asked for.
+
+    Raises:
+        UsageError: columns were asked for, and it is no object.
+
+    """
+    if form.jq is None and (form.columns or form.kind == "csv"):
+        if text.lstrip()[:1] != b"{":
+            raise click.UsageError("--csv and --columns are for what has members")
+        write_one(form, [], msgspec.json.decode(text, type=dict[str, msgspec.Raw]))
+    elif form.jq is not None:
+        _write_filtered(form.jq, text)
+    elif form.is_default and not indent:
+        write(text.rstrip(b"\n") + b"\n")
+    else:
+        write(msgspec.json.format(text, indent=2 if form.is_default else -1) + b"\n")
+
+
+def _write_filtered(filter_: Filter, text: bytes) -> None:
+    lines = filter_.lines(text)
+    write(for_eyes(lines) if is_terminal(sys.stdout) else lines)
+
+
 def _csv(columns: Sequence[Column], rows: Sequence[Row], *, header: bool) -> bytes:
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    if header:
+    if header and columns:
         writer.writerow([column.key for column in columns])
     for row in rows:
         writer.writerow([json_text(picked(row, column.key)) for column in columns])

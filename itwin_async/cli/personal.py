@@ -14,17 +14,9 @@ from itwin_async.cli.cells import Column, extent, moment
 from itwin_async.cli.changes import changing_command
 from itwin_async.cli.failures import complain, exit_code
 from itwin_async.cli.fanout import in_order
+from itwin_async.cli.forms import Form, full_option, limit_option, output_options
 from itwin_async.cli.known_ids import completing
-from itwin_async.cli.output import (
-    Form,
-    Output,
-    full_option,
-    limit_option,
-    listing,
-    output_options,
-    paging_for,
-    read_rows,
-)
+from itwin_async.cli.output import Output, listing, paging_for, read_rows
 from itwin_async.cli.runtime import Options, run, session_options
 from itwin_async.errors import ITwinError, NotFoundError, PermissionDeniedError
 from itwin_async.imodels import IModel, IModelSummary

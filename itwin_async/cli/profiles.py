@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import tomllib
 from collections.abc import Iterator, Mapping, MutableMapping
@@ -101,6 +102,8 @@ def load() -> Profiles:
     except (FileNotFoundError, NotADirectoryError):
         return Profiles()
     except (OSError, ValueError) as problem:
+        if isinstance(problem, PermissionError) and not os.access(path.parent, os.X_OK):
+            return Profiles()  # the folder is somebody else's, as that of many a service
         reason = problem.strerror if isinstance(problem, OSError) else problem
         raise ConfigurationError(f"cannot read {path}: {reason}") from None
     active, settings = found.pop("active", DEFAULT), found.pop("profiles", {})

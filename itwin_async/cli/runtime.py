@@ -60,6 +60,22 @@ class Options:
         self.prepare()
         return os.environ.get(profiles.VARIABLES[setting], "").strip() or None
 
+    def given_or_context(self, setting: str, given: str | None) -> str:
+        """
+        Return an id that was given, or else the context's.
+
+        Raises:
+            UsageError: there is neither.
+
+        """
+        found = given or self.context(setting)
+        if found is None:
+            raise click.UsageError(
+                f"Missing argument '{setting.upper()}_ID', or a context: "
+                f"'itwin-async context set --{setting} ID'"
+            )
+        return found
+
     def prepare(self) -> None:
         """Complete the environment by what was given, ``.env`` and the profile."""
         if self.base_url:

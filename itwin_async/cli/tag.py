@@ -9,8 +9,9 @@ import click
 from itwin_async import saved_views, to_dict
 from itwin_async.cli.cells import Column
 from itwin_async.cli.changes import change_each
+from itwin_async.cli.forms import Form, output_options
 from itwin_async.cli.known_ids import completing
-from itwin_async.cli.output import Form, listing, output_options, write_one
+from itwin_async.cli.output import listing, write_one
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.cli.web_page import open_page, web_option
 from itwin_async.session import Session

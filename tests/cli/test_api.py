@@ -123,16 +123,23 @@ def test_headers_go_with_every_page(emulator: EmulatorThread) -> None:
 
 def test_the_member_with_the_items(platform: CannedPlatform) -> None:
     platform.answer("GET /things", b'{"things":[{"id":"1"},{"id":"2"}],"count":2,"_links":{}}')
-    assert [row["id"] for row in rows(platform, "api", "/things", "--paginate")] == ["1", "2"]  # type: ignore[arg-type]
+    assert [row["id"] for row in rows(platform, "api", "/things", "--paginate")] == ["1", "2"]
     platform.answer("GET /two", b'{"a":[{"id":"1"}],"b":[{"id":"2"}]}')
     done = run(platform, "api", "/two", "--paginate")
     assert (done.returncode, done.stdout) == (2, "")
     assert "--key" in done.stderr
-    assert [row["id"] for row in rows(platform, "api", "/two", "--paginate", "--key", "b")] == ["2"]  # type: ignore[arg-type]
+    assert [row["id"] for row in rows(platform, "api", "/two", "--paginate", "--key", "b")] == ["2"]
     platform.answer("GET /none", b'{"a":1}')
     assert run(platform, "api", "/none", "--paginate").returncode == 6
     platform.answer("GET /list", b"[1]")
     assert run(platform, "api", "/list", "--paginate").returncode == 6
+
+
+@pytest.mark.parametrize("form", [[], ["--csv"], ["--ndjson"], ["--jq", ".id"]], ids=str)
+def test_a_list_without_items(platform: CannedPlatform, form: list[str]) -> None:
+    platform.answer("GET /things", b'{"things":[]}')
+    done = run(platform, "api", "/things", "--paginate", *form)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_loop_and_a_foreign_link_end_it(platform: CannedPlatform) -> None:

@@ -132,9 +132,14 @@ def run(
     return Done(end.value.code, *texts)
 
 
-def rows(emulator: EmulatorThread, *arguments: str, **further: str) -> list[dict[str, object]]:
+def rows(
+    emulator: EmulatorThread | CannedPlatform,
+    *arguments: str,
+    cwd: Path | None = None,
+    **further: str,
+) -> list[dict[str, object]]:
     """What a command that must succeed writes as NDJSON."""
-    done = run(emulator, *arguments, "--ndjson", **further)
+    done = run(emulator, *arguments, "--ndjson", cwd=cwd, **further)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 
