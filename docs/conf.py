@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import re
 import sys
+from importlib import import_module
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from pygments.lexers.special import TextLexer
+from sphinx.domains.python import PyObject
 
 if TYPE_CHECKING:
     from sphinx.application import Sphinx
@@ -41,7 +44,7 @@ myst_heading_anchors = 3
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "show-inheritance": True}
+autodoc_default_options = {"members": True}
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
@@ -52,16 +55,56 @@ add_module_names = False
 toc_object_entries_show_parents = "hide"
 
 
-def escape_help(_app: Sphinx, _context: object, lines: list[str]) -> None:
-    """Take the help of a command for plain text, not for markup."""
-    for number, line in enumerate(lines):
-        if not line.lstrip().startswith(("..", ":default:")):
+def plain_help(_app: Sphinx, _context: object, lines: list[str]) -> None:
+    """Take the help of a command for plain text, and lines that click keeps for literal ones."""
+    found: list[str] = []
+    literal = False
+    for line in lines:
+        if line.startswith("|"):
+            found += [] if literal else ["", ".. code-block:: text", ""]
+            found.append("   " + line[2:])
+        elif line.lstrip().startswith(("..", ":default:")):
+            found.append(line)
+        else:
             head, mark, text = line.rpartition("**Required**")
-            lines[number] = head + mark + re.sub(r"[*`]|(?<=\w)_(?!\w)", r"\\\g<0>", text)
+            found.append(head + mark + re.sub(r"[*`]|(?<=\w)_(?!\w)", r"\\\g<0>", text))
+        literal = line.startswith("|")
+    lines[:] = found
+
+
+def list_values(_app: Sphinx, _page: str, source: list[str]) -> None:
+    """Put what a module exports beside classes and functions where a page says ``values::``."""
+
+    def directives(found: re.Match[str]) -> str:
+        module = import_module(found[1])
+        lines: list[str] = []
+        for name in module.__all__:
+            value = getattr(module, name)
+            if isinstance(value, str | int):  # what autodoc says of them is that of their class
+                lines += [f".. py:data:: {name}", f"   :value: {value!r}", ""]
+            elif not isinstance(value, (type, FunctionType, ModuleType)):
+                lines += [f".. autodata:: {module.__name__}.{name}"]
+                lines += ["   :no-value:"] * bool(re.match("<.* object at ", repr(value)))
+        return "\n".join(lines)
+
+    source[0] = re.sub(r"^\.\. values:: (\S+)$", directives, source[0], flags=re.MULTILINE)
+
+
+def plain_times(
+    _app: Sphinx, _what: str, _name: str, _value: object, _options: object, text: str, returned: str
+) -> tuple[str, str] | None:
+    """Show a time as the class that it has for everybody but the decoder."""
+    annotated = r"~?(?:typing\.)?Annotated\[~?(?:datetime\.)?datetime, [^\]]*\]"
+    return (re.sub(annotated, "datetime", text), returned) if text else None
 
 
 def setup(app: Sphinx) -> None:
     """Adapt what the extensions do."""
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
+    app.connect("source-read", list_values)
+    app.connect("autodoc-process-signature", plain_times)
     app.add_lexer("http", TextLexer)  # ours are several requests, each without a version
     for part in ("description", "options", "arguments", "epilog"):
-        app.connect(f"sphinx-click-process-{part}", escape_help)
+        app.connect(f"sphinx-click-process-{part}", plain_help)
