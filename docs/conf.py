@@ -72,6 +72,15 @@ def plain_help(_app: Sphinx, _context: object, lines: list[str]) -> None:
     lines[:] = found
 
 
+def leave_out_exceptions(
+    _app: Sphinx, what: str, _name: str, value: object, _skip: bool, options: object
+) -> bool | None:
+    """Leave out exceptions, for which there is a page, where ``:exclude-members:`` says so."""
+    is_exception = isinstance(value, type) and issubclass(value, Exception)
+    excluded = getattr(options, "exclude_members", None) or ()
+    return True if what == "module" and is_exception and "exceptions" in excluded else None
+
+
 def list_values(_app: Sphinx, _page: str, source: list[str]) -> None:
     """Put what a module exports beside classes and functions where a page says ``values::``."""
 
@@ -103,6 +112,7 @@ def setup(app: Sphinx) -> None:
     for field in PyObject.doc_field_types:
         if field.name == "variable":
             field.label = "Attributes"
+    app.connect("autodoc-skip-member", leave_out_exceptions)
     app.connect("source-read", list_values)
     app.connect("autodoc-process-signature", plain_times)
     app.add_lexer("http", TextLexer)  # ours are several requests, each without a version
