@@ -87,7 +87,7 @@ def list_values(_app: Sphinx, _page: str, source: list[str]) -> None:
     def directives(found: re.Match[str]) -> str:
         module = import_module(found[1])
         lines: list[str] = []
-        for name in module.__all__:
+        for name in getattr(module, "__all__", ()):
             value = getattr(module, name)
             if isinstance(value, str | int):  # what autodoc says of them is that of their class
                 lines += [f".. py:data:: {name}", f"   :value: {value!r}", ""]
@@ -97,6 +97,15 @@ def list_values(_app: Sphinx, _page: str, source: list[str]) -> None:
         return "\n".join(lines)
 
     source[0] = re.sub(r"^\.\. values:: (\S+)$", directives, source[0], flags=re.MULTILINE)
+
+
+def name_base(
+    _app: Sphinx, what: str, _name: str, value: type, _options: object, lines: list[str]
+) -> None:
+    """Say of which class of the package a class has the attributes, too."""
+    base = value.__bases__[0] if what in {"class", "exception"} and value.__bases__ else object
+    if base.__module__.startswith("itwin_async") and not base.__name__.startswith("_"):
+        lines += ["", f"Has what :py:obj:`~{base.__module__}.{base.__qualname__}` has, too.", ""]
 
 
 def plain_times(
@@ -114,6 +123,7 @@ def setup(app: Sphinx) -> None:
             field.label = "Attributes"
     app.connect("autodoc-skip-member", leave_out_exceptions)
     app.connect("source-read", list_values)
+    app.connect("autodoc-process-docstring", name_base)
     app.connect("autodoc-process-signature", plain_times)
     app.add_lexer("http", TextLexer)  # ours are several requests, each without a version
     for part in ("description", "options", "arguments", "epilog"):
