@@ -15,6 +15,7 @@ from itwin_async import (
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
+    FileTransferError,
     ITwinError,
     OperationFailedError,
     RateLimitError,
@@ -125,7 +126,7 @@ def status_of(error: ITwinError) -> int:
             return 400
         case TransportError() if error.timeout:
             return 504
-        case RequestError() | OperationFailedError():
+        case RequestError() | OperationFailedError() | FileTransferError():
             return 502
         case _:
             return 500

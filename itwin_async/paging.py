@@ -85,6 +85,7 @@ class List(Generic[T_co]):
         accept: the ``Accept`` header.
         headers: further headers of every page, such as ``Prefer``.
         mode: how its pages follow each other.
+        limit: name of the limit that its calls have of their own; empty for none.
 
     """
 
@@ -96,6 +97,7 @@ class List(Generic[T_co]):
     accept: str
     headers: Mapping[str, str]
     mode: PagingMode
+    limit: str = ""
 
 
 class Pager(Generic[T_co]):
@@ -210,7 +212,9 @@ def _page_source(session: Session, listed: List[T_co], *, numbered: bool) -> Pag
     rewrite = internals.rewrite_links
 
     async def fetch(page: str) -> Response:
-        return await session.request("GET", page, accept=listed.accept, headers=listed.headers)
+        return await session.request(
+            "GET", page, accept=listed.accept, headers=listed.headers, limit=listed.limit
+        )
 
     return PageSource(
         fetch,

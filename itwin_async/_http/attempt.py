@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 import aiohttp
 import attrs
 import msgspec
+from aiohttp import hdrs
 from yarl import URL
 
 from itwin_async._http.bodies import BodyError, Sink, decompress, too_large
@@ -154,7 +155,7 @@ async def send(
     deadlines = connection.deadlines
     task = deadlines.start(seconds)
     answer: aiohttp.ClientResponse | None = None
-    status, reason, retry_after, location = 0, b"", None, None
+    status, reason, retry_after = 0, b"", None
     told: Mapping[str, str] = {}
     try:
         answer = await connection.http.request(
@@ -179,7 +180,6 @@ async def send(
             return await _success(answer, client, connection, request, authorization)
         status, told = answer.status, answer.headers
         retry_after = _retry_after(answer, client.retry.now())
-        location = told.get("Location") if status < 400 else None  # noqa: PLR2004
         # The status says enough: a broken error page must not hide it.
         with suppress(aiohttp.ClientError, OSError, ValueError, BodyError):
             reason = await _read(answer, client, connection)
@@ -196,11 +196,22 @@ async def send(
         deadlines.stop(task)
         if answer is not None:
             answer.release()  # gives the connection back, or closes it where bytes are left
+    return _error(request, authorization, status, told, reason, retry_after)
+
+
+def _error(
+    request: Request,
+    authorization: Authorization | None,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    retry_after: float | None,
+) -> ApiError:
     if request.storage:
         return error_from_storage(
             status,
-            told,
-            reason,
+            headers,
+            body,
             method=request.method,
             path=request.path,
             request_id=request.request_id,
@@ -208,12 +219,12 @@ async def send(
         )
     return error_from_response(
         status,
-        masked(reason, authorization),
+        masked(body, authorization),
         method=request.method,
         path=request.path,
         request_id=request.request_id,
         retry_after=retry_after,
-        location=location,
+        location=headers.get("Location") if status < 400 else None,  # noqa: PLR2004
     )
 
 
@@ -229,7 +240,7 @@ def _cancelled(request: Request, *, closed: bool, late: bool) -> TransportError:
 def _headers(request: Request, authorization: Authorization | None) -> dict[str, str]:
     headers = request.headers
     if authorization is not None:
-        headers = {**headers, "Authorization": authorization.header}
+        headers = {**headers, hdrs.AUTHORIZATION: authorization.header}
     return headers if request.sink is None else {**headers, **request.sink.headers()}
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from typing import TypeAlias, cast
 
 import msgspec
+from aiohttp import hdrs
 
 from itwin_async._arguments import invalid
 from itwin_async._http import urls
@@ -50,12 +51,15 @@ def build_request(
     if params:
         path = _with_query(path, params)
     request_id = client.next_id()
-    sent = {"Accept": accept, "X-Correlation-Id": request_id, **client.extra_headers}
+    # aiohttp need not look for the letters' case in names of its own.
+    sent: dict[str, str] = {hdrs.ACCEPT: accept, "X-Correlation-Id": request_id}
+    if client.extra_headers:
+        sent |= client.extra_headers
     if json is not None:
         if body is not None:
             raise ArgumentError("json and body are mutually exclusive", argument="json")
         body = encoded("json", json)
-        sent["Content-Type"] = "application/json"
+        sent[hdrs.CONTENT_TYPE] = "application/json"
     if headers:
         _merge(sent, headers)
         request_id = sent["X-Correlation-Id"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import quote
 
 from yarl import URL
@@ -114,9 +114,14 @@ def resolve(base: URL, request_target: str) -> URL:
     return URL(origin_text(base) + request_target, encoded=True)
 
 
-def segment(name: str, value: object) -> str:
+def segment(name: str, value: object, fixed: Collection[str] = ()) -> str:
     """
     Quote an id as one segment of a path.
+
+    Args:
+        name: of the argument.
+        value: the id.
+        fixed: words, in lower case, that lead elsewhere.
 
     Raises:
         ArgumentError: it cannot be an id.
@@ -126,6 +131,8 @@ def segment(name: str, value: object) -> str:
         raise invalid(name, value, "an id (str)")
     if len(value) > _ID_LIMIT:
         raise invalid(name, value, f"an id of at most {_ID_LIMIT} characters")
+    if fixed and value.lower() in fixed:
+        raise invalid(name, value, "an id, not a fixed part of the platform's paths")
     if _PLAIN.fullmatch(value):
         return value
     if (
@@ -135,6 +142,18 @@ def segment(name: str, value: object) -> str:
     ):
         raise invalid(name, value, "an id without spaces, '/', '?', '#', '%' or '\\\\'")
     return quote(value, safe="")
+
+
+def new_id(name: str, value: object) -> str:
+    """
+    Check an id that the caller chooses for something new.
+
+    Raises:
+        ArgumentError: no request could name it.
+
+    """
+    segment(name, value)
+    return str(value)
 
 
 def guid(name: str, value: object) -> str:

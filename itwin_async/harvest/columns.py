@@ -15,6 +15,7 @@ import attrs
 import msgspec
 
 from itwin_async._arguments import invalid
+from itwin_async._json.converter import to_dict
 
 Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "moment", "json", "nested"]
 Row: TypeAlias = tuple[object, ...]
@@ -144,11 +145,18 @@ def storable(value: object) -> object:
 
 
 def as_json(value: object) -> str:
-    """Write a value that has no column type of its own as JSON."""
+    """Write a value that has no column type of its own as JSON, with the platform's names."""
+    value = _spelled(value)
     try:
         return msgspec.json.encode(value, enc_hook=str).decode()
     except OverflowError:  # whole numbers beyond 64 bits
         return json.dumps(value, default=str)
+
+
+def _spelled(value: object) -> object:
+    if isinstance(value, list):
+        return [_spelled(each) for each in value]
+    return to_dict(value) if attrs.has(type(value)) else value  # type: ignore[arg-type]
 
 
 def _with(id: str | None) -> str:  # noqa: A002
@@ -162,7 +170,7 @@ def _columns(cls: type) -> Iterator[Column]:
 
 
 def _column(name: str, hint: object) -> Column:
-    inner = _without_none(hint)
+    inner = without_none(hint)
     if isinstance(inner, type) and attrs.has(inner):
         return Column(name, "nested", tuple(_columns(inner)))
     if typing.get_origin(inner) is Literal:
@@ -170,7 +178,8 @@ def _column(name: str, hint: object) -> Column:
     return Column(name, _KINDS.get(inner, "json"))
 
 
-def _without_none(hint: object) -> object:
+def without_none(hint: object) -> object:
+    """Take ``None`` off a type."""
     if typing.get_origin(hint) not in {typing.Union, types.UnionType}:
         return hint
     left = [part for part in typing.get_args(hint) if part is not types.NoneType]

@@ -8,7 +8,7 @@ from enum import IntFlag
 from typing import Literal, TypeAlias, Unpack, get_args
 
 from itwin_async._arguments import instance, invalid, text, whole
-from itwin_async._json.converter import to_dict
+from itwin_async._json.codec import to_dict
 from itwin_async._json.model import model
 from itwin_async.imodels._arguments import (
     briefcase,

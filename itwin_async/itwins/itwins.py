@@ -74,7 +74,7 @@ def list_itwins(
     session: Session,
     *,
     filter: str | None = None,  # noqa: A002 - the platform's word
-    order_by: str | None = None,
+    order_by: str | Iterable[str] | None = None,
     select: str | Iterable[str] | None = None,
     query_scope: QueryScope | None = None,
     max_return: int | None = None,
@@ -87,7 +87,7 @@ def list_itwins(
         session: whose iTwins.
         filter: OData expression, such as ``"contains(number,'12')"``; not together with other
             filters than ``sub_class``, ``search`` and ``include_inactive``.
-        order_by: members to order by, such as ``"displayName desc"``.
+        order_by: members to order by, such as ``"displayName desc"``; one or several.
         select: the platform's names of the members wanted, ``id`` always among them; the others are
             ``None``. Members that a summary does not have are seen by ``.full()`` only.
         query_scope: wider than one's own memberships; for organization administrators.
@@ -103,7 +103,7 @@ def list_itwins(
                 raise ArgumentError(f"filter and {name} are mutually exclusive", argument=name)
         query["$filter"] = text("filter", filter)
     if order_by is not None:
-        query["$orderby"] = text("order_by", order_by)
+        query["$orderby"] = ",".join(text("order_by", one) for one in several("order_by", order_by))
     if select is not None:
         query["$select"] = ",".join(_with_id(member_names("select", select)))
     headers: dict[str, str] = {}

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import attrs
 
 from itwin_async._arguments import instance, text
-from itwin_async._json.converter import to_dict
+from itwin_async._json.codec import to_dict
 from itwin_async._json.model import model
 from itwin_async.errors import ArgumentError
 from itwin_async.itwins.api import api

@@ -13,6 +13,7 @@ from typing import Unpack
 import attrs
 
 from itwin_async._arguments import text
+from itwin_async._http.urls import new_id
 from itwin_async._json.model import model
 from itwin_async._paging.links import follow
 from itwin_async.errors import ArgumentError, PaginationError
@@ -166,7 +167,7 @@ async def create_resource(
 ) -> Resource:
     """Add a resource to a repository, under an id of the caller's choice."""
     body = {
-        "id": text("resource_id", resource_id),
+        "id": new_id("resource_id", resource_id),
         "displayName": text("display_name", display_name),
     }
     return await CREATE(session, itwin_id=itwin_id, repository_id=repository_id, json=body)

@@ -58,12 +58,23 @@ class ListOperation(Operation, Generic[T]):
         ``headers`` go with every page; ``at`` is requested instead of the operation's own path.
         """
         path = self.quoted_path(ids) if at is None else at
-        listed = self._list(self.item, headers or {}, query, path)
+        listed = self._list(session, self.item, headers or {}, query, path)
         return Pager(session, listed, self._checked(paging))
 
-    def _list(self, item: type[F], headers: Mapping[str, str], query: Query, path: str) -> List[F]:
-        names = tuple(query.items())
-        return List(self.name, path, names, self.key, item, self.accept, headers, self.paging)
+    def _list(
+        self, session: Session, item: type[F], headers: Mapping[str, str], query: Query, path: str
+    ) -> List[F]:
+        return List(
+            operation=self.name,
+            path=path,
+            query=tuple(query.items()),
+            key=self.key,
+            item=item,
+            accept=self.accept,
+            headers=headers,
+            mode=self.paging,
+            limit=self.limit_of(session),
+        )
 
     def _checked(self, paging: Paging | NumberedPaging) -> NumberedPaging:
         unknown = paging.keys() - NumberedPaging.__annotations__.keys()
@@ -105,7 +116,7 @@ class DetailListOperation(ListOperation[T], Generic[T, F]):
         whole = {**minimal, "Prefer": "return=representation"}
         return DetailPager(
             session,
-            self._list(self.item, minimal, query, path),
-            self._list(self.full, whole, query, path),
+            self._list(session, self.item, minimal, query, path),
+            self._list(session, self.full, whole, query, path),
             self._checked(paging),
         )

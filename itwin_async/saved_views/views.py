@@ -9,7 +9,7 @@ import attrs
 
 from itwin_async._arguments import flag, instance, invalid, text
 from itwin_async._http.urls import guid
-from itwin_async._json.converter import to_dict
+from itwin_async._json.codec import to_dict
 from itwin_async.errors import ArgumentError
 from itwin_async.models import UNSET, Unset
 from itwin_async.operations import Checks, changes, new, nullable

@@ -112,6 +112,8 @@ def made(cls: type[itwin_async.ITwinError]) -> itwin_async.ITwinError:
         return itwin_async.ArgumentError("x")
     if cls is itwin_async.OperationFailedError:
         return itwin_async.OperationFailedError("x", id="y", state="failed")
+    if cls is itwin_async.FileTransferError:
+        return itwin_async.FileTransferError("x", name="y")
     if cls is itwin_async.TransportError:
         return itwin_async.TransportError("x", sent=True)
     return cls("x")
