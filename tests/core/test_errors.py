@@ -3,6 +3,7 @@ from __future__ import annotations
 import concurrent.futures
 import copy
 import inspect
+import json
 import multiprocessing
 import pickle
 
