@@ -17,11 +17,14 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from examples.backend import (
+    EVENTS,
+    NDJSON,
     PAGE,
     Favorite,
+    StreamFormat,
+    cursor_in,
     error_in,
     headers_of,
-    ndjson,
     open_session,
     overview,
     problem,
@@ -29,7 +32,7 @@ from examples.backend import (
     token_in,
     view,
 )
-from itwin_async import ITwinError, Pager, Session, TokenProvider, imodels, itwins, to_dict
+from itwin_async import ITwinError, Pager, Session, TokenProvider, imodels, itwins
 
 Credentials: TypeAlias = Callable[[web.Request], str | TokenProvider]
 
@@ -109,6 +112,14 @@ async def favorite_imodels(request: web.Request) -> web.StreamResponse:
     return await stream(request, imodels.list_favorites(as_user(request), itwin_id, cursor=cursor))
 
 
+@routes.get("/itwins/{itwin_id}/favorites/events")
+async def favorite_events(request: web.Request) -> web.StreamResponse:
+    """Send the user's favorite iModels of an iTwin as server-sent events, a page each."""
+    itwin_id, cursor = request.match_info["itwin_id"], cursor_in(request.headers, request.query)
+    pager = imodels.list_favorites(as_user(request), itwin_id, cursor=cursor)
+    return await stream(request, pager, EVENTS)
+
+
 @routes.put("/imodels/{imodel_id}/favorite")
 async def add_favorite(request: web.Request) -> web.Response:
     """Make an iModel a favorite of the user."""
@@ -123,19 +134,23 @@ async def remove_favorite(request: web.Request) -> web.Response:
     return web.Response(status=204)
 
 
-async def stream(request: web.Request, pager: Pager[Favorite]) -> web.StreamResponse:
+async def stream(
+    request: web.Request, pager: Pager[Favorite], written: StreamFormat = NDJSON
+) -> web.StreamResponse:
     """Answer with a list, page by page; an error of the first page still has its own status."""
     pages = pager.pages()
     first = await anext(pages)
-    response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
+    response = web.StreamResponse(headers={"Content-Type": written.media_type})
     try:
         await response.prepare(request)
         try:
-            await response.write(ndjson(*map(to_dict, first.items)))
+            await response.write(written.page(first))
             async for page in pages:
-                await response.write(ndjson(*map(to_dict, page.items)))
-        except ITwinError as error:  # the status is sent by now: it becomes the last line
-            await response.write(ndjson(problem(error)))
+                await response.write(written.page(page))
+            if written.end:
+                await response.write(written.end)
+        except ITwinError as error:  # the status is sent by now: it becomes the last part
+            await response.write(written.problem(error))
         await response.write_eof()
     except ConnectionResetError:
         pass  # the browser has gone: nothing to say, and nobody to say it to

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from math import ceil
 from pathlib import Path
 from typing import TypeAlias
+
+import attrs
 
 from itwin_async import (
     ApiError,
@@ -18,6 +20,7 @@ from itwin_async import (
     FileTransferError,
     ITwinError,
     OperationFailedError,
+    Page,
     RateLimitError,
     RequestError,
     Session,
@@ -71,9 +74,30 @@ async def overview(user: Session) -> dict[str, list[dict[str, object]]]:
     }
 
 
+@attrs.frozen
+class StreamFormat:
+    """How a list is written while it is read: its pages, and an error in the middle."""
+
+    media_type: str
+    page: Callable[[Page[Favorite]], bytes]
+    problem: Callable[[ITwinError], bytes]
+    end: bytes = b""
+
+
 def ndjson(*values: Mapping[str, object]) -> bytes:
     """Write values as JSON, one a line."""
     return "".join(f"{json.dumps(value)}\n" for value in values).encode()
+
+
+def event(name: str, value: object, cursor: str | None = None) -> bytes:
+    """Write a server-sent event; its id is where the list goes on after it."""
+    lines = [] if cursor is None else [f"id: {cursor}"]
+    return "\n".join([*lines, f"event: {name}", f"data: {json.dumps(value)}", "", ""]).encode()
+
+
+def cursor_in(headers: Mapping[str, str], query: Mapping[str, str]) -> str | None:
+    """Tell where to go on: browsers send the id of the last event when they connect again."""
+    return headers.get("Last-Event-ID") or query.get("cursor")
 
 
 def error_in(error: Exception) -> ITwinError:
@@ -132,3 +156,16 @@ def problem(error: ITwinError) -> dict[str, object]:
             "cursor": error.cursor,
         }
     }
+
+
+NDJSON = StreamFormat(
+    "application/x-ndjson",
+    page=lambda page: ndjson(*map(to_dict, page.items)),
+    problem=lambda error: ndjson(problem(error)),
+)
+EVENTS = StreamFormat(
+    "text/event-stream",
+    page=lambda page: event("page", [to_dict(item) for item in page.items], page.cursor),
+    problem=lambda error: event("problem", problem(error)["error"]),
+    end=event("end", None),
+)

@@ -10,21 +10,25 @@ A web backend on FastAPI: one session for all users, each request with its own u
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+import asyncio
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Annotated, TypeAlias
+from typing import Annotated, TypeAlias, TypeVar
 
-from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi import APIRouter, Depends, FastAPI, HTTPException, Request, Response
 from fastapi.responses import FileResponse, JSONResponse, StreamingResponse
 from fastapi.security import HTTPBearer
 from starlette.types import Receive, Scope, Send
 
 from examples.backend import (
+    EVENTS,
+    NDJSON,
     PAGE,
     Favorite,
+    StreamFormat,
+    cursor_in,
     error_in,
     headers_of,
-    ndjson,
     open_session,
     overview,
     problem,
@@ -41,8 +45,9 @@ from itwin_async import (
     TokenProvider,
     imodels,
     itwins,
-    to_dict,
 )
+
+T = TypeVar("T")
 
 Credentials: TypeAlias = Callable[[Request], str | TokenProvider]
 
@@ -103,7 +108,8 @@ User = Annotated[Session, Depends(as_user)]
 class PageStream(StreamingResponse):
     """An NDJSON answer that follows a list page by page, until the browser goes away."""
 
-    media_type = "application/x-ndjson"
+    written = NDJSON
+    media_type = NDJSON.media_type
 
     # FastAPI's OpenAPI document takes the default of status_code from here.
     def __init__(self, pager: Pager[Favorite], status_code: int = 200) -> None:
@@ -128,18 +134,49 @@ class PageStream(StreamingResponse):
             await send({"type": "http.response.start", **start})
             await send({"type": "http.response.body", "body": answer.body})
         else:
-            self.body_iterator = lines(first, self._pages)
+            self.body_iterator = parts(first, self._pages, self.written)
             await super().stream_response(send)
 
 
-async def lines(first: Page[Favorite], others: PageIterator[Favorite]) -> AsyncIterator[bytes]:
-    """Write pages as NDJSON. The status is sent by then: a late failure becomes the last line."""
+class EventStream(PageStream):
+    """The same as server-sent events, a page each."""
+
+    written = EVENTS
+    media_type = EVENTS.media_type
+
+
+async def parts(
+    first: Page[Favorite], others: PageIterator[Favorite], written: StreamFormat
+) -> AsyncIterator[bytes]:
+    """Write pages. The status is sent by then: a late failure becomes the last part."""
     try:
-        yield ndjson(*map(to_dict, first.items))
+        yield written.page(first)
         async for page in others:
-            yield ndjson(*map(to_dict, page.items))
+            yield written.page(page)
+        if written.end:
+            yield written.end
     except ITwinError as error:
-        yield ndjson(problem(error))
+        yield written.problem(error)
+
+
+async def while_there(request: Request, work: Coroutine[object, object, T]) -> T:
+    """Wait for something, but no longer than the browser does; handlers are not cancelled."""
+    task = asyncio.create_task(work)
+
+    async def watch() -> None:
+        while (await request.receive())["type"] != "http.disconnect":
+            pass
+        task.cancel()
+
+    watcher = asyncio.create_task(watch())
+    try:
+        return await task
+    except asyncio.CancelledError:
+        if not watcher.done():
+            raise
+        raise HTTPException(499) from None  # which nobody reads
+    finally:
+        watcher.cancel()
 
 
 async def page() -> FileResponse:
@@ -148,9 +185,9 @@ async def page() -> FileResponse:
 
 
 @router.get("/itwins")
-async def first_itwins(user: User) -> dict[str, list[dict[str, object]]]:
+async def first_itwins(request: Request, user: User) -> dict[str, list[dict[str, object]]]:
     """Show the user's favorite and recent iTwins, both fetched at once."""
-    return await overview(user)
+    return await while_there(request, overview(user))
 
 
 @router.get("/itwins/favorites", response_class=PageStream)
@@ -163,6 +200,13 @@ async def favorite_itwins(user: User, cursor: str | None = None) -> PageStream:
 async def favorite_imodels(user: User, itwin_id: str, cursor: str | None = None) -> PageStream:
     """Stream the user's favorite iModels of an iTwin, one JSON object a line."""
     return PageStream(imodels.list_favorites(user, itwin_id, cursor=cursor))
+
+
+@router.get("/itwins/{itwin_id}/favorites/events", response_class=EventStream)
+async def favorite_events(request: Request, user: User, itwin_id: str) -> EventStream:
+    """Send the user's favorite iModels of an iTwin as server-sent events, a page each."""
+    cursor = cursor_in(request.headers, request.query_params)
+    return EventStream(imodels.list_favorites(user, itwin_id, cursor=cursor))
 
 
 @router.put("/imodels/{imodel_id}/favorite", status_code=204, response_model=None)

@@ -234,7 +234,10 @@ def without_query(url: URL) -> str:
 
 
 async def traced(
-    emulator: Emulator, work: Callable[[Session], Awaitable[object]], **settings: Any
+    emulator: Emulator,
+    work: Callable[[Session], Awaitable[object]],
+    hook: Any = None,
+    **settings: Any,
 ) -> list[Any]:
     """Run something in a session with OpenTelemetry's instrumentation, and read the spans."""
     from opentelemetry.instrumentation import aiohttp_client as instrumentation
@@ -246,7 +249,9 @@ async def traced(
 
     exporter, provider = InMemorySpanExporter(), TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
-    config = instrumentation.create_trace_config(url_filter=without_query, tracer_provider=provider)
+    config = instrumentation.create_trace_config(
+        url_filter=without_query, request_hook=hook, tracer_provider=provider
+    )
     async with Session(
         emulator.token, base_url=emulator.base_url, trace_configs=[config], **settings
     ) as session:
@@ -299,3 +304,48 @@ async def test_spans_hold_no_secret(platform: Emulator) -> None:
     assert "/imodels/favorites" in text
     for secret in (token, "SIGNATURE", "BODY", "continuationToken"):
         assert secret not in text
+
+
+async def test_waits_and_retries_are_events_of_the_callers_span(
+    platform: Emulator, clock: FakeClock
+) -> None:
+    pytest.importorskip("opentelemetry.instrumentation.aiohttp_client")
+    from itwin_async.opentelemetry import mark_request, record_event
+
+    platform.fail(LIST, status=503, retry_after=3, times=1)
+    platform.fail(LIST, status=429, retry_after=7, times=1, after=1)
+
+    async def work(session: Session) -> None:
+        await imodels.list_favorites(session, itwin_id(platform))
+
+    policy = RetryPolicy(clock=clock, sleep=clock.sleep, now=clock, rng=lambda: 0.0)
+    *attempts, root = await traced(
+        platform, work, retry=policy, observers=[record_event], hook=mark_request
+    )
+    assert len(attempts) == 3
+    noted = [(event.name, dict(event.attributes)) for event in root.events]
+    assert [name for name, _ in noted] == ["itwin.retry", "itwin.hold", "itwin.retry", "itwin.wait"]
+    assert [about["itwin.seconds"] for _, about in noted] == pytest.approx([3, 7, 7, 7], abs=0.1)
+    retries = [about for name, about in noted if name == "itwin.retry"]
+    assert [(it["itwin.attempt"], it["itwin.reason"]) for it in retries] == [(1, "503"), (2, "429")]
+    wait = noted[-1][1]
+    assert (wait["itwin.reason"], wait["itwin.attempt"]) == ("hold", 3)
+    assert wait["itwin.held_until"] == noted[1][1]["itwin.held_until"]
+    (request_id,) = {about["itwin.request_id"] for _, about in noted}
+    assert {span.attributes["itwin.request_id"] for span in attempts} == {request_id}
+    assert platform.token not in "".join(span.to_json() for span in [*attempts, root])
+
+
+async def test_without_a_span_nothing_is_noted(platform: Emulator) -> None:
+    pytest.importorskip("opentelemetry")
+    from itwin_async.opentelemetry import record_event
+
+    platform.fail(LIST, status=503, times=1)
+    async with Session(
+        platform.token,
+        base_url=platform.base_url,
+        retry=RetryPolicy(base=0),
+        observers=[record_event],
+    ) as session:
+        await imodels.list_favorites(session, itwin_id(platform))
+    assert platform.request_count == 2

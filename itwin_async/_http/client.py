@@ -159,9 +159,9 @@ class Client:
         """Open the connections in the running loop."""
         if self._connection is not None:
             raise ConfigurationError("the session is open already")
+        loop = _running_loop()
         _keep_memory()
         http = self._borrowed or self._own_session()
-        loop = asyncio.get_running_loop()
         if self._loop not in {None, loop}:
             # What waits belongs to the loop that it waits in.
             self.limiter = self._new_limiter()
@@ -206,7 +206,7 @@ class Client:
             raise ConfigurationError(
                 f"the session is {state}; use it inside 'async with Session(...)'"
             )
-        if connection.loop is not asyncio.get_running_loop():
+        if connection.loop is not _running_loop():
             raise ConfigurationError("the session was opened in another event loop")
         if connection.http.closed:
             raise ConfigurationError("the aiohttp session given as client_session is closed")
@@ -280,6 +280,17 @@ class Client:
             # By itself aiohttp repeats a request whose answer was lost, unseen by the policy.
             http._retry_connection = False  # noqa: SLF001 - there is no public way
         return http
+
+
+def _running_loop() -> asyncio.AbstractEventLoop:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        pass
+    raise ConfigurationError(
+        "a session needs asyncio, whose event loop does not run here; from Trio, or from code that "
+        "is not asynchronous, use it in a thread that has an asyncio loop of its own"
+    )
 
 
 @cache

@@ -154,6 +154,7 @@ async def test_openapi_and_its_page(platform: EmulatorThread) -> None:
         "GET /itwins",
         "GET /itwins/favorites",
         "GET /itwins/{itwin_id}/favorites",
+        "GET /itwins/{itwin_id}/favorites/events",
         "PUT /imodels/{imodel_id}/favorite",
         "DELETE /imodels/{imodel_id}/favorite",
     }
