@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from commands import COMMAND, environment
-from documents import blocks, text
+from documents import blocks, is_like, text, transcript
 
 from itwin_async.emulator import EmulatorThread
 
@@ -17,27 +17,10 @@ _DOCUMENT = "docs/cli.md"
 _FENCE = "=" * 30
 
 
-def _shown() -> list[tuple[str, str]]:
-    """All commands of the document and the output below each."""
-    found: list[tuple[str, str]] = []
-    for block in blocks(_DOCUMENT, "console"):
-        for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-            command, _, output = part.partition("\n")
-            found.append((command, output))
-    return found
-
-
-def _pattern(output: str) -> str:
-    return r"\s*\n".join(
-        ".*" if line == "..." else re.escape(line).replace(r"\.\.\.", ".*")
-        for line in output.splitlines()
-    )
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("jq") is None, reason="the document uses jq")
 def test_every_example(tmp_path: Path) -> None:
-    shown = _shown()
+    shown = [pair for block in blocks(_DOCUMENT, "console") for pair in transcript(block)]
     assert len(shown) > 20
     script = "\n".join(
         [f'itwin-async() {{ {" ".join(COMMAND)} "$@"; }}']
@@ -55,7 +38,7 @@ def test_every_example(tmp_path: Path) -> None:
         )
     outputs = done.stdout.split(f"{_FENCE}\n")[:-1]
     for (command, expected), said in zip(shown, outputs, strict=True):
-        assert re.fullmatch(_pattern(expected) + r"\s*", said, re.DOTALL), f"{command}\n{said}"
+        assert is_like(said, expected), f"{command}\n{said}"
 
 
 def test_every_command_is_shown() -> None:
