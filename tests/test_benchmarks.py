@@ -11,6 +11,8 @@ from pathlib import Path
 import attrs
 import pytest
 
+pytest.importorskip("orjson", reason="the benchmarks compare with it")
+
 from benchmarks import readme
 from benchmarks.instructions import counted, tool
 from benchmarks.plan import plans

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Generic, Literal, Self, TypeAlias, TypeVar
+from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -145,7 +145,9 @@ class _Calls(Generic[A, R]):
             cancel_anywhere(task)
 
     async def aclose(self) -> None:
-        tasks = (*self._tasks, *([self._feeder] if self._feeder else []))
+        tasks: list[asyncio.Task[Any]] = [*self._tasks]
+        if self._feeder is not None:
+            tasks.append(self._feeder)
         self.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 

@@ -103,10 +103,18 @@ async def _read(incoming: BaseRequest) -> bytes:
     if is_storage(incoming.path):
         return await incoming.content.read()
     if incoming.content_type.startswith("image/"):
-        return await incoming.clone(client_max_size=MAX_IMAGE).read()
+        return await _read_up_to(MAX_IMAGE, incoming)
     if incoming.path.rstrip("/").endswith("/image"):
-        return await incoming.clone(client_max_size=_LARGEST_IMAGE_IN_JSON).read()
+        return await _read_up_to(_LARGEST_IMAGE_IN_JSON, incoming)
     return await incoming.read()
+
+
+async def _read_up_to(most: int, incoming: BaseRequest) -> bytes:
+    # aiohttp before 3.13 takes only less than its limit.
+    body = await incoming.clone(client_max_size=most + 1).read()
+    if len(body) > most:
+        raise web.HTTPRequestEntityTooLarge(most, len(body))
+    return body
 
 
 async def _send_control(

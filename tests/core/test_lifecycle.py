@@ -487,8 +487,8 @@ SCRIPTS = {
         await asyncio.sleep(0)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)""",
-    "abandoned task": "asyncio.create_task(s.request('GET', '/itwins/favorites'))\n"
-    "await asyncio.sleep(0)",
+    "abandoned task": """
+        await asyncio.wait([asyncio.create_task(s.request("GET", "/itwins/favorites"))])""",
     "timeout": """
         try:
             await s.request("GET", "/itwins/favorites", timeout=0.0001)
