@@ -5,26 +5,23 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import attrs
 
-from benchmarks import footprint, table
-from benchmarks.footprint import Fact
-from benchmarks.interpreters import environment
+from benchmarks import readme, table
+from benchmarks.footprint import FACTS, facts
+from benchmarks.interpreters import MissingInterpreterError, environment
 from benchmarks.measure import measure
 from benchmarks.peers import PEERS
 from benchmarks.plan import SCRIPTS, Plan, Script, plans
 from benchmarks.process import busy
 from benchmarks.profiling import profile
+from benchmarks.readme import State
 from benchmarks.worker import ROOT
 
-_FACTS: dict[str, Callable[[bool], Iterator[Fact]]] = {
-    "memory": lambda quick: footprint.memory(quick=quick),
-    "import": lambda quick: footprint.importing(quick=quick),
-    "views": lambda quick: footprint.views(quick=quick),
-}
+_INTERPRETERS = ("3.11", "3.12", "3.13")
 
 
 def main() -> None:
@@ -42,36 +39,57 @@ def main() -> None:
         for plan in chosen:
             print(profile(plan))
         return
-    rounds = given.pairs or (3 if given.quick else 11)
-    report: dict[str, object] = {"machine": table.machine(), "rounds": rounds}
-    with busy(given.busy):
-        for version in given.python or [""]:
-            with environment(version) as python:
-                report |= _workloads(chosen, rounds, given, python)
-    print()
-    report |= _facts([name for name in _FACTS if name in wanted], quick=given.quick)
+    states: list[State] = []
+    for version in given.python or (_INTERPRETERS if given.readme else [""]):
+        try:
+            with environment(version, peers=given.peers) as python:
+                states += _measured(
+                    chosen, [name for name in FACTS if name in wanted], given, python
+                )
+        except MissingInterpreterError as reason:
+            print(f"skipped: {reason}\n", flush=True)
+    if not states:
+        raise SystemExit(1)
     if given.json:
-        given.json.write_text(json.dumps(report, indent=2), encoding="utf-8")
+        given.json.write_text(json.dumps(states, indent=2), encoding="utf-8")
+    if given.readme:
+        readme.write(states)
+
+
+def _measured(
+    chosen: Sequence[Plan], facts_wanted: Sequence[str], given: argparse.Namespace, python: str
+) -> Iterator[State]:
+    count = not given.quick and not given.no_instructions
+    for cores in given.busy or ([0, 1] if given.readme else [0]):
+        state = State(machine=_machine(python), busy=cores, workloads={}, facts={})
+        with busy(cores):
+            for name, figures in _workloads(chosen, given, python, state, count=count):
+                state["workloads"][name] = figures
+            for name in facts_wanted:
+                found = facts(name, python, quick=given.quick)
+                print("\n".join(map(table.fact, found)), flush=True)
+                state["facts"][name] = [attrs.asdict(each) for each in found]
+        count = False  # a busy core changes nothing of it
+        print()
+        yield state
 
 
 def _workloads(
-    chosen: Sequence[Plan], rounds: int, given: argparse.Namespace, python: str
-) -> dict[str, object]:
-    report: dict[str, object] = {}
-    if not chosen:
-        return report
-    where = _machine(python)
-    state = f", {given.busy} cores kept busy" if given.busy else ""
-    print(f"{where}{state}; {rounds} rounds, each side once in each\n\n{table.header()}")
+    chosen: Sequence[Plan], given: argparse.Namespace, python: str, state: State, *, count: bool
+) -> Iterator[tuple[str, object]]:
+    rounds = given.pairs or (3 if given.quick else 11)
+    kept = f", cores kept busy: {state['busy']}" if state["busy"] else ""
+    print(f"{state['machine']}{kept}; {rounds} rounds, each side once in each")
+    if chosen:
+        print(f"\n{table.header()}")
     for plan in chosen:
-        count = not given.quick and not given.no_instructions
         sides = _sides(plan, shapes=given.shapes, peers=given.peers)
         outcomes = measure(plan, sides, rounds, python=python, count=count)
         for line in table.rows(plan, outcomes):
             print(line, flush=True)
-        report[_key(plan, given, where)] = table.as_json(plan, outcomes)
+        name = plan.name if len(given.script or []) < 2 else f"{plan.name}, {plan.script}"
+        yield name, table.as_json(plan, outcomes)
     print()
-    return report
 
 
 def _machine(python: str) -> str:
@@ -81,37 +99,18 @@ def _machine(python: str) -> str:
     ).stdout.strip()
 
 
-def _key(plan: Plan, given: argparse.Namespace, where: str) -> str:
-    # One row of each workload keeps its plain name.
-    parts = [plan.name]
-    if len(given.script or []) > 1:
-        parts.append(plan.script)
-    if len(given.python or []) > 1:
-        parts.append(where.split(",", maxsplit=1)[0])
-    return ", ".join(parts)
-
-
 def _sides(plan: Plan, *, shapes: bool, peers: bool) -> list[str]:
-    if plan.megabits:
-        return ["ours-plain", "ours-gzip"]
-    sides = ["raw", "ours"]
-    if shapes and plan.kind != "writes" and not plan.pause:
+    sides = plan.sides
+    reads = plan.kind in {"imodels", "itwins"}
+    if shapes and reads and not plan.pause and not plan.megabits and "ours-by-page" not in sides:
         sides.append("ours-by-page")
-    return [*sides, *PEERS] if peers else sides
-
-
-def _facts(names: Sequence[str], *, quick: bool) -> dict[str, object]:
-    report: dict[str, object] = {}
-    for name in names:
-        facts = list(_FACTS[name](quick))
-        for found in facts:
-            print(table.fact(found), flush=True)
-        report[name] = [attrs.asdict(found) for found in facts]
-    return report
+    if peers and plan.kind != "start" and not plan.megabits and not plan.allowed:
+        sides += PEERS
+    return sides
 
 
 def _names() -> list[str]:
-    return [*(plan.name for plan in plans(quick=False)), *_FACTS]
+    return [*(plan.name for plan in plans(quick=False)), *FACTS]
 
 
 def _count(text: str) -> int:
@@ -129,12 +128,20 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--python", action="append", help="3.12, or a path; may be repeated")
     parser.add_argument("--script", action="append", choices=SCRIPTS, help="may be repeated")
     parser.add_argument("--tls", action="store_true", help="the server speaks TLS")
-    parser.add_argument("--busy", type=int, default=0, metavar="N", help="keep N cores busy")
+    parser.add_argument(
+        "--busy", type=int, action="append", metavar="N", help="keep N cores busy; may be repeated"
+    )
     parser.add_argument("--no-instructions", action="store_true", help="do not count them")
     parser.add_argument("--peers", action="store_true", help="measure other clients too")
-    parser.add_argument("--shapes", action="store_true", help="measure walks by page too")
+    parser.add_argument("--shapes", action="store_true", help="measure reading by page too")
     parser.add_argument("--profile", action="store_true", help="profile our side instead")
     parser.add_argument("--json", type=Path, help="write all figures to this file")
+    parser.add_argument(
+        "--readme",
+        action="store_true",
+        help="measure with CPython 3.11 to 3.13, idle and with one core busy, and write the table "
+        "of README.md",
+    )
     given = parser.parse_args()
     if given.tls and given.peers:
         parser.error("--tls and --peers are mutually exclusive")

@@ -1,7 +1,12 @@
-"""What is not a matter of throughput: peak memory, time to import, the cost of a view."""
+"""
+What is not a matter of throughput: peak memory, time to import, the cost of a view.
+
+``python -m benchmarks.footprint NAME [--quick]`` prints a line of JSON for each figure.
+"""
 
 from __future__ import annotations
 
+import json
 import os
 import statistics
 import subprocess
@@ -14,11 +19,12 @@ import attrs
 
 from benchmarks.plan import Plan
 from benchmarks.process import serving
+from benchmarks.worker import ROOT
 from itwin_async import Session
 
-_IMPORT = "import time; s = time.perf_counter(); import {}; print(time.perf_counter() - s)"
-_BASE = "aiohttp, msgspec"
-_NEEDED = "aiohttp, msgspec, cattrs"
+_IMPORT = "import time; s = time.perf_counter(); {}; print(time.perf_counter() - s)"
+_OWN = "from itwin_async import Session"
+_BASE = "import aiohttp, msgspec"
 
 
 @attrs.frozen
@@ -54,14 +60,11 @@ def memory(*, quick: bool) -> Iterator[Fact]:
 
 def importing(*, quick: bool) -> Iterator[Fact]:
     """Compare times to import, in pairs of new processes."""
-    names = ("itwin_async", _BASE, _NEEDED)
-    rounds = [[_import_time(name) for name in names] for _ in range(5 if quick else 25)]
-    own = statistics.median(row[0] for row in rounds)
-    for column, name in enumerate(names[1:], 1):
-        found = statistics.median(row[0] / row[column] for row in rounds)
-        other = statistics.median(row[column] for row in rounds)
-        note = f"{own * 1000:.0f} ms against {other * 1000:.0f} ms"
-        yield Fact("import", f"import itwin_async against {name}", found, 1.15, note=note)
+    pairs = [(_import_time(_OWN), _import_time(_BASE)) for _ in range(5 if quick else 25)]
+    own, other = (statistics.median(column) for column in zip(*pairs, strict=True))
+    found = statistics.median(mine / base for mine, base in pairs)
+    note = f"{own * 1000:.0f} ms against {other * 1000:.0f} ms"
+    yield Fact("import", f"{_OWN} against {_BASE}", found, 1.10, note=note)
 
 
 def views(*, quick: bool) -> Iterator[Fact]:
@@ -102,3 +105,22 @@ def _python(*arguments: str) -> str:
     # Where no bytecode is kept, every import would be timed with its compilation.
     kept = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     return subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, env=kept).stdout
+
+
+FACTS: dict[str, Callable[[bool], Iterator[Fact]]] = {
+    "memory": lambda quick: memory(quick=quick),
+    "import": lambda quick: importing(quick=quick),
+    "views": lambda quick: views(quick=quick),
+}
+
+
+def facts(name: str, python: str, *, quick: bool) -> list[Fact]:
+    """Have an interpreter find figures."""
+    command = [python, "-m", "benchmarks.footprint", name, *(["--quick"] if quick else [])]
+    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True, cwd=ROOT)
+    return [Fact(**json.loads(line)) for line in done.stdout.splitlines()]
+
+
+if __name__ == "__main__":
+    for found in FACTS[sys.argv[1]]("--quick" in sys.argv):
+        print(json.dumps(attrs.asdict(found)), flush=True)

@@ -3,12 +3,13 @@ How many instructions a run takes: the one figure that a busy machine does not c
 
 callgrind (valgrind) simulates a worker and counts between two marks, system calls that nothing else
 makes. Where the kernel lets perf count, it is asked first: it counts whole processes, so that a run
-is the difference between two of them.
+is the difference between two of them. Of a start the whole process is counted.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -19,6 +20,7 @@ from tempfile import TemporaryDirectory
 
 import attrs
 
+from benchmarks import start
 from benchmarks.plan import Plan
 from benchmarks.worker import BEGIN, END, ROOT
 
@@ -28,7 +30,7 @@ _ROUNDS = {"callgrind": 2, "perf": 20}
 
 def reduced(plan: Plan) -> Plan:
     """Make a plan small enough to be counted."""
-    amount = _CALLS if plan.kind == "writes" else _PAGES * plan.page_size
+    amount = {"writes": _CALLS, "start": plan.amount}.get(plan.kind, _PAGES * plan.page_size)
     return attrs.evolve(plan, amount=min(amount, plan.amount))
 
 
@@ -42,12 +44,24 @@ def tool() -> str | None:
 
 def counted(side: str, url: str, plan: Plan, python: str = sys.executable) -> float:
     """Count the instructions of one run of a side."""
+    if plan.kind == "start":
+        return _whole(start.command(side, url, python))
     command = [python, "-m", "benchmarks.worker", side, url, json.dumps(attrs.asdict(plan))]
     if tool() == "callgrind":
         rounds = _ROUNDS["callgrind"]
         return _callgrind([*command, f"{rounds}"]) / rounds
     rounds = _ROUNDS["perf"]
     return (_perf([*command, f"{rounds}"]) - _perf([*command, "0"])) / rounds
+
+
+def _whole(command: list[str]) -> float:
+    if tool() == "perf":
+        return _perf(command)
+    told = _told(["valgrind", "--tool=callgrind", f"--callgrind-out-file={os.devnull}", *command])
+    match = re.search(r"Collected : (\d+)", told)
+    if match is None:
+        raise RuntimeError(f"callgrind counted nothing: {told[-500:]}")
+    return float(match[1])
 
 
 def _perf(command: list[str]) -> float:

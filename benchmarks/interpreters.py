@@ -3,51 +3,84 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.metadata import version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.worker import ROOT
 
 
-@contextmanager
-def environment(version: str) -> Iterator[str]:
+class MissingInterpreterError(Exception):
     """
-    Make an environment with this package for a CPython, and give its interpreter.
+    An interpreter is not here, or gets no environment; the text says why.
+    """
+
+
+@contextmanager
+def environment(wanted: str, *, peers: bool = False) -> Iterator[str]:
+    """
+    Make an environment for a CPython, and give its interpreter.
+
+    It has the releases that are installed here, so that interpreters alone are compared, and the
+    package is that of this folder.
 
     Args:
-        version: such as ``"3.12"``, looked for in ``PATH`` and in pyenv; the one that runs this if
-            empty; or a path to an interpreter that has the package already.
+        wanted: such as ``"3.12"``, looked for in ``PATH`` and in pyenv; the one that runs this if
+            empty; or a path to an interpreter that has what it takes already.
+        peers: whether other clients are installed too.
 
     Raises:
-        SystemExit: there is none.
+        MissingInterpreterError: there is none, or a package has no wheel for it.
     """
-    if not version or "/" in version or "\\" in version:
-        yield version or sys.executable
+    if not wanted or "/" in wanted or "\\" in wanted or wanted == _own():
+        yield wanted if "/" in wanted or "\\" in wanted else sys.executable
         return
-    creator = _found(version)
+    creator = _found(wanted)
     if creator is None:
-        raise SystemExit(f"no CPython {version} here")
-    with TemporaryDirectory() as folder:
-        subprocess.run([creator, "-m", "venv", folder], check=True)
-        python = f"{folder}/bin/python"
-        subprocess.run(
-            [python, "-m", "pip", "install", "--quiet", f"{ROOT}[testing]", "orjson"], check=True
+        raise MissingInterpreterError(
+            f"no CPython {wanted} here: neither python{wanted} in PATH nor one of pyenv"
         )
+    with TemporaryDirectory() as folder:
+        python = f"{folder}/bin/python"
+        _do(f"no environment for CPython {wanted}", creator, "-m", "venv", folder)
+        install = ("-m", "pip", "install", "--quiet", "--disable-pip-version-check")
+        wheels = ("--only-binary", ":all:", *_requirements(peers=peers))
+        _do(f"no wheels for CPython {wanted}", python, *install, *wheels)
         yield python
 
 
-def _found(version: str) -> str | None:
-    if version == f"{sys.version_info.major}.{sys.version_info.minor}":
-        return sys.executable
+def _own() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def _requirements(*, peers: bool) -> list[str]:
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    needed = [re.split(r"[^\w-]", text)[0] for text in declared["project"]["dependencies"]]
+    pinned = [f"{name}=={version(name)}" for name in (*needed, "orjson")]
+    return [*pinned, *(declared["dependency-groups"]["bench-peers"] if peers else ())]
+
+
+def _do(failure: str, *command: str) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        last = (done.stderr or done.stdout).strip().splitlines()[-1:]
+        raise MissingInterpreterError(": ".join([failure, *last]))
+
+
+def _found(wanted: str) -> str | None:
     pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv"))
-    candidates = [shutil.which(f"python{version}")]
-    candidates += [f"{path}" for path in pyenv.glob(f"versions/{version}.*/bin/python")]
+    candidates = [shutil.which(f"python{wanted}")]
+    candidates += [f"{path}" for path in pyenv.glob(f"versions/{wanted}.*/bin/python")]
     for candidate in candidates:
-        if candidate and not subprocess.run([candidate, "-c", ""], check=False).returncode:
-            return candidate
+        if candidate:
+            asked = [candidate, "-c", ""]
+            if not subprocess.run(asked, capture_output=True, check=False).returncode:
+                return candidate
     return None

@@ -12,6 +12,7 @@ import attrs
 from benchmarks import instructions
 from benchmarks.plan import Plan
 from benchmarks.process import Server, serving
+from benchmarks.start import started
 from benchmarks.worker import Worker, working
 
 
@@ -24,11 +25,13 @@ class Run:
         wall: time from before the first connection until after the last is closed.
         cpu: time that the side's process computed.
         server: time that the server computed.
+        refused: calls that the server answered with 429.
     """
 
     wall: float
     cpu: float
     server: float
+    refused: int = 0
 
 
 @attrs.define
@@ -37,7 +40,8 @@ class Outcome:
     All runs of one side at one workload.
 
     Attributes:
-        side: name of the side.
+        key: what the plan calls the side.
+        side: its name.
         apart: whether it computed in another process than its worker's, so that its CPU time is
             not known.
         runs: one for each round, in order.
@@ -45,6 +49,7 @@ class Outcome:
         instructions: of one run of the reduced workload; ``None`` where nobody counted.
     """
 
+    key: str
     side: str
     apart: bool = False
     runs: list[Run] = attrs.field(factory=list[Run])
@@ -58,6 +63,10 @@ class Outcome:
     @property
     def cpu(self) -> float:
         return statistics.median(run.cpu for run in self.runs)
+
+    @property
+    def refused(self) -> int:
+        return round(statistics.median(run.refused for run in self.runs))
 
     @property
     def server_share(self) -> float:
@@ -99,38 +108,77 @@ def measure(
     Args:
         plan: the workload.
         sides: who does it, in the order of each round; as ``benchmarks.worker`` names them.
-        rounds: how often each does it, after one warm-up.
+        rounds: how often each does it at most, after one warm-up; where calls are paced, each time
+            in a new process, which knows nothing of the server's quota yet.
         python: the interpreter that they run in.
         count: whether instructions are counted too.
 
     Returns:
         An outcome for each side, in their order.
     """
-    outcomes: list[Outcome] = []
-    with ExitStack() as stack:
-        server = stack.enter_context(serving(plan))
-        able: list[tuple[Worker, Outcome]] = []
-        for name in sides:
-            worker = stack.enter_context(working(name, python))
-            warmed = worker.run(server.url, server.plan)
-            outcome = Outcome(worker.name, worker.apart, skipped=warmed.get("skipped", ""))
-            outcomes.append(outcome)
-            if not outcome.skipped:
-                able.append((worker, outcome))
-        for _ in range(rounds):
-            for worker, outcome in able:
-                outcome.runs.append(_timed(server, worker))
-    if count and instructions.tool() and not plan.pause:
+    rounds = min(rounds, plan.rounds)
+    with serving(plan) as server:
+        if plan.kind == "start":
+            outcomes = _starts(server, sides, rounds, python)
+        elif plan.allowed:
+            outcomes = _strangers(server, sides, rounds, python)
+        else:
+            outcomes = _warm(server, sides, rounds, python)
+    if count and instructions.tool() and not plan.pause and not plan.allowed:
         with serving(instructions.reduced(plan)) as server:
-            for name, outcome in zip(sides, outcomes, strict=True):
+            for outcome in outcomes:
                 if not outcome.skipped and not outcome.apart:
                     outcome.instructions = instructions.counted(
-                        name, server.url, server.plan, python
+                        outcome.key, server.url, server.plan, python
                     )
     return outcomes
 
 
+def _warm(server: Server, sides: Sequence[str], rounds: int, python: str) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    with ExitStack() as stack:
+        able: list[tuple[Worker, Outcome]] = []
+        for name in sides:
+            worker = stack.enter_context(working(name, python))
+            warmed = worker.run(server.url, server.plan)
+            skipped = warmed.get("skipped", "")
+            outcome = Outcome(name, worker.name, worker.apart, skipped=skipped)
+            outcomes.append(outcome)
+            if not skipped:
+                able.append((worker, outcome))
+        for _ in range(rounds):
+            for worker, outcome in able:
+                outcome.runs.append(_timed(server, worker))
+    return outcomes
+
+
+def _strangers(server: Server, sides: Sequence[str], rounds: int, python: str) -> list[Outcome]:
+    # What one process learned of the server's pace must not help the next.
+    outcomes = [Outcome(name, name) for name in sides]
+    for _ in range(rounds):
+        for outcome in outcomes:
+            with working(outcome.key, python) as worker:
+                outcome.side = worker.name
+                outcome.runs.append(_timed(server, worker))
+    return outcomes
+
+
+def _starts(server: Server, sides: Sequence[str], rounds: int, python: str) -> list[Outcome]:
+    outcomes: list[Outcome] = []
+    for name in sides:
+        with working(name, python) as worker:
+            outcomes.append(Outcome(name, worker.name))
+        started(name, server.url, python)  # writes the bytecode
+    for _ in range(rounds):
+        for outcome in outcomes:
+            before, _ = server.usage()
+            wall, cpu = started(outcome.key, server.url, python)
+            outcome.runs.append(Run(wall, cpu, server.usage()[0] - before))
+    return outcomes
+
+
 def _timed(server: Server, worker: Worker) -> Run:
-    before = server.cpu()
+    computed, refused = server.usage()
     done = worker.run(server.url, server.plan)
-    return Run(done["wall"], done["cpu"], server.cpu() - before)
+    computed_then, refused_then = server.usage()
+    return Run(done["wall"], done["cpu"], computed_then - computed, refused_then - refused)

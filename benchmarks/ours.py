@@ -6,7 +6,7 @@ import asyncio
 
 from benchmarks.plan import ITWIN_ID, TOKEN, Plan
 from benchmarks.raw import ids
-from itwin_async import Pager, Session, bulk, imodels, itwins
+from itwin_async import Pager, Quota, Session, bulk, imodels, itwins
 
 
 class Ours:
@@ -16,20 +16,33 @@ class Ours:
     Args:
         name: what the table calls it.
         compress: as for ``Session``.
-        by_page: walk by page, not by item.
+        by_page: read by page, not by item.
+        knows_quota: whether it is told what the server allows.
     """
 
     apart = False
 
     def __init__(
-        self, name: str = "itwin_async", *, compress: bool | None = None, by_page: bool = False
+        self,
+        name: str = "itwin_async",
+        *,
+        compress: bool | None = None,
+        by_page: bool = False,
+        knows_quota: bool = True,
     ) -> None:
         self.name = name
         self._compress = compress
         self._by_page = by_page
+        self._knows_quota = knows_quota
 
     async def run(self, url: str, plan: Plan) -> int:
-        async with Session(TOKEN, base_url=url, compress=self._compress, ssl=plan.trust) as session:
+        quota = None
+        if plan.allowed and self._knows_quota:
+            burst = {"burst": plan.burst} if plan.burst else {}
+            quota = Quota(plan.allowed, per_seconds=plan.per_seconds, **burst)
+        async with Session(
+            TOKEN, base_url=url, compress=self._compress, ssl=plan.trust, quota=quota
+        ) as session:
             if plan.kind == "writes":
                 return await _write(session, plan)
             if plan.pause or self._by_page:

@@ -36,8 +36,8 @@ class Server:
     url: str
     plan: Plan
 
-    def cpu(self) -> float:
-        """Ask how much CPU time it has used, in seconds."""
+    def usage(self) -> tuple[float, int]:
+        """Ask for the CPU seconds that it has used, and how many calls it has refused."""
         host = urlsplit(self.url).netloc
         if self.plan.authority:
             trusting = ssl.create_default_context(cafile=self.plan.authority)
@@ -47,8 +47,9 @@ class Server:
         else:
             connection = http.client.HTTPConnection(host)
         try:
-            connection.request("GET", "/cpu")
-            return float(connection.getresponse().read())
+            connection.request("GET", "/usage")
+            seconds, refused = connection.getresponse().read().split()
+            return float(seconds), int(refused)
         finally:
             connection.close()
 
@@ -59,6 +60,8 @@ def serving(plan: Plan) -> Iterator[Server]:
     command = [sys.executable, "-m", "benchmarks.server", "--script", plan.script]
     command += ["--amount", f"{plan.amount}", "--page-size", f"{plan.page_size}"]
     command += ["--latency", f"{plan.latency}"]
+    command += ["--allowed", f"{plan.allowed}", "--per-seconds", f"{plan.per_seconds}"]
+    command += ["--burst", f"{plan.burst}"]
     if plan.megabits:
         command += ["--gzip", "--megabits", f"{plan.megabits}"]
     if not plan.full:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import time
 
 import aiohttp
 import orjson
 
 from benchmarks.plan import ITWIN_ID, TOKEN, Plan
+
+_TOO_MANY = 429
 
 
 class Raw:
@@ -22,7 +25,8 @@ class Raw:
             "Accept": "application/vnd.bentley.itwin-platform.v2+json",
         }
         if plan.kind == "writes":
-            return await _write(url, headers, plan)
+            write = _write_paced if plan.allowed else _write
+            return await write(url, headers, plan)
         headers["Prefer"] = plan.prefer
         return await _read(url, headers, plan)
 
@@ -57,6 +61,34 @@ async def _write(base: str, headers: dict[str, str], plan: Plan) -> int:
             async with session.put(f"{base}/imodels/favorites/{key}") as response:
                 response.raise_for_status()
                 done += 1
+
+    async with _session(headers, plan) as session, asyncio.TaskGroup() as group:
+        for _ in range(plan.concurrency):
+            group.create_task(work(session))
+    return done
+
+
+async def _write_paced(base: str, headers: dict[str, str], plan: Plan) -> int:
+    left, done, due = iter(ids(plan)), 0, 0.0
+    pause = plan.per_seconds / plan.allowed
+
+    async def put(session: aiohttp.ClientSession, key: str) -> None:
+        nonlocal due
+        now = time.monotonic()
+        due = max(due, now - pause) + pause
+        await asyncio.sleep(due - now)
+        async with session.put(f"{base}/imodels/favorites/{key}") as response:
+            if response.status != _TOO_MANY:
+                response.raise_for_status()
+                return
+        await asyncio.sleep(float(response.headers["Retry-After"]))
+        await put(session, key)
+
+    async def work(session: aiohttp.ClientSession) -> None:
+        nonlocal done
+        for key in left:
+            await put(session, key)
+            done += 1
 
     async with _session(headers, plan) as session, asyncio.TaskGroup() as group:
         for _ in range(plan.concurrency):

@@ -2,13 +2,15 @@
 The canned server: HTTP/1.1 over a bare protocol, answers made beforehand, in a process of its own.
 
 It must never be what limits a measurement: of a request it reads the first line and, for a body,
-the length. ``GET /cpu`` tells the CPU seconds that it has used.
+the length. ``GET /usage`` tells the CPU seconds that it has used and the calls that it has refused,
+and begins a new window of what it allows.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import math
 import re
 import ssl
 import sys
@@ -23,6 +25,7 @@ _END = b"\r\n\r\n"
 _POSITION = re.compile(rb"(?:continuationToken=[A-Za-z]*|skip=)(\d+)")
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 _DONE = b"HTTP/1.1 204 No Content\r\n\r\n"
+_REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: %d\r\nContent-Length: 0\r\n\r\n"
 _CHUNK = 16 * 1024
 
 
@@ -37,6 +40,55 @@ class Settings(NamedTuple):
     megabits: float
     script: Script
     certificate: str
+    allowed: int
+    per_seconds: float
+    burst: int
+
+
+class Allowance:
+    """
+    How many calls go: a fixed window that the first call begins, or a bucket.
+
+    Args:
+        settings: ``allowed`` calls in ``per_seconds``, and the ``burst`` of a bucket.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._allowed = settings.allowed
+        self._seconds = settings.per_seconds
+        self._burst = settings.burst
+        self.refused = 0
+        self.renew()
+
+    def renew(self) -> None:
+        """Begin a new window, or fill the bucket."""
+        self._left: float = self._burst or self._allowed
+        self._since: float | None = None
+
+    def take(self, now: float) -> float:
+        """
+        Let a call go, or refuse it.
+
+        Returns:
+            Seconds until another may go; 0 if this one went.
+        """
+        if not self._allowed:
+            return 0.0
+        since = now if self._since is None else self._since
+        if self._burst:
+            wait = self._seconds / self._allowed
+            self._left = min(self._burst, self._left + (now - since) / wait)
+            since = now
+        else:
+            if now >= since + self._seconds:
+                since, self._left = now, self._allowed
+            wait = since + self._seconds - now
+        self._since = since
+        if self._left >= 1:
+            self._left -= 1
+            return 0.0
+        self.refused += 1
+        return wait
 
 
 class Pages:
@@ -142,10 +194,18 @@ class Canned(asyncio.Protocol):
         settings: what is served.
         lists: pages by the first letters of their path.
         link: the network, if it is limited.
+        allowance: what all connections share.
     """
 
-    def __init__(self, settings: Settings, lists: dict[bytes, Pages], link: Link | None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        lists: dict[bytes, Pages],
+        link: Link | None,
+        allowance: Allowance,
+    ) -> None:
         self._latency = settings.latency
+        self._allowance = allowance
         self._lists = lists
         self._link = link
         self._rest = b""
@@ -173,9 +233,11 @@ class Canned(asyncio.Protocol):
 
     def _answer(self, request: bytes) -> None:
         if not request.startswith(b"GET"):
-            answer = _DONE
-        elif request.startswith(b"GET /cpu"):
-            body = f"{time.process_time():.6f}".encode()
+            wait = self._allowance.take(self._loop.time())
+            answer = _REFUSED % math.ceil(wait) if wait else _DONE
+        elif request.startswith(b"GET /usage"):
+            body = f"{time.process_time():.6f} {self._allowance.refused}".encode()
+            self._allowance.renew()
             self._transport.write(
                 b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
             )
@@ -203,13 +265,14 @@ async def serve(settings: Settings) -> None:
     """
     loop = asyncio.get_running_loop()
     link = Link(settings.megabits) if settings.megabits else None
+    allowance = Allowance(settings)
     lists: dict[bytes, Pages] = {}
     secure = None
     if settings.certificate:
         secure = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         secure.load_cert_chain(settings.certificate)
     server = await loop.create_server(
-        lambda: Canned(settings, lists, link), "127.0.0.1", 0, ssl=secure
+        lambda: Canned(settings, lists, link, allowance), "127.0.0.1", 0, ssl=secure
     )
     port = server.sockets[0].getsockname()[1]
     origin = f"http{'s' if secure else ''}://127.0.0.1:{port}"
@@ -235,6 +298,9 @@ def main() -> None:
     parser.add_argument("--megabits", type=float, default=0.0, help="limit of the network's speed")
     parser.add_argument("--script", choices=SCRIPTS, default="latin", help="script of the names")
     parser.add_argument("--certificate", default="", help="PEM file with key and certificate")
+    parser.add_argument("--allowed", type=int, default=0, help="calls that are allowed")
+    parser.add_argument("--per-seconds", type=float, default=1.0, help="in so many seconds")
+    parser.add_argument("--burst", type=int, default=0, help="of a bucket instead of a window")
     given = parser.parse_args()
     settings = Settings(
         amount=given.amount,
@@ -245,6 +311,9 @@ def main() -> None:
         megabits=given.megabits,
         script=given.script,
         certificate=given.certificate,
+        allowed=given.allowed,
+        per_seconds=given.per_seconds,
+        burst=given.burst,
     )
     asyncio.run(serve(settings))
 

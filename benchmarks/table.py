@@ -22,10 +22,11 @@ _HEADS = (
     "CPU ratio",
     "M instr",
     "instr ratio",
-    "target",
+    "goal",
+    "429s",
     "server CPU",
 )
-_WIDTHS = (55, 21, 8, 17, 7, 9, 8, 11, 6, 10)
+_WIDTHS = (62, 21, 8, 18, 8, 9, 8, 11, 4, 4, 10)
 
 
 def machine() -> str:
@@ -55,7 +56,7 @@ def rows(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
     for index, outcome in enumerate(outcomes):
         title = plan.title if index == 0 else ""
         if outcome.skipped:
-            yield f"{title:<55}  {outcome.side:<21}  skipped: {outcome.skipped}"
+            yield f"{title:<{_WIDTHS[0]}}  {outcome.side:<21}  skipped: {outcome.skipped}"
             continue
         known = not outcome.apart
         found = (
@@ -65,9 +66,10 @@ def rows(plan: Plan, outcomes: Sequence[Outcome]) -> Iterator[str]:
             f"{outcome.instructions / 1e6:.1f}" if outcome.instructions else "",
             _by(outcome.instructions, base.instructions),
         )
-        target = f"{plan.target:.2f}" if index == 1 and plan.target is not None else ""
+        goal = f"{plan.goals[outcome.key]:.2f}" if outcome.key in plan.goals else ""
+        refused = f"{outcome.refused}" if plan.allowed else ""
         share = f"{outcome.server_share:.0%}"
-        yield _line((title, outcome.side, f"{outcome.wall:.4f}", *found, target, share))
+        yield _line((title, outcome.side, f"{outcome.wall:.4f}", *found, goal, refused, share))
 
 
 def fact(found: Fact) -> str:
@@ -76,7 +78,7 @@ def fact(found: Fact) -> str:
         "" if found.limit is None else f"at most {found.limit:g}{found.unit and ' '}{found.unit}"
     )
     value = f"{found.value:.2f}{found.unit and ' '}{found.unit}"
-    return f"{found.title:<55}  {value:<12}  {limit:<14}  {found.note}".rstrip()
+    return f"{found.title:<{_WIDTHS[0]}}  {value:<12}  {limit:<14}  {found.note}".rstrip()
 
 
 def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, object]:
@@ -96,13 +98,16 @@ def as_json(plan: Plan, outcomes: Sequence[Outcome]) -> dict[str, object]:
             sides[outcome.side] = {"skipped": outcome.skipped}
             continue
         sides[outcome.side] = {
+            "goal": plan.goals.get(outcome.key),
             "runs": [attrs.asdict(run) for run in outcome.runs],
             "wall_ratio": attrs.asdict(ratio(outcome, outcomes[0], _wall)),
             "cpu_ratio": attrs.asdict(ratio(outcome, outcomes[0], _cpu)),
             "instructions": outcome.instructions,
+            "instruction_ratio": _by(outcome.instructions, outcomes[0].instructions),
+            "refused": outcome.refused,
             "server_share": outcome.server_share,
         }
-    return {"title": plan.title, "target": plan.target, "sides": sides}
+    return {"title": plan.title, "sides": sides}
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -92,7 +92,7 @@ def made(name: str) -> Side:
     Make a side.
 
     Args:
-        name: ``raw``, ``ours``, ``ours-by-page``, ``ours-plain``, ``ours-gzip``, or a peer.
+        name: ``raw``, ``ours``, one of its kinds, or a peer.
 
     Raises:
         NotOffered: it is not installed here, and cannot be.
@@ -101,6 +101,7 @@ def made(name: str) -> Side:
         "raw": Raw(),
         "ours": Ours(),
         "ours-by-page": Ours("itwin_async, by page", by_page=True),
+        "ours-learning": Ours("itwin_async, learning", knows_quota=False),
         "ours-plain": Ours("itwin_async, plain", compress=False),
         "ours-gzip": Ours("itwin_async, gzip", compress=True),
     }

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from itwin_async import bulk, files, imodels, itwins, saved_views
     from itwin_async._http.attempt import Response
     from itwin_async._http.credentials import TokenProvider
-    from itwin_async._json.converter import Converter, converter, from_dict, to_dict
+    from itwin_async._json.codec import to_dict
+    from itwin_async._json.converter import Converter, converter, from_dict
+    from itwin_async._tables.arrow import to_arrow
     from itwin_async.errors import (
         ApiError,
         ArgumentError,
@@ -32,7 +34,7 @@ if TYPE_CHECKING:
         ServerError,
         TransportError,
     )
-    from itwin_async.models import UNSET, Content, Link, Unset
+    from itwin_async.models import JSON, UNSET, Content, Id, Link, Unset
     from itwin_async.operations import LongRunning
     from itwin_async.paging import (
         DetailPager,
@@ -49,6 +51,7 @@ if TYPE_CHECKING:
     from itwin_async.timeout import Timeout
 
 __all__ = [
+    "JSON",
     "UNSET",
     "ApiError",
     "ArgumentError",
@@ -62,6 +65,7 @@ __all__ = [
     "ErrorDetail",
     "FileTransferError",
     "ITwinError",
+    "Id",
     "InvalidRequestError",
     "ItemIterator",
     "Link",
@@ -95,6 +99,7 @@ __all__ = [
     "imodels",
     "itwins",
     "saved_views",
+    "to_arrow",
     "to_dict",
 ]
 
@@ -106,18 +111,20 @@ _OWNERS = (
     "quota",
     "retry",
     "timeout",
-    "_json.converter",
+    "_tables.arrow",
     "_http.credentials",
     "_http.attempt",
     "session",
     "paging",
     "operations",
+    "_json.codec",
+    "_json.converter",
 )
 
 
 def __getattr__(name: str) -> object:
-    # Nothing is loaded before it is asked for: no aiohttp for ``itwin-async --version`` or to catch
-    # an error, and no wing of which a program has no need.
+    # Nothing is loaded before it is asked for: no aiohttp to catch an error, no cattrs to stream a
+    # list, and no wing of which a program has no need.
     if name in _WINGS:
         return import_module(f"{__name__}.{name}")
     for owner in _OWNERS if name in __all__ else ():

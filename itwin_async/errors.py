@@ -54,6 +54,9 @@ class ITwinError(Exception):
 
     cursor: str | None = None
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self)!r})"
+
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle by state, so that keyword-only constructors survive a process pool."""
         return (_rebuild, (type(self), self.args, self.__dict__))

@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from enum import Enum
 from typing import Final, Literal, TypeAlias
+from uuid import UUID
 
 import attrs
 
 from itwin_async._json.model import model
+
+JSON: TypeAlias = bool | int | float | str | list["JSON"] | dict[str, "JSON"] | None
+"""What JSON can say."""
+
+Id: TypeAlias = str | UUID
+"""Id of an entity; where the platform documents a GUID, a ``uuid.UUID`` is as good as its text."""
 
 
 @model

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterable, Mapping
 from functools import partial
-from typing import Generic, Literal, TypeAlias, TypedDict, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Generic,
+    Literal,
+    TypeAlias,
+    TypedDict,
+    TypeVar,
+    overload,
+)
 
 import attrs
 
@@ -12,15 +20,21 @@ from itwin_async._arguments import whole
 from itwin_async._http.attempt import Response
 from itwin_async._http.urls import target
 from itwin_async._paging.cursor import CursorCodec, Position
-from itwin_async._paging.iterators import ItemIterator, Page, PageIterator
+from itwin_async._paging.iterators import ItemIterator, PageIterator
 from itwin_async._paging.links import PageLinks, follow
+from itwin_async._paging.page import Page
 from itwin_async._paging.prefetch import PageSource
+from itwin_async._tables.frames import FrameLibrary, frame, frame_library
 from itwin_async.errors import ArgumentError, ITwinError, with_cursor
 from itwin_async.session import Session, internals_of
+
+if TYPE_CHECKING:
+    from itwin_async._tables.frames import ArrowTable, PandasFrame, PolarsFrame
 
 __all__ = [
     "MAX_PAGE_SIZE",
     "DetailPager",
+    "FrameLibrary",
     "ItemIterator",
     "List",
     "NumberedPaging",
@@ -85,6 +99,7 @@ class List(Generic[T_co]):
         accept: the ``Accept`` header.
         headers: further headers of every page, such as ``Prefer``.
         mode: how its pages follow each other.
+        limit: name of the limit that its calls have of their own; empty for none.
 
     """
 
@@ -96,6 +111,7 @@ class List(Generic[T_co]):
     accept: str
     headers: Mapping[str, str]
     mode: PagingMode
+    limit: str = ""
 
 
 class Pager(Generic[T_co]):
@@ -139,7 +155,9 @@ class Pager(Generic[T_co]):
         return self._first_page().__await__()
 
     def __repr__(self) -> str:
-        return f"<Pager {self._list.operation}>"
+        listed = self._list
+        query = "".join(f", {name}={value}" for name, value in listed.query)
+        return f"<{type(self).__name__} {listed.operation} of {listed.item.__name__}{query}>"
 
     def pages(self) -> PageIterator[T_co]:
         """Iterate by page."""
@@ -180,6 +198,39 @@ class Pager(Generic[T_co]):
             raise
         return found
 
+    @overload
+    async def frame(
+        self, library: Literal["pandas"] = "pandas", *, limit: int | None = None
+    ) -> PandasFrame: ...
+    @overload
+    async def frame(
+        self, library: Literal["polars"], *, limit: int | None = None
+    ) -> PolarsFrame: ...
+    @overload
+    async def frame(
+        self, library: Literal["pyarrow"], *, limit: int | None = None
+    ) -> ArrowTable: ...
+    async def frame(
+        self, library: FrameLibrary = "pandas", *, limit: int | None = None
+    ) -> PandasFrame | PolarsFrame | ArrowTable:
+        """
+        Fetch items into a data frame with the columns of ``to_arrow``.
+
+        Args:
+            library: whose frame; for pandas, nested columns become flat ones, such as
+                ``extent_south_west_latitude``.
+            limit: how many items at most.
+
+        Raises:
+            ArgumentError: the items have no attributes, or an argument is wrong.
+            ConfigurationError: a library is not installed; the extras are ``pandas``, ``polars``
+                and ``arrow``.
+            ITwinError: as ``collect``.
+
+        """
+        frame_library(library)
+        return frame(self._list.item, await self.collect(limit), library)
+
     async def _first_page(self) -> Page[T_co]:
         return await anext(self._iterate(0))
 
@@ -210,7 +261,9 @@ def _page_source(session: Session, listed: List[T_co], *, numbered: bool) -> Pag
     rewrite = internals.rewrite_links
 
     async def fetch(page: str) -> Response:
-        return await session.request("GET", page, accept=listed.accept, headers=listed.headers)
+        return await session.request(
+            "GET", page, accept=listed.accept, headers=listed.headers, limit=listed.limit
+        )
 
     return PageSource(
         fetch,

@@ -33,8 +33,10 @@ class Quota:
     Args:
         requests: calls in a window.
         per_seconds: length of the window, in seconds.
-        burst: calls that may go at once after a rest, 1 up to ``requests``; the others go at an
-            even pace. Any window still holds at most ``requests``. By default 4 % of ``requests``.
+        burst: calls that the platform takes at once after a rest, 1 up to ``requests``. Half of
+            them go at once, since a bucket that was emptied refuses what the network hurries; the
+            others go at an even pace. Any window still holds at most ``requests``. By default 4 %
+            of ``requests``.
 
     """
 
@@ -49,6 +51,11 @@ class Quota:
     def interval(self) -> float:
         """Seconds between two calls of an even pace."""
         return self.per_seconds / max(min(1, self.requests), self.requests - self._spare)
+
+    @property
+    def at_once(self) -> float:
+        """How many calls go at once after a rest."""
+        return max(1.0, self.burst / 2)
 
     @property
     def most(self) -> int:

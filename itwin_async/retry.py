@@ -44,7 +44,8 @@ class RetryPolicy:
     How failed requests are repeated: exponential backoff with full jitter.
 
     Args:
-        retries: how often a request is repeated after 5xx, time-outs and lost connections.
+        retries: how often a request is repeated after 5xx, time-outs and lost connections; a 429 is
+            no such failure.
         rate_limit_retries: how often it is repeated after 429, where nothing was done.
         base: upper bound of the first wait, in seconds; each further one is twice as long.
         cap: upper bound of every wait that the server did not ask for, in seconds.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from types import TracebackType
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 import aiohttp
 import attrs
@@ -20,13 +20,14 @@ from itwin_async._http.credentials import Credentials, TokenSource
 from itwin_async._http.executor import perform
 from itwin_async._http.request_builder import Params, build_request
 from itwin_async._json.codec import Codec
-from itwin_async._json.converter import Converter
-from itwin_async._json.converter import converter as default_converter
 from itwin_async.events import Observer, SessionStats
 from itwin_async.quota import Quota
 from itwin_async.retry import Repeat, RetryPolicy
 from itwin_async.settings import Settings
 from itwin_async.timeout import Timeout
+
+if TYPE_CHECKING:
+    from itwin_async._json.converter import Converter
 
 PRODUCTION = "https://api.bentley.com"
 
@@ -57,7 +58,8 @@ class Session:
         retry: when and how failed requests are retried.
         quota: how many calls are allowed; ``None`` if that is not known.
         quotas: how many calls of single operations are allowed to each caller beside that, such as
-            ``{"imodels.create_imodel": Quota(5)}``.
+            ``{"imodels.create_imodel": Quota(5)}``. A name that is no operation is refused when its
+            API is used first.
         client_session: an aiohttp session to borrow; it is never closed. Give it a
             ``DummyCookieJar``, so that users do not share cookies.
         connector: an aiohttp connector for the pool; the session closes it.
@@ -112,10 +114,7 @@ class Session:
         finally:
             del token  # a traceback may show what this frame holds
         self._is_view = False
-        codec = Codec(
-            optional("converter", converter, Converter) or default_converter,
-            pause_collector=flag("pause_collector", pause_collector),
-        )
+        codec = Codec(converter, pause_collector=flag("pause_collector", pause_collector))
         client = Client(
             urls.base_url(base_url),
             timeout=checked_timeout(Timeout() if timeout is None else timeout, Timeout()),
@@ -274,7 +273,7 @@ class Session:
     def __repr__(self) -> str:
         if not hasattr(self, "_internals"):
             return "<Session not made>"  # so it is in the traceback of a refused token
-        state = "closed" if self.closed else "open"
+        state = self._internals.client.state
         return f"<Session {str(self._internals.client.base.origin())!r} {state}>"
 
     async def request(
@@ -297,7 +296,7 @@ class Session:
         Args:
             method: HTTP method.
             path: path that begins with a slash, quoted; it may hold a query.
-            params: further query names and values, not yet quoted.
+            params: further query names and values, not yet quoted; ``True`` becomes ``true``.
             json: value to send as JSON.
             body: bytes to send as they are; give their type in ``headers``.
             accept: the ``Accept`` header, which selects the version of an API.

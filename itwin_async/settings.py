@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
 import aiohttp
 from yarl import URL
 
 from itwin_async._http.call_options import Tls
-from itwin_async._json.converter import Converter
 from itwin_async.events import Observer
 from itwin_async.quota import Quota
 from itwin_async.retry import RetryPolicy
 from itwin_async.timeout import Timeout
+
+if TYPE_CHECKING:
+    from itwin_async._json.converter import Converter
 
 
 class Settings(TypedDict, total=False):

@@ -11,9 +11,11 @@ from pathlib import Path
 import attrs
 import pytest
 
+from benchmarks import readme
 from benchmarks.instructions import counted, tool
 from benchmarks.plan import plans
 from benchmarks.process import serving
+from benchmarks.readme import State
 
 ROOT = Path(__file__).resolve().parent.parent
 pytestmark = pytest.mark.slow
@@ -36,10 +38,12 @@ def test_workloads_are_done_by_both_sides(tmp_path: Path) -> None:
     chosen = [f"--only={name}" for name in names]
     done = run("--quick", "--pairs", "1", *chosen, "--json", str(report))
     assert (done.returncode, done.stderr) == (0, "")
-    figures = json.loads(report.read_text())
+    (state,) = json.loads(report.read_text())
+    figures = state["workloads"]
     for name in names:
         sides = figures[name]["sides"]
-        assert set(sides) == {"raw aiohttp + orjson", "itwin_async"}
+        by_page = {"itwin_async, by page"} if name == "minimal" else set[str]()
+        assert set(sides) == {"raw aiohttp + orjson", "itwin_async"} | by_page
         for side in sides.values():
             (only,) = side["runs"]
             assert only["wall"] > 0
@@ -55,10 +59,74 @@ def test_other_scripts_over_tls_while_a_core_is_busy(tmp_path: Path) -> None:
         "--quick", "--pairs", "1", *chosen, "--python", sys.executable, "--json", str(report)
     )
     assert (done.returncode, done.stderr) == (0, "")
-    figures = json.loads(report.read_text())
+    (state,) = json.loads(report.read_text())
+    assert state["busy"] == 1
+    figures = state["workloads"]
     for script in ("cjk", "emoji"):
         sides = figures[f"pages100, {script}"]["sides"]
         assert set(sides) == {"raw aiohttp + orjson", "itwin_async", "itwin_async, by page"}
+
+
+def test_paced_calls_and_a_start(tmp_path: Path) -> None:
+    report = tmp_path / "figures.json"
+    chosen = [f"--only={name}" for name in ("bucket", "window", "start")]
+    done = run("--quick", "--pairs", "1", *chosen, "--json", str(report))
+    assert (done.returncode, done.stderr) == (0, "")
+    (state,) = json.loads(report.read_text())
+    ours = {"itwin_async", "itwin_async, learning"}
+    for name in ("bucket", "window"):
+        sides = state["workloads"][name]["sides"]
+        assert set(sides) == {"raw aiohttp + orjson"} | ours
+        assert all(side["refused"] >= 0 for side in sides.values())
+    assert state["workloads"]["bucket"]["sides"]["itwin_async, learning"]["refused"] > 0
+    (only,) = state["workloads"]["start"]["sides"]["itwin_async"]["runs"]
+    assert only["cpu"] > 0
+
+
+def test_an_interpreter_that_is_missing_is_told_and_the_others_are_measured(tmp_path: Path) -> None:
+    report = tmp_path / "figures.json"
+    here = f"{sys.version_info.major}.{sys.version_info.minor}"
+    pythons = ("--python", "3.99", "--python", here, "--python", sys.executable)
+    done = run("--quick", "--pairs", "1", "--only", "writes", *pythons, "--json", str(report))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "skipped: no CPython 3.99 here" in done.stdout
+    states = json.loads(report.read_text())
+    assert len(states) == 2
+    assert all(set(state["workloads"]) == {"writes"} for state in states)
+
+
+def test_no_interpreter_at_all_is_a_failure() -> None:
+    assert run("--quick", "--only", "writes", "--python", "3.99").returncode == 1
+
+
+def state(version: str, busy: int, wall: float) -> State:
+    ratio = {"median": wall, "low": wall, "high": wall}
+    side = {"goal": 0.9, "wall_ratio": ratio, "cpu_ratio": ratio, "instruction_ratio": "0.80"}
+    sides = {"raw aiohttp + orjson": {"goal": None}, "itwin_async": side}
+    workloads = {"full": {"title": "some iModels", "sides": sides}}
+    fact = {"title": "peak memory", "value": 1.0, "limit": 1.1, "unit": ""}
+    machine = f"CPython {version}, aiohttp 1, x86_64, 2 cores"
+    return State(machine=machine, busy=busy, workloads=workloads, facts={"memory": [fact]})
+
+
+def test_the_table_of_the_readme_has_a_place_for_each_interpreter_and_state(tmp_path: Path) -> None:
+    path = tmp_path / "README.md"
+    path.write_text(f"before\n{readme.BEGIN}old\n{readme.END}\nafter\n")
+    readme.write([state("3.11.7", 0, 0.5), state("3.11.7", 1, 0.6), state("3.13.0", 0, 0.7)], path)
+    text = path.read_text()
+    assert text.startswith("before\n")
+    assert text.endswith("after\n")
+    assert "old" not in text
+    row = next(line for line in text.splitlines() if "some iModels" in line)
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells[1:] == [
+        "0.90",
+        "0.50 / 0.70",
+        "0.60 / -",
+        "0.50 / 0.70",
+        "0.60 / -",
+        "0.80 / 0.80",
+    ]
 
 
 @pytest.mark.skipif(tool() is None, reason="neither perf nor valgrind counts instructions here")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -13,7 +14,16 @@ import pytest
 from aiohttp import web
 from doubles import CannedServer, FakeClock, Reply, Seen, refusal, refused, until
 
-from itwin_async import Quota, RateLimitError, RetryPolicy, Session, Timeout, imodels
+from itwin_async import (
+    ArgumentError,
+    Quota,
+    RateLimitError,
+    RetryPolicy,
+    Session,
+    Timeout,
+    imodels,
+    itwins,
+)
 from itwin_async.events import AttemptFinished, Event
 
 ITWIN = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"
@@ -168,6 +178,53 @@ async def test_any_operation_may_have_a_quota() -> None:
         for _ in range(4):
             await session.request("GET", "/anything", limit="mine.own")
         assert clock.now - before >= 30
+
+
+async def test_a_list_may_have_a_quota() -> None:
+    def page(seen: Seen) -> Reply:
+        path, _, query = seen.target.partition("?")
+        number = int(query.partition("$skip=")[2] or 0)
+        following = {"href": f"{path}?$skip={number + 1}"} if number < 5 else None
+        answer = {"iTwins": [{"id": str(number)}], "_links": {"next": following}}
+        return Reply(json.dumps(answer).encode())
+
+    clock = FakeClock()
+    quotas = {"itwins.list_favorites": Quota(6, burst=1)}
+    async with opened(page, clock, quotas=quotas) as session:
+        for pager in (itwins.list_favorites(session), itwins.list_favorites(session).full()):
+            start = clock.now
+            assert len(await pager.collect()) == 6
+            assert clock.now - start >= 50
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("imodels.create_imodle", "imodels.create_imodel"),
+        ("imodel.create_imodel", "imodels.create_imodel"),
+        ("imodels.list_imodel", "imodels.list_imodels"),
+        ("imodels.nothing_like_it", "nothing_like_it"),
+    ],
+)
+async def test_a_quota_of_no_operation_is_refused_before_any_request(name: str, meant: str) -> None:
+    platform = Platform(FakeClock())
+    async with opened(platform, platform.clock, quotas={name: Quota(5)}) as session:
+        for use in (
+            lambda: imodels.get_imodel(session, "m"),
+            lambda: imodels.list_imodels(session, ITWIN).first(),
+        ):
+            with pytest.raises(ArgumentError, match=meant) as caught:
+                await use()
+            assert caught.value.argument == "quotas"
+    assert not platform.reads
+
+
+async def test_quotas_of_other_apis_are_none_of_this_one() -> None:
+    platform = Platform(FakeClock())
+    quotas = {"mine.get_imodel": Quota(5), "my_imodels.get_imodel": Quota(5)}
+    async with opened(platform, platform.clock, quotas=quotas) as session:
+        await imodels.get_imodel(session, "m")
+    assert platform.reads
 
 
 async def test_calls_that_wait_take_no_connection() -> None:

@@ -105,6 +105,30 @@ print(sorted(name for name in first if name in {
 """
 
 
+WITHOUT_A_CONVERTER = """
+import asyncio, sys
+from itwin_async import Session, itwins
+from itwin_async.emulator import Emulator
+
+async def main():
+    async with Emulator() as platform:
+        async with Session(platform.token, base_url=platform.base_url) as session:
+            assert await itwins.list_itwins(session).collect()
+
+asyncio.run(main())
+print("cattrs" in sys.modules)
+from itwin_async import converter
+print("cattrs" in sys.modules)
+"""
+
+
+def test_cattrs_is_loaded_where_a_converter_is_used() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_A_CONVERTER], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["False", "True"]
+
+
 def test_importing_brings_no_extras_and_no_emulator() -> None:
     done = subprocess.run([sys.executable, "-c", LEAN], capture_output=True, text=True, check=True)
     assert done.stdout.split("\n")[:2] == ["[]", "[]"]

@@ -106,6 +106,7 @@ def harvest(
     tasks: int = 50,
     host: str = "",
     start: float = 0,
+    way: float = 0.004,
 ) -> Outcome:
     outcome = Outcome(0.0, 0, [], [])
     chance = random.Random(1)
@@ -123,7 +124,7 @@ def harvest(
                 else:
                     assert await pacer.enter(math.inf)
                 sent = clock()
-                await asyncio.sleep(chance.uniform(0.001, 0.004))
+                await asyncio.sleep(chance.uniform(0.001, way))
                 wait = server.ask(clock())
                 await asyncio.sleep(chance.uniform(0.001, 0.004))
                 if wait is None:
@@ -203,6 +204,14 @@ def test_learning_costs_little_of_four_thousand_calls(
 def test_a_known_quota_is_used_whatever_its_burst(burst: int) -> None:
     outcome = harvest(Bucket(200, 30), 4000, Quota(200, per_seconds=1, burst=burst))
     assert outcome.seconds <= 1.06 * 3970 / 200
+    assert outcome.refused == 0
+
+
+@pytest.mark.parametrize("way", [0.004, 0.04])
+def test_the_burst_of_a_bucket_may_be_told_as_it_is(way: float) -> None:
+    quota = Quota(200, per_seconds=1, burst=20)
+    outcome = harvest(Bucket(200, 20), 4000, quota, way=way)
+    assert outcome.seconds <= 1.06 * 3980 / 200
     assert outcome.refused == 0
 
 

@@ -7,11 +7,12 @@ import io
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypeVar, overload
 
 import aiohttp
 import attrs
 import msgspec
+from aiohttp import hdrs
 from yarl import URL
 
 from itwin_async._http.bodies import BodyError, Sink, decompress, too_large
@@ -25,10 +26,15 @@ from itwin_async._http.error_mapping import (
 )
 from itwin_async._http.failures import describe
 from itwin_async._http.masking import excerpt, masked
+from itwin_async._json.codec import Codec
 from itwin_async._json.completeness import closing_links, is_complete
 from itwin_async.errors import ApiError, DecodeError, FailureKind, RequestError, TransportError
+from itwin_async.models import JSON
 
 E = TypeVar("E", bound=RequestError)
+T = TypeVar("T")
+
+_CODEC = Codec()
 
 _LARGE = 2**20
 _NO_CONTENT = 204
@@ -66,20 +72,40 @@ class Response:
     links: object = attrs.field(default=None, repr=False)
     _authorization: Authorization | None = attrs.field(default=None, repr=False)
 
-    def json(self) -> object:
+    @overload
+    def json(self) -> JSON: ...
+    @overload
+    def json(self, cls: type[T], *, key: str | None = None) -> T: ...
+    def json(self, cls: type[T] | None = None, *, key: str | None = None) -> JSON | T:
         """
         Parse the body; an empty one is ``None``.
 
+        Args:
+            cls: what to read it as: a model, an attrs class, or a type such as ``dict[str, int]``.
+            key: the member to read, for instance ``"iModel"``, instead of the whole body.
+
         Raises:
-            DecodeError: the body is not JSON.
+            DecodeError: the body is not JSON, or no ``cls``.
 
         """
+        if cls is None:
+            return self._parsed()
+        try:
+            if key is not None:
+                return _CODEC.member(self.body, cls, key)
+            return _CODEC.structure(self._parsed(), cls)
+        except DecodeError as error:
+            raise self.blame(error) from None
+
+    def _parsed(self) -> JSON:
         if not self.body:
             return None
         try:
-            return msgspec.json.decode(self.body)
+            parsed: JSON = msgspec.json.decode(self.body)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             pass
+        else:
+            return parsed
         raise self.blame(DecodeError("the answer is not JSON"))
 
     def blame(self, error: E) -> E:
@@ -149,7 +175,7 @@ async def send(
     deadlines = connection.deadlines
     task = deadlines.start(seconds)
     answer: aiohttp.ClientResponse | None = None
-    status, reason, retry_after, location = 0, b"", None, None
+    status, reason, retry_after = 0, b"", None
     told: Mapping[str, str] = {}
     try:
         answer = await connection.http.request(
@@ -174,7 +200,6 @@ async def send(
             return await _success(answer, client, connection, request, authorization)
         status, told = answer.status, answer.headers
         retry_after = _retry_after(answer, client.retry.now())
-        location = told.get("Location") if status < 400 else None  # noqa: PLR2004
         # The status says enough: a broken error page must not hide it.
         with suppress(aiohttp.ClientError, OSError, ValueError, BodyError):
             reason = await _read(answer, client, connection)
@@ -192,11 +217,22 @@ async def send(
         deadlines.stop(task)
         if answer is not None:
             answer.release()  # gives the connection back, or closes it where bytes are left
+    return _error(request, authorization, status, told, reason, retry_after)
+
+
+def _error(
+    request: Request,
+    authorization: Authorization | None,
+    status: int,
+    headers: Mapping[str, str],
+    body: bytes,
+    retry_after: float | None,
+) -> ApiError:
     if request.storage:
         return error_from_storage(
             status,
-            told,
-            reason,
+            headers,
+            body,
             method=request.method,
             path=request.path,
             request_id=request.request_id,
@@ -204,12 +240,12 @@ async def send(
         )
     return error_from_response(
         status,
-        masked(reason, authorization),
+        masked(body, authorization),
         method=request.method,
         path=request.path,
         request_id=request.request_id,
         retry_after=retry_after,
-        location=location,
+        location=headers.get("Location") if status < 400 else None,  # noqa: PLR2004
     )
 
 
@@ -226,7 +262,7 @@ def _cancelled(request: Request, *, closed: bool, late: bool) -> TransportError:
 def _headers(request: Request, authorization: Authorization | None) -> dict[str, str]:
     headers = request.headers
     if authorization is not None:
-        headers = {**headers, "Authorization": authorization.header}
+        headers = {**headers, hdrs.AUTHORIZATION: authorization.header}
     return headers if request.sink is None else {**headers, **request.sink.headers()}
 
 

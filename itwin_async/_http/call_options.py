@@ -72,7 +72,8 @@ def own_options(
         chosen = checked_timeout(timeout, chosen)
         if chosen.connect != base.timeout.connect:
             limits = aiohttp.ClientTimeout(total=None, sock_connect=chosen.connect)
-            http, storage = {**http, "timeout": limits}, {**storage, "timeout": limits}
+            http, storage = http.copy(), storage.copy()
+            http["timeout"] = storage["timeout"] = limits
     policy = base.retry if retry is None else _on_clocks_of(base.retry, retry)
     if priority is None:
         priority = base.priority

@@ -125,6 +125,13 @@ class Client:
         self._count = itertools.count(1)
 
     @property
+    def state(self) -> str:
+        """Whether requests are possible, in words."""
+        if self._connection is not None:
+            return "open"
+        return "not open yet" if self._loop is None else "closed"
+
+    @property
     def is_open(self) -> bool:
         """Whether requests are possible."""
         return self._connection is not None

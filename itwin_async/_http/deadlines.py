@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 
 from itwin_async.errors import ConfigurationError
 
@@ -12,7 +13,7 @@ _PAUSE = 0.01
 class Deadlines:
     """Cancels the tasks whose attempt or wait takes too long, and all of them when it closes."""
 
-    __slots__ = ("_late", "_loop", "_running", "_timer", "closed")
+    __slots__ = ("_due", "_late", "_loop", "_running", "_timer", "closed")
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.closed = False
@@ -20,6 +21,7 @@ class Deadlines:
         self._running: dict[asyncio.Task[object], tuple[float, int]] = {}
         self._late: dict[asyncio.Task[object], int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._due = math.inf
 
     def start(self, seconds: float) -> asyncio.Task[object]:
         """Set the deadline of the current task, in seconds from now; hand the task to ``stop``."""
@@ -28,7 +30,7 @@ class Deadlines:
             raise ConfigurationError("requests must be made inside an asyncio task")
         moment = self._loop.time() + seconds
         self._running[task] = (moment, task.cancelling())
-        if self._timer is None or moment < self._timer.when():
+        if moment < self._due:
             self._arm(moment)
         return task
 
@@ -67,14 +69,14 @@ class Deadlines:
     def _disarm(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
-            self._timer = None
+            self._timer, self._due = None, math.inf
 
     def _arm(self, moment: float) -> None:
         self._disarm()
-        self._timer = self._loop.call_at(moment, self._tick)
+        self._timer, self._due = self._loop.call_at(moment, self._tick), moment
 
     def _tick(self) -> None:
-        self._timer = None
+        self._timer, self._due = None, math.inf
         now = self._loop.time()
         for task in [task for task, (moment, _) in self._running.items() if moment <= now]:
             self._cancel(task)

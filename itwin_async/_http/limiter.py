@@ -38,7 +38,7 @@ class Limiter:
         self._clock = clock
         self._sleep = sleep
         self._interval = quota.interval if quota else 0.0
-        self._tolerance = self._interval * (quota.burst - 1) if quota else 0.0
+        self._tolerance = self._interval * (quota.at_once - 1) if quota else 0.0
         self._due = self._hold = clock()
         self._passed: deque[float] | None = None
         if quota is not None and quota.burst > 1:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
+from difflib import get_close_matches
 
 import attrs
 
 from itwin_async._arguments import instance, invalid
 from itwin_async._http.credentials import Credentials
 from itwin_async._http.limiter import Limiter
+from itwin_async.errors import ArgumentError
 from itwin_async.quota import Quota
 
 Clock = Callable[[], float]
@@ -20,6 +22,8 @@ _WINDOW = 60.0  # all documented limits but one are for a minute
 _LEAST = 5  # the smallest documented limit, in calls a minute
 _FORGET = 600.0
 _MANY = 1000
+_ALIKE = 0.7
+_SAME = 0.85
 
 
 class OperationLimiter:
@@ -120,11 +124,33 @@ class OperationLimits:
         self._clock = clock
         self._sleep = sleep
         self._kept: dict[tuple[str, str], _Kept] = {}
+        self._checked: set[str] = set()
 
     @property
     def waiting(self) -> int:
         """How many calls wait for their turn."""
         return sum(kept.limiter.waiting for kept in self._kept.values())
+
+    def check_names(self, api: str, known: Collection[str]) -> None:
+        """
+        Check the quotas against the operations of an API, at its first use: none is above it here.
+
+        Raises:
+            ArgumentError: there is no such operation.
+
+        """
+        if api in self._checked:
+            return
+        for name in self.quotas.keys() - known:
+            wing, _, function = name.partition(".")
+            meant = f"{api}.{function}"
+            if wing == api or (meant in known and get_close_matches(wing, [api], 1, _SAME)):
+                near = get_close_matches(meant, known, 1, _ALIKE)
+                hint = f"; did you mean {near[0]!r}?" if near else ""
+                raise ArgumentError(
+                    f"quotas: there is no operation {name!r}{hint}", argument="quotas"
+                )
+        self._checked.add(api)
 
     def limiter_of(self, operation: str, credentials: Credentials) -> OperationLimiter:
         """Find the limiter of an operation for who sends the credentials."""

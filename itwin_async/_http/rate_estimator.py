@@ -14,8 +14,15 @@ _STAGE = 8  # calls of a pace that must be accepted before a faster one is tried
 _STEP = 0.02
 _DROP = 0.96
 _NEAR = 0.97
+_SECOND = 1.0
 _TICK = 0.01
 _LATEST = 10.0  # seconds that a 429 may come late
+
+
+@attrs.define(eq=False, repr=False)
+class _Interval:
+    begun: float
+    calls: int = 1
 
 
 @attrs.define(eq=False, repr=False)
@@ -52,14 +59,19 @@ class RateEstimator:
     round_trip: float = 0.0
     accepted: int = 0
     stages: list[tuple[float, int]] = attrs.field(factory=list)
-    accepts: deque[tuple[float, int]] = attrs.field(factory=deque)
-    recent: deque[tuple[float, int]] = attrs.field(factory=deque)
+    accepts: deque[_Interval] = attrs.field(factory=deque)
+    recent: deque[_Interval] = attrs.field(factory=deque)
 
     def count(self, now: float) -> None:
         """Note that a call goes out."""
         self.passes += 1
-        if not self.rate:
-            _count(self.recent, now, 1.0, _WINDOW)
+        if self.rate:
+            return
+        recent = self.recent
+        if recent and now - recent[-1].begun < _SECOND:  # as most do: nothing else must cost them
+            recent[-1].calls += 1
+        else:
+            _begin(recent, now, _WINDOW)
 
     def accept(self, sent: float, now: float) -> None:
         """Note a call that went out at a pace and met no 429."""
@@ -67,7 +79,11 @@ class RateEstimator:
             return
         self.round_trip += (now - sent - self.round_trip) * 0.1
         self.accepted += 1
-        _count(self.accepts, sent, _TICK, _LATEST)
+        accepts = self.accepts
+        if accepts and sent - accepts[-1].begun < _TICK:
+            accepts[-1].calls += 1
+        else:
+            _begin(accepts, sent, _LATEST)
 
     def refuse(self, sent: float) -> None:
         """Note a call that met a 429."""
@@ -120,8 +136,9 @@ class RateEstimator:
         # is soon corrected, while too slow a one starves everybody.
         total, busy = 0, 0.001
         ended = min(self.refused_sent, refused_at)
-        for first, passes in reversed(self.recent):
-            total += passes
+        for interval in reversed(self.recent):
+            first = interval.begun
+            total += interval.calls
             accepted = max(1, total - self.refused)
             rate = accepted / max(released_at - first, 0.001)
             if rate > self.low:
@@ -160,18 +177,15 @@ class RateEstimator:
 
     def _accepted_since(self, moment: float) -> int:
         total = 0
-        for sent, calls in reversed(self.accepts):
-            if sent <= moment:
+        for interval in reversed(self.accepts):
+            if interval.begun <= moment:
                 break
-            total += calls
+            total += interval.calls
         return total
 
 
-def _count(into: deque[tuple[float, int]], moment: float, tick: float, longest: float) -> None:
-    """Count an event in an interval of a length, and forget what is long ago."""
-    if into and moment - into[-1][0] < tick:
-        into[-1] = (into[-1][0], into[-1][1] + 1)
-        return
-    into.append((moment, 1))
-    while moment - into[0][0] > longest:
-        into.popleft()
+def _begin(intervals: deque[_Interval], moment: float, longest: float) -> None:
+    """Begin another interval, and forget what is long ago."""
+    intervals.append(_Interval(moment))
+    while moment - intervals[0].begun > longest:
+        intervals.popleft()

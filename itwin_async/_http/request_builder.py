@@ -6,8 +6,10 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import TypeAlias, cast
+from uuid import UUID
 
 import msgspec
+from aiohttp import hdrs
 
 from itwin_async._arguments import invalid
 from itwin_async._http import urls
@@ -15,7 +17,10 @@ from itwin_async._http.attempt import Request
 from itwin_async._http.client import Client
 from itwin_async.errors import ArgumentError
 
-Params: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+Param: TypeAlias = str | int | float | UUID
+"""A value in a query; ``True`` becomes ``true``."""
+
+Params: TypeAlias = Mapping[str, Param] | Iterable[tuple[str, Param]]
 
 _METHODS = frozenset({"GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"})
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -50,12 +55,15 @@ def build_request(
     if params:
         path = _with_query(path, params)
     request_id = client.next_id()
-    sent = {"Accept": accept, "X-Correlation-Id": request_id, **client.extra_headers}
+    # aiohttp need not look for the letters' case in names of its own.
+    sent: dict[str, str] = {hdrs.ACCEPT: accept, "X-Correlation-Id": request_id}
+    if client.extra_headers:
+        sent |= client.extra_headers
     if json is not None:
         if body is not None:
             raise ArgumentError("json and body are mutually exclusive", argument="json")
         body = encoded("json", json)
-        sent["Content-Type"] = "application/json"
+        sent[hdrs.CONTENT_TYPE] = "application/json"
     if headers:
         _merge(sent, headers)
         request_id = sent["X-Correlation-Id"]
@@ -71,11 +79,24 @@ def _method(method: object) -> str:
 
 def _with_query(path: str, params: Params) -> str:
     try:
-        pairs = cast("Mapping[str, str]", params).items() if isinstance(params, Mapping) else params
-        return urls.target(path, pairs)
+        given: object = params.items() if isinstance(params, Mapping) else params
+        pairs = cast("Iterable[tuple[str, Param]]", given)
+        return urls.target(path, [(name, _param(value)) for name, value in pairs])
     except (TypeError, ValueError):
         pass
-    raise invalid("params", params, "names and values of type str")
+    raise invalid("params", params, "names with values of type str, int, float, bool or UUID")
+
+
+def _param(value: Param) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ValueError
+    if not isinstance(cast("object", value), int | float | UUID):
+        raise TypeError
+    return str(value)
 
 
 def encoded(name: str, value: object) -> bytes:

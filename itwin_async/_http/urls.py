@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from urllib.parse import quote
+from uuid import UUID
 
 from yarl import URL
 
@@ -114,18 +115,27 @@ def resolve(base: URL, request_target: str) -> URL:
     return URL(origin_text(base) + request_target, encoded=True)
 
 
-def segment(name: str, value: object) -> str:
+def segment(name: str, value: object, fixed: Collection[str] = ()) -> str:
     """
     Quote an id as one segment of a path.
+
+    Args:
+        name: of the argument.
+        value: the id.
+        fixed: words, in lower case, that lead elsewhere.
 
     Raises:
         ArgumentError: it cannot be an id.
 
     """
+    if isinstance(value, UUID):
+        return str(value)
     if not isinstance(value, str):
-        raise invalid(name, value, "an id (str)")
+        raise invalid(name, value, "an id (str or UUID)")
     if len(value) > _ID_LIMIT:
         raise invalid(name, value, f"an id of at most {_ID_LIMIT} characters")
+    if fixed and value.lower() in fixed:
+        raise invalid(name, value, "an id, not a fixed part of the platform's paths")
     if _PLAIN.fullmatch(value):
         return value
     if (
@@ -137,14 +147,28 @@ def segment(name: str, value: object) -> str:
     return quote(value, safe="")
 
 
+def new_id(name: str, value: object) -> str:
+    """
+    Check an id that the caller chooses for something new.
+
+    Raises:
+        ArgumentError: no request could name it.
+
+    """
+    segment(name, value)
+    return str(value)
+
+
 def guid(name: str, value: object) -> str:
     """
-    Check an id that the platform documents as a GUID.
+    Check an id that the platform documents as a GUID, and write it as text.
 
     Raises:
         ArgumentError: it is no GUID.
 
     """
+    if isinstance(value, UUID):
+        return str(value)
     if not isinstance(value, str) or not _GUID.fullmatch(value):
         raise invalid(name, value, "a GUID, such as '7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11'")
     return value

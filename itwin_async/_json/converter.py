@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from typing import Any, Self, TypeAlias, TypeVar, cast, get_args, get_origin
+from typing import Any, Self, TypeVar, cast, get_args, get_origin
 
 import attrs
 import cattrs
@@ -12,13 +12,11 @@ import msgspec
 from cattrs.errors import ClassValidationError, IterableValidationError
 from cattrs.gen import make_dict_structure_fn, make_dict_unstructure_fn, override
 
-from itwin_async._json.fast_path import reachable
-from itwin_async._json.naming import SPELLINGS, wire_name
+from itwin_async._json.fast_path import PACKAGE_DECODERS, FastDecoders
+from itwin_async._json.naming import SPELLINGS, wire_name, wire_names
 from itwin_async.errors import DecodeError
 
 T = TypeVar("T")
-
-Decoders: TypeAlias = dict[tuple[type, str, bool], Callable[[bytes], tuple[Any, Any]] | None]
 
 
 class Converter(cattrs.Converter):
@@ -30,10 +28,8 @@ class Converter(cattrs.Converter):
     """
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        self._foreign: list[Callable[[Any], bool]] = []
         self._settled = False
-        self.decoders: Decoders = {}
-        """Fast decoders, kept by what they decode; forgotten whenever a hook is registered."""
+        self.decoders = FastDecoders()
         super().__init__(*arguments, **options)
         _register(self)
         # A copy has these rules already, made for itself.
@@ -44,18 +40,11 @@ class Converter(cattrs.Converter):
     def copy(self, *arguments: Any, **options: Any) -> Self:
         """Make a converter with the same hooks, as ``cattrs.Converter`` does."""
         twin = super().copy(*arguments, **options)
-        twin._foreign = [*self._foreign]  # noqa: SLF001 - of its own class
+        twin.decoders.hooks = [*self.decoders.hooks]
         return twin
 
     def __copy__(self) -> Self:
         return self.copy()
-
-    def is_touched(self, cls: type) -> bool:
-        """Tell whether a caller's hook takes part in structuring a class."""
-        parts = reachable(cls)
-        return not parts.isdisjoint(SPELLINGS) or any(
-            _accepts(check, part) for part in parts for check in self._foreign
-        )
 
     def register_structure_hook(self, cl: Any, func: Any = None) -> Any:
         """Register how to structure a class, as ``cattrs.Converter`` does."""
@@ -80,24 +69,7 @@ class Converter(cattrs.Converter):
 
     def _note(self, check: Callable[[Any], bool]) -> None:
         if self._settled:
-            self._foreign.append(check)
-            self.decoders.clear()
-
-
-def _accepts(check: Callable[[Any], bool], part: Any) -> bool:
-    try:
-        return bool(check(part))
-    except Exception:  # noqa: BLE001 - cattrs too takes a predicate that raises for one that denies
-        return False
-
-
-def to_dict(model: attrs.AttrsInstance) -> dict[str, object]:
-    """
-    Write a model with the platform's names and plain values, ready for JSON.
-
-    Members that are ``None`` are left out: the platform may never have sent them.
-    """
-    return cast("dict[str, object]", converter.unstructure(model))
+            self.decoders.heed(check)
 
 
 def from_dict(cls: type[T], value: Mapping[str, object]) -> T:
@@ -114,7 +86,7 @@ def from_dict(cls: type[T], value: Mapping[str, object]) -> T:
 
 
 def _check_spelling(cls: Any, value: Mapping[str, object]) -> None:
-    known = _wire_names(cls)
+    known = wire_names(cls)
     for name, wire in known.items():
         if name in value and name not in known.values():
             raise DecodeError(f"{name} is the attribute's name; the platform's is {wire}")
@@ -258,14 +230,10 @@ def _model_hook(cls: Any, target: Converter) -> Callable[[Any, Any], Any]:
 
 
 def _renames(cls: Any, *, lower: bool = False) -> dict[str, Any]:
-    names = _wire_names(cls)
+    names = wire_names(cls)
     return {name: override(rename=wire.lower() if lower else wire) for name, wire in names.items()}
-
-
-def _wire_names(cls: Any) -> dict[str, str]:
-    spelling = SPELLINGS.get(cls, {})
-    return {f.name: spelling.get(f.name, wire_name(f.name)) for f in attrs.fields(cls)}
 
 
 converter = Converter()
 """The converter of every session that is not given one of its own."""
+converter.decoders = PACKAGE_DECODERS

@@ -27,6 +27,7 @@ import attrs
 import msgspec
 
 from itwin_async._json.model import AWARE, is_model
+from itwin_async._json.naming import SPELLINGS, wire_name
 
 _set_class = object.__dict__["__class__"].__set__
 _run = deque[None](maxlen=0).extend  # draws an iterator to its end, in C
@@ -37,6 +38,8 @@ _LEAVES = (str, int, float, bool, datetime)
 
 Rename = Callable[[str], str]
 Restore = Callable[[Iterable[Any]], None]
+Decode = Callable[[bytes], tuple[Any, Any]]
+Check = Callable[[Any], bool]
 
 
 class _NotPlain(Exception):  # noqa: N818 - never leaves this module
@@ -45,9 +48,41 @@ class _NotPlain(Exception):  # noqa: N818 - never leaves this module
     """
 
 
-def decoder(
-    cls: type, key: str, rename: Rename, *, many: bool
-) -> Callable[[bytes], tuple[Any, Any]] | None:
+class FastDecoders:
+    """The fast decoders of a converter, and the hooks of callers that rule them out."""
+
+    def __init__(self) -> None:
+        self.kept: dict[tuple[type, str, bool], Decode | None] = {}
+        self.hooks: list[Check] = []
+
+    def heed(self, hook: Check) -> None:
+        """Take note of a hook for what a predicate accepts; what it touches is decoded slowly."""
+        self.hooks.append(hook)
+        self.kept.clear()
+
+    def find(self, cls: type, key: str, *, many: bool) -> Decode | None:
+        """Find the decoder of an envelope; ``None`` where it is the converter's."""
+        slot = cls, key, many
+        if slot not in self.kept:
+            allowed = not self._is_touched(cls)
+            self.kept[slot] = decoder(cls, key, wire_name, many=many) if allowed else None
+        return self.kept[slot]
+
+    def _is_touched(self, cls: type) -> bool:
+        parts = reachable(cls)
+        return not parts.isdisjoint(SPELLINGS) or any(
+            _accepts(hook, part) for part in parts for hook in self.hooks
+        )
+
+
+def _accepts(hook: Check, part: Any) -> bool:
+    try:
+        return bool(hook(part))
+    except Exception:  # noqa: BLE001 - cattrs too takes a predicate that raises for one that denies
+        return False
+
+
+def decoder(cls: type, key: str, rename: Rename, *, many: bool) -> Decode | None:
     """Make the fast decoder of an envelope."""
     try:
         decoded, restore = _decoding_class(cls, rename)
@@ -189,3 +224,7 @@ def _translate(
     if isinstance(hint, type) and attrs.has(hint):
         return (*_decoding_class(hint, rename, outer), False)
     raise _NotPlain
+
+
+PACKAGE_DECODERS = FastDecoders()
+"""Those of the package's converter: they serve before it is loaded, and cattrs with it."""

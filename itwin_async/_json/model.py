@@ -22,7 +22,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeGuard, get_type_hints
 import attrs
 import msgspec
 
-from itwin_async._json.naming import wire_name
+from itwin_async._json.naming import SPELLINGS, wire_name
+from itwin_async._json.pydantic import known_to_pydantic
 
 __all__ = ["AWARE", "is_model", "model"]
 
@@ -49,7 +50,7 @@ def is_model(cls: object) -> TypeGuard[type]:
 
 def _make(cls: type) -> Any:  # noqa: ANN401 - type checkers see attrs.frozen instead
     """Make a class of plain attributes a model: a frozen attrs class that decodes fast."""
-    plain = attrs.frozen(cls)
+    plain = known_to_pydantic(attrs.frozen(cls))
     own = {field.name: field for field in attrs.fields(plain) if not field.inherited}
     left_out = own.keys() | _MADE_BY_MSGSPEC
     space = {name: value for name, value in vars(plain).items() if name not in left_out}
@@ -58,20 +59,36 @@ def _make(cls: type) -> Any:  # noqa: ANN401 - type checkers see attrs.frozen in
     }
     hints = get_type_hints(plain, localns={"datetime": AWARE}, include_extras=True)
     space["__annotations__"] = {name: hints[name] for name in own}
-    space["__rich_repr__"] = _shown
+    space["__rich_repr__"], space["__repr__"] = _shown, _repr
+    names = SPELLINGS.pop(cls, {})
     bases = tuple(_MODELS.get(base, msgspec.Struct) for base in plain.__bases__)
     made: Any = ABCMeta.__new__(
-        _ModelType, cls.__name__, bases, space, rename=wire_name, weakref=True
+        _ModelType,
+        cls.__name__,
+        bases,
+        space,
+        rename=lambda name: names.get(name) or wire_name(name),
+        omit_defaults=True,
+        weakref=True,
     )
+    if names:
+        SPELLINGS[made] = names
     _PLAIN[made], _MODELS[plain] = plain, made
     made.register(plain)
     return made
 
 
 def _shown(self: attrs.AttrsInstance) -> Iterator[tuple[str, object]]:
-    # Rich asks a Struct for all of its members, secrets included.
-    fields = attrs.fields(type(self))
-    return ((field.name, getattr(self, field.name)) for field in fields if field.repr)
+    # A Struct would show all of its members: secrets, and the many that are None.
+    for field in attrs.fields(type(self)):
+        value = getattr(self, field.name)
+        if field.repr and (value is not None or field.default is not None):
+            yield field.name, value
+
+
+def _repr(self: attrs.AttrsInstance) -> str:
+    members = ", ".join(f"{name}={value!r}" for name, value in _shown(self))
+    return f"{type(self).__name__}({members})"
 
 
 if TYPE_CHECKING:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
+
+import attrs
 
 T = TypeVar("T")
 
@@ -22,7 +24,7 @@ SPELLINGS: dict[type, dict[str, str]] = {}
 
 def spelled(**names: str) -> Callable[[type[T]], type[T]]:
     """
-    Mark a model whose members the platform spells in more than one case: read any, write these.
+    Mark a class whose members the platform spells in more than one case: read any, write these.
     """
 
     def mark(cls: type[T]) -> type[T]:
@@ -30,3 +32,9 @@ def spelled(**names: str) -> Callable[[type[T]], type[T]]:
         return cls
 
     return mark
+
+
+def wire_names(cls: Any) -> dict[str, str]:  # noqa: ANN401 - any attrs class
+    """Give the platform's name of each attribute."""
+    spelling = SPELLINGS.get(cls, {})
+    return {f.name: spelling.get(f.name, wire_name(f.name)) for f in attrs.fields(cls)}

@@ -74,6 +74,11 @@ class CursorCodec:
         return position
 
     @property
+    def operation(self) -> str:
+        """Name of the list function."""
+        return self._operation
+
+    @property
     def scope(self) -> str:
         """Fingerprint of the arguments that decide what is in the list."""
         if self._scope is None:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import operator
-from collections.abc import Iterator, Sequence
-from typing import Generic, Self, TypeVar, overload
-
-import attrs
-import msgspec
+from collections.abc import Iterator
+from typing import Generic, Self, TypeVar
 
 from itwin_async._paging.cursor import Position
 from itwin_async._paging.links import PageLinks
+from itwin_async._paging.page import Page
 from itwin_async._paging.prefetch import Arrival, PageSource, Prefetcher
 from itwin_async.errors import (
     ConfigurationError,
@@ -22,83 +20,6 @@ from itwin_async.errors import (
 )
 
 T_co = TypeVar("T_co", covariant=True)
-
-
-@attrs.frozen(eq=False)
-class Page(Sequence[T_co]):
-    """
-    One page of a list: a sequence of its items.
-
-    Attributes:
-        items: the page's items; without those that lie before the cursor it was reached by.
-        links: its links as the platform wrote them.
-        raw: its JSON text as the platform sent it, unknown members included.
-
-    """
-
-    items: list[T_co]
-    links: PageLinks
-    raw: bytes = attrs.field(repr=False)
-    _source: PageSource[T_co] = attrs.field(repr=False)
-    _start: Position = attrs.field(repr=False)
-    _end: Position = attrs.field(repr=False)
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    @overload
-    def __getitem__(self, index: int) -> T_co: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[T_co]: ...
-    def __getitem__(self, index: int | slice) -> T_co | list[T_co]:
-        return self.items[index]
-
-    def __iter__(self) -> Iterator[T_co]:
-        return iter(self.items)
-
-    def __bool__(self) -> bool:
-        return True  # a page without items may have others behind it
-
-    @property
-    def has_next(self) -> bool:
-        """Whether there is a page behind this one."""
-        return self.links.next is not None
-
-    @property
-    def cursor(self) -> str:
-        """The position behind this page."""
-        return self._source.cursors.write(self._end)
-
-    @property
-    def next(self) -> str | None:
-        """Link to the next page, or ``None``."""
-        return self.links.next
-
-    @property
-    def prev(self) -> str | None:
-        """Link to the page before, or ``None``; the platform may name the same page."""
-        return self.links.prev
-
-    @property
-    def self(self) -> str | None:  # noqa: D401, PLE0237, RUF100 - the platform's own word
-        """Link to this page, or ``None``."""
-        return self.links.self
-
-    @property
-    def numbered(self) -> bool:
-        """Whether pages are numbered, so that rows shift when others come or go."""
-        return self._source.numbered
-
-    def raw_items(self) -> list[bytes]:
-        """Cut out the JSON text of each of ``items`` as the platform sent it."""
-        members = msgspec.json.decode(self.raw, type=dict[str, msgspec.Raw])
-        entries = msgspec.json.decode(members[self._source.key], type=list[msgspec.Raw])
-        return [bytes(entry) for entry in entries[self._start.offset :]]
-
-    def cursor_before(self, left: int) -> str:
-        """Write the position before the last ``left`` items of this page."""
-        handed_out = self._start.offset + len(self.items) - left
-        return self._source.cursors.write(Position(self._start.target, handed_out))
 
 
 class PageIterator(Generic[T_co]):
@@ -112,6 +33,7 @@ class PageIterator(Generic[T_co]):
     __slots__ = (
         "__weakref__",
         "_busy",
+        "_count",
         "_end",
         "_offset",
         "_prefetcher",
@@ -130,6 +52,16 @@ class PageIterator(Generic[T_co]):
         self._end = start
         self._seen: set[str] = set()
         self._busy = False
+        self._count = 0
+
+    def __repr__(self) -> str:
+        return f"<PageIterator {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """Which list it is of and how far it is, in words."""
+        behind = "at its end" if self._target is None else "open"
+        return f"{self._source.cursors.operation} {behind}, pages: {self._count}"
 
     @property
     def cursor(self) -> str:
@@ -178,6 +110,7 @@ class PageIterator(Generic[T_co]):
         finally:
             self._busy = False
         self._seen.add(target)
+        self._count += 1
         self._target, self._offset, self._end = arrival.following, 0, end
         if arrival.following is None:
             self._prefetcher.cancel()
@@ -234,6 +167,10 @@ class ItemIterator(Generic[T_co]):
         self._page: Page[T_co] | None = None
         self._items: Iterator[T_co] = iter(())
         self._closed_at: str | None = None
+
+    def __repr__(self) -> str:
+        left = operator.length_hint(self._items)
+        return f"<ItemIterator {self._pages.state}, items left of the last one: {left}>"
 
     def __aiter__(self) -> Self:
         return self

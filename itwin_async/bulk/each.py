@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from typing import Generic, TypeVar, cast
+from typing import Generic, TypeVar
 
 import attrs
 
@@ -93,7 +93,8 @@ async def each(
             error = ITwinError("the call was cancelled by something that it waited for")
         else:
             told.done += 1
-            _hand_out(on_result, item, result)
+            if on_result is not None:
+                _hand_out(on_result, item, result)
             return
         if fail_fast:
             raise error
@@ -109,10 +110,9 @@ async def each(
     return told
 
 
-def _hand_out(on_result: Callable[[A, R], object] | None, item: A, result: R) -> None:
+def _hand_out(on_result: Callable[[A, R], object], item: A, result: R) -> None:
     try:
-        if on_result is not None:
-            on_result(item, result)
+        on_result(item, result)
     except asyncio.CancelledError:
         raise ITwinError("on_result raised CancelledError") from None
 
@@ -126,7 +126,8 @@ def check_items(items: object) -> None:
 def one_result(coming: Awaitable[R]) -> Awaitable[R]:
     """Check that a function gives a result and not a pager."""
     # It can be awaited, but gives its first page only.
-    if isinstance(cast("object", coming), Pager):
+    given: object = coming
+    if isinstance(given, Pager):
         raise TypeError(
             "function returns a pager, of which only the first page would be read; "
             "give a function of your own that awaits pager.collect()"

@@ -145,9 +145,11 @@ class _Calls(Generic[A, R]):
             cancel_anywhere(task)
 
     async def aclose(self) -> None:
-        tasks = (*self._tasks, *([self._feeder] if self._feeder else []))
+        tasks, feeder = tuple(self._tasks), self._feeder
         self.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if feeder is not None:
+            await asyncio.gather(feeder, return_exceptions=True)
 
     async def _feed(self) -> None:
         drawn: AsyncIterator[A] | None = None

@@ -11,6 +11,7 @@ from enum import Enum
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
+from uuid import UUID
 
 import attrs
 import msgspec
@@ -67,7 +68,7 @@ def kind_of(hint: object) -> Kind:
 def _members(hint: object) -> list[object]:
     if get_origin(hint) in {Union, UnionType}:
         return [member for part in get_args(hint) for member in _members(part)]
-    return [] if get_args(hint) == (UNSET,) else [hint]
+    return [] if hint is UUID or get_args(hint) == (UNSET,) else [hint]
 
 
 def _kind(hint: object) -> Kind:

@@ -6,7 +6,6 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import attrs
 import click
 import msgspec
 
@@ -14,7 +13,6 @@ from itwin_async.cli.runtime import run
 from itwin_async.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from itwin_async.emulator.hosting import HostedInLoop
     from itwin_async.emulator.rate_limits import RateLimit
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
@@ -39,31 +37,6 @@ class _RateLimitType(click.ParamType):  # type: ignore[type-arg]
             return rate_limit(str(value))
         except ValueError:
             self.fail("give calls and seconds, such as 100/60", param, ctx)
-
-
-@attrs.frozen
-class _Arguments:
-    """What the command was given."""
-
-    host: str
-    port: int
-    seed: int
-    itwins: int
-    imodels: int
-    changesets: int
-    named_versions: int
-    rate_limit: RateLimit | None
-    latency: float
-    world: Path | None
-    token_file: Path | None
-    state: Path | None
-    no_any_token: bool
-    tls: bool
-    ca_file: Path | None
-    strict: bool
-    record: Path | None
-    target: str | None
-    replay: Path | None
 
 
 @click.command(short_help="Serve a local iTwin Platform with made-up data.")
@@ -117,91 +90,20 @@ def emulator(*, openapi: bool, **given: object) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(document()), indent=2))
         return
 
-    if given["record"] is not None and given["replay"] is not None:
-        raise click.UsageError("--record and --replay are mutually exclusive")
-    if given["ca_file"] is not None and not given["tls"]:
-        raise click.UsageError("--ca-file needs --tls")
-    if given["target"] is not None and given["record"] is None:
-        raise click.UsageError("--target needs --record")
-    if given["named_versions"] > given["changesets"]:  # type: ignore[operator] # both are int
-        raise click.UsageError("--named-versions must not exceed --changesets")
+    from itwin_async.emulator.command import Options
+    from itwin_async.emulator.command import run as serve
+
+    options = Options(**given)  # type: ignore[arg-type]
+    conflict = options.conflict()
+    if conflict is not None:
+        raise click.UsageError(conflict)
 
     async def main() -> None:
-        from itwin_async.emulator.command import serve
-
-        arguments = _Arguments(**given)  # type: ignore[arg-type]
-        hosted = _hosted(arguments)
         try:
-            await serve(hosted, state=arguments.state)
+            await serve(options)
         except AssertionError as missed:
             raise click.ClickException(str(missed)) from None
-        except (OSError, ValueError) as problem:
-            raise _cannot("cannot serve", problem) from None
+        except ValueError as problem:
+            raise ConfigurationError(str(problem)) from None
 
     run(main)
-
-
-def _hosted(given: _Arguments) -> HostedInLoop:
-    """Make the emulator, the recorder or the replay."""
-    from itwin_async.emulator import Recorder, Replay
-
-    if given.record is not None:
-        if not given.record.absolute().parent.is_dir():
-            raise ConfigurationError(f"cannot record to {given.record}: there is no such folder")
-        target = given.target or _PLATFORM
-        try:
-            return Recorder(given.record, target, host=given.host, port=given.port)
-        except ValueError as problem:
-            raise _cannot(f"cannot record {target}", problem) from None
-    if given.replay is None:
-        return _emulator(given)
-    try:
-        return Replay(given.replay, host=given.host, port=given.port)
-    except (OSError, ValueError) as problem:
-        raise _cannot(f"cannot replay {given.replay}", problem) from None
-
-
-def _emulator(given: _Arguments) -> HostedInLoop:
-    from itwin_async.emulator.command import make
-
-    try:
-        served = make(
-            given.state,
-            seed=given.seed,
-            itwins=given.itwins,
-            imodels=given.imodels,
-            changesets=given.changesets,
-            named_versions=given.named_versions,
-            rate_limit=given.rate_limit,
-            latency=given.latency,
-            strict=given.strict,
-            any_token=not given.no_any_token,
-            tls=given.tls,
-            host=given.host,
-            port=given.port,
-        )
-    except RuntimeError as problem:
-        raise ConfigurationError(str(problem)) from None
-    except (OSError, ValueError) as problem:
-        raise _cannot(f"cannot load {given.state}", problem) from None
-    try:
-        if given.world is not None:
-            served.load(given.world)
-    except (OSError, ValueError) as problem:
-        raise _cannot(f"cannot load {given.world}", problem) from None
-    try:
-        if given.token_file is not None:
-            given.token_file.write_text(served.token, encoding="utf-8")
-    except OSError as problem:
-        raise _cannot(f"cannot write {given.token_file}", problem) from None
-    try:
-        if given.ca_file is not None:
-            given.ca_file.write_bytes(served.certificate.authority_pem)
-    except OSError as problem:
-        raise _cannot(f"cannot write {given.ca_file}", problem) from None
-    return served
-
-
-def _cannot(what: str, problem: Exception) -> ConfigurationError:
-    why = problem.strerror if isinstance(problem, OSError) else None
-    return ConfigurationError(f"{what}: {why or problem}")

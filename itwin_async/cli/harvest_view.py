@@ -16,6 +16,7 @@ from rich.table import Table
 from rich.text import Text
 
 from itwin_async.cli.cells import clean
+from itwin_async.cli.progress import live
 from itwin_async.harvest import Failure, Progress, Report, Status, TargetError, status
 from itwin_async.harvest.progress import printable
 
@@ -44,14 +45,7 @@ class View:
 
     def __enter__(self) -> Self:
         if self._console.is_terminal and not self._quiet:
-            self._live = Live(
-                console=self._console,
-                get_renderable=self._picture,
-                refresh_per_second=8,
-                transient=True,
-                redirect_stdout=False,
-                redirect_stderr=False,
-            )
+            self._live = live(self._console, self._picture, per_second=8)
             self._live.start()
         return self
 

@@ -179,15 +179,18 @@ def show(*, options: Options, form: str, imodel_id: str, **filters: object) -> N
 @locks.command("release")
 @_imodel_argument
 @click.argument("briefcase_id", type=int)
+@click.option("--changeset", metavar="ID", help="The changeset that the briefcase is at.")
 @yes_option
 @session_options
-def release(*, options: Options, imodel_id: str, briefcase_id: int, yes: bool) -> None:
+def release(
+    *, options: Options, imodel_id: str, briefcase_id: int, changeset: str | None, yes: bool
+) -> None:
     """Release all locks of a briefcase."""
     _confirm(f"Release all locks of the briefcase {briefcase_id}?", yes=yes)
 
     async def main() -> None:
         async with open_session(options) as session:
-            await release_all_locks(session, imodel_id, briefcase_id)
+            await release_all_locks(session, imodel_id, briefcase_id, changeset_id=changeset)
 
     run(main)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
@@ -22,6 +22,18 @@ _DELAY = 0.4  # seconds; whatever is quicker needs no progress
 def is_terminal(stream: TextIO | None) -> bool:
     """Tell whether stdout or stderr is a terminal; ``None`` if it is closed."""
     return stream is not None and stream.isatty()
+
+
+def live(console: Console, render: Callable[[], RenderableType], *, per_second: int) -> Live:
+    """Make a display that leaves the screen when it stops, and the streams alone."""
+    return Live(
+        console=console,
+        get_renderable=render,
+        refresh_per_second=per_second,
+        transient=True,
+        redirect_stdout=False,
+        redirect_stderr=False,
+    )
 
 
 class Progress:
@@ -57,14 +69,7 @@ class Progress:
         """Begin to show it."""
         if not self._shown:
             return
-        self._live = Live(
-            console=self._console,
-            get_renderable=self._line,
-            refresh_per_second=10,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
+        self._live = live(self._console, self._line, per_second=10)
         self._live.start()
 
     def stop(self) -> None:

@@ -12,6 +12,7 @@ import signal
 import sys
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
 from typing import TypeVar
@@ -57,8 +58,10 @@ class _QuotaType(click.ParamType):  # type: ignore[type-arg]
     ) -> tuple[str, Quota]:
         name, equals, pace = str(value).rpartition("=")
         calls, _, seconds = pace.partition("/")
-        if equals and not _is_operation(name):
-            self.fail(f"there is no operation {name!r}; see 'itwin-async operations'", param, ctx)
+        if equals and name not in (known := _operations()):
+            close = get_close_matches(name, known, 1)
+            hint = f"did you mean {close[0]!r}?" if close else "see 'itwin-async operations'"
+            self.fail(f"there is no operation {name!r}; {hint}", param, ctx)
         try:
             return name, Quota(float(calls), per_seconds=float(seconds or 60))
         except ValueError:
@@ -67,10 +70,10 @@ class _QuotaType(click.ParamType):  # type: ignore[type-arg]
             )
 
 
-def _is_operation(name: str) -> bool:
+def _operations() -> list[str]:
     from itwin_async import catalog  # imports every API, which few commands need
 
-    return any(entry.operation.name == name for entry in catalog.operations())
+    return [entry.operation.name for entry in catalog.operations()]
 
 
 def session_options(command: F) -> F:

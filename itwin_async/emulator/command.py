@@ -8,9 +8,11 @@ import contextlib
 import json
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO
+
+import attrs
 
 from itwin_async.emulator.hosting import HostedInLoop
 from itwin_async.emulator.platform.openapi import openapi
@@ -20,7 +22,56 @@ from itwin_async.emulator.recording.recorder import PLATFORM, Recorder
 from itwin_async.emulator.recording.replay import Replay
 from itwin_async.emulator.server import Emulator
 
-_NOTHING = dict.fromkeys(("itwins", "imodels", "changesets", "named_versions"), 0)
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """What a command line asks for."""
+
+    host: str
+    port: int
+    seed: int
+    itwins: int
+    imodels: int
+    changesets: int
+    named_versions: int
+    rate_limit: RateLimit | None
+    latency: float
+    state: Path | None
+    world: Path | None
+    token_file: Path | None
+    no_any_token: bool
+    tls: bool
+    ca_file: Path | None
+    strict: bool
+    record: Path | None
+    target: str | None
+    replay: Path | None
+
+    def conflict(self) -> str | None:
+        """Return which options do not go with each other."""
+        if self.record is not None and self.replay is not None:
+            return "--record and --replay are mutually exclusive"
+        if self.ca_file is not None and not self.tls:
+            return "--ca-file needs --tls"
+        if self.target is not None and self.record is None:
+            return "--target needs --record"
+        if self.named_versions > self.changesets:
+            return "--named-versions must not exceed --changesets"
+        return None
+
+
+async def run(options: Options) -> None:
+    """
+    Serve what the options ask for until the process is interrupted.
+
+    Raises:
+        ValueError: it cannot be served, or a file cannot be read or written.
+        CassetteMissError: a replay was asked for what is not on its cassette.
+
+    """
+    hosted = _hosted(options)
+    with _failing("cannot serve"):
+        await serve(hosted, state=options.state)
 
 
 async def serve(
@@ -86,7 +137,7 @@ def parser() -> argparse.ArgumentParser:
     add("--ca-file", type=Path, metavar="FILE", help="where to write what clients have to trust")
     add("--strict", action="store_true", help="collect requests that would be refused")
     add("--record", type=Path, metavar="FILE", help="be a proxy and write a cassette instead")
-    add("--target", default=PLATFORM, metavar="URL", help="what to record (%(default)s)")
+    add("--target", metavar="URL", help=f"what to record ({PLATFORM})")
     add("--replay", type=Path, metavar="FILE", help="play a cassette instead")
     add("--openapi", action="store_true", help="print the OpenAPI document and end")
     return found
@@ -99,50 +150,81 @@ def main(arguments: Sequence[str] | None = None) -> int:
         json.dump(openapi(), sys.stdout, indent=2)
         print()  # noqa: T201 - its output is its purpose
         return 0
+    given = vars(options)
+    del given["openapi"]
+    wanted = Options(**given)
+    conflict = wanted.conflict()
+    if conflict is not None:
+        parser().error(conflict)
     try:
-        asyncio.run(serve(_hosted(options), state=options.state))
+        asyncio.run(run(wanted))
     except KeyboardInterrupt:
         return 0
-    except (OSError, RuntimeError, ValueError, CassetteMissError) as error:
+    except (ValueError, CassetteMissError) as error:
         print(f"{parser().prog}: {error}", file=sys.stderr)  # noqa: T201 - its output is its purpose
         return 1 if isinstance(error, CassetteMissError) else 2
     return 0
 
 
-def _hosted(options: argparse.Namespace) -> HostedInLoop:
-    address = {"host": options.host, "port": options.port}
+def _hosted(options: Options) -> HostedInLoop:
+    """Make the emulator, the recorder or the replay."""
     if options.record is not None:
-        return Recorder(options.record, options.target, **address)
+        if not options.record.absolute().parent.is_dir():
+            raise ValueError(f"cannot record to {options.record}: there is no such folder")
+        target = options.target or PLATFORM
+        with _failing(f"cannot record {target}"):
+            return Recorder(options.record, target, host=options.host, port=options.port)
     if options.replay is not None:
-        return Replay(options.replay, **address)
-    emulator = make(
-        options.state,
-        seed=options.seed,
-        itwins=options.itwins,
-        imodels=options.imodels,
-        changesets=options.changesets,
-        named_versions=options.named_versions,
-        rate_limit=options.rate_limit,
-        latency=options.latency,
-        strict=options.strict,
-        any_token=not options.no_any_token,
-        tls=options.tls,
-        **address,
-    )
-    if options.world is not None:
-        emulator.load(options.world)
-    if options.token_file is not None:
-        options.token_file.write_text(emulator.token, encoding="utf-8")
-    if options.ca_file is not None:
-        options.ca_file.write_bytes(emulator.certificate.authority_pem)
+        with _failing(f"cannot replay {options.replay}"):
+            return Replay(options.replay, host=options.host, port=options.port)
+    emulator = _emulator(options)
+    with _failing(f"cannot load {options.world}"):
+        if options.world is not None:
+            emulator.load(options.world)
+    with _failing(f"cannot write {options.token_file}"):
+        if options.token_file is not None:
+            options.token_file.write_text(emulator.token, encoding="utf-8")
+    with _failing(f"cannot write {options.ca_file}"):
+        if options.ca_file is not None:
+            options.ca_file.write_bytes(emulator.certificate.authority_pem)
     return emulator
 
 
-def make(state: Path | None, **settings: Any) -> Emulator:  # noqa: ANN401 - what Emulator takes
-    """Return an emulator with the world of a file, or a generated one while there is no file."""
-    if state is None or not state.exists():
-        return Emulator(**settings)
-    emulator = Emulator(**{**settings, **_NOTHING})
-    emulator.load(state)
-    emulator.reset(emulator.state)
+def _emulator(options: Options) -> Emulator:
+    """Make an emulator with the world of a file, or a generated one while there is no file."""
+    state = options.state
+    saved = state is not None and state.exists()
+    if saved:
+        options = attrs.evolve(options, itwins=0, imodels=0, changesets=0, named_versions=0)
+    try:
+        emulator = Emulator(
+            seed=options.seed,
+            itwins=options.itwins,
+            imodels=options.imodels,
+            changesets=options.changesets,
+            named_versions=options.named_versions,
+            rate_limit=options.rate_limit,
+            latency=options.latency,
+            strict=options.strict,
+            any_token=not options.no_any_token,
+            tls=options.tls,
+            host=options.host,
+            port=options.port,
+        )
+    except RuntimeError as problem:  # a package is missing
+        raise ValueError(str(problem)) from None
+    if state is not None and saved:
+        with _failing(f"cannot load {state}"):
+            emulator.load(state)
+        emulator.reset(emulator.state)
     return emulator
+
+
+@contextlib.contextmanager
+def _failing(what: str) -> Iterator[None]:
+    """Say what cannot be done."""
+    try:
+        yield
+    except (OSError, ValueError) as problem:
+        why = problem.strerror if isinstance(problem, OSError) else None
+        raise ValueError(f"{what}: {why or problem}") from None

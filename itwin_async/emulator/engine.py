@@ -155,7 +155,7 @@ class Engine:
         if is_sign_in(request.path):
             response = self.sign_in.respond(request, self.world)
         elif is_storage(request.path):
-            self.log.count_operation(storage.operation(request.method))
+            self.log.count_operation(storage.operation(request))
             response = storage.respond(request, self.world, self.clock)
         else:
             response = self._platform(request, running.caller)

@@ -17,6 +17,7 @@ from itwin_async.files.downloads import (
     download,
     download_changesets,
 )
+from itwin_async.files.pictures import fetch_picture
 from itwin_async.files.uploads import upload_baseline, upload_changeset
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "download",
     "download_changesets",
     "download_checkpoint_blocks",
+    "fetch_picture",
     "upload_baseline",
     "upload_changeset",
 ]

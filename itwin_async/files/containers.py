@@ -20,6 +20,7 @@ from itwin_async.files import storage
 from itwin_async.files.downloads import DownloadReport, Folder, LocalFile, LocalFolder, fetch
 from itwin_async.files.entities import RemoteFile, safe_name
 from itwin_async.files.storage import Address, SignedFile
+from itwin_async.models import Id
 from itwin_async.session import Session, internals_of
 
 
@@ -40,7 +41,7 @@ class Blob:
 
 async def download_checkpoint_blocks(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     changeset: str | int,
     folder: Folder,
     *,
@@ -68,7 +69,7 @@ async def download_checkpoint_blocks(
     """
     whole("concurrency", concurrency, 1)
     where, told = LocalFolder.at(folder), DownloadReport()
-    directory = _Directory(session, imodel_id, changeset)
+    directory = _Directory(session, str(imodel_id), changeset)
 
     async def one(_: Session, blob: Blob) -> LocalFile:
         local = [safe_name(part) for part in directory.below(blob.name).split("/") if part]

@@ -28,7 +28,7 @@ from itwin_async.files.entities import (
 )
 from itwin_async.files.parts import Disks, PartFile
 from itwin_async.files.storage import Address, SignedFile
-from itwin_async.models import Content
+from itwin_async.models import Content, Id
 from itwin_async.session import Session, internals_of
 
 Folder: TypeAlias = str | os.PathLike[str]
@@ -142,7 +142,7 @@ async def download(
     folder: Folder,
     *,
     name: str | None = None,
-    imodel_id: str | None = None,
+    imodel_id: Id | None = None,
     picture_size: PictureSize = "large",
 ) -> LocalFile:
     """
@@ -178,7 +178,7 @@ async def download(
 
 async def download_changesets(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     folder: Folder,
     *,
     after_index: int | None = None,

@@ -13,7 +13,7 @@ from itwin_async import imodels, itwins, saved_views
 from itwin_async._arguments import invalid, one_of
 from itwin_async._http.urls import segment
 from itwin_async.errors import ArgumentError, ITwinError
-from itwin_async.models import Content, Link
+from itwin_async.models import Content, Id, Link
 from itwin_async.session import Session
 
 PictureSize: TypeAlias = Literal["small", "large"]
@@ -61,7 +61,7 @@ def remote_file(
     session: Session,
     entity: Entity,
     *,
-    imodel_id: str | None = None,
+    imodel_id: Id | None = None,
     picture_size: PictureSize = "large",
 ) -> RemoteFile:
     """
@@ -99,7 +99,7 @@ def remote_file(
 
 
 def changeset_file(
-    session: Session, changeset: imodels.ChangesetSummary, imodel_id: str | None
+    session: Session, changeset: imodels.ChangesetSummary, imodel_id: Id | None
 ) -> RemoteFile:
     """Say what belongs to a changeset; its file is named as the platform's own clients do."""
     links = changeset.links
@@ -114,7 +114,7 @@ def changeset_file(
 
 
 def _baseline_file(
-    session: Session, entity: imodels.BaselineFile, imodel_id: str | None
+    session: Session, entity: imodels.BaselineFile, imodel_id: Id | None
 ) -> RemoteFile:
     links = entity.links
     owner = imodel_id or _imodel_of(*([links.creator] if links else []))
@@ -134,7 +134,7 @@ def _export_file(session: Session, entity: itwins.Export) -> RemoteFile:
 
 
 def _checkpoint_file(
-    session: Session, entity: imodels.Checkpoint, imodel_id: str | None
+    session: Session, entity: imodels.Checkpoint, imodel_id: Id | None
 ) -> RemoteFile:
     if imodel_id is None:
         raise ArgumentError("imodel_id is needed for a checkpoint", argument="imodel_id")
@@ -150,31 +150,31 @@ def _checkpoint_file(
     )
 
 
-def _itwin_picture(session: Session, itwin_id: str, href: str | None, *, large: bool) -> RemoteFile:
+def _itwin_picture(session: Session, itwin_id: Id, href: str | None, *, large: bool) -> RemoteFile:
     ask = partial(_itwin_image, session, itwin_id, large=large)
-    return RemoteFile(safe_name(itwin_id), ask, href=href, picture=True)
+    return RemoteFile(safe_name(str(itwin_id)), ask, href=href, picture=True)
 
 
-async def _changeset(session: Session, imodel_id: str | None, changeset_id: str) -> str | None:
+async def _changeset(session: Session, imodel_id: Id | None, changeset_id: str) -> str | None:
     found = await imodels.get_changeset(session, _known(imodel_id), changeset_id)
     return _href(found.links.download if found.links else None)
 
 
-async def _baseline(session: Session, imodel_id: str | None) -> str | None:
+async def _baseline(session: Session, imodel_id: Id | None) -> str | None:
     found = await imodels.get_baseline_file(session, _known(imodel_id))
     return _href(found.links.download if found.links else None)
 
 
-async def _checkpoint(session: Session, imodel_id: str, which: str | int) -> str | None:
+async def _checkpoint(session: Session, imodel_id: Id, which: str | int) -> str | None:
     found = await imodels.get_changeset_checkpoint(session, imodel_id, which)
     return _href(found.links.download if found.links else None)
 
 
-async def _export(session: Session, export_id: str) -> str | None:
+async def _export(session: Session, export_id: Id) -> str | None:
     return (await itwins.get_export(session, export_id)).output_url
 
 
-async def _itwin_image(session: Session, itwin_id: str, *, large: bool) -> str | None:
+async def _itwin_image(session: Session, itwin_id: Id, *, large: bool) -> str | None:
     image = await itwins.get_image(session, itwin_id)
     return image.large_image_url if large else image.small_image_url
 
@@ -185,7 +185,7 @@ async def _view_picture(session: Session, view_id: str, *, large: bool) -> str |
     return saved_views.image_bytes(href) if href[:5].lower() == "data:" else href
 
 
-def _known(imodel_id: str | None) -> str:
+def _known(imodel_id: Id | None) -> str:
     if imodel_id is None:
         raise ITwinError("the address has expired or is missing; give imodel_id to have another")
     return segment("imodel_id", imodel_id)

@@ -21,6 +21,7 @@ from itwin_async.errors import (
 )
 from itwin_async.files.blocks import Upload
 from itwin_async.files.storage import SignedFile
+from itwin_async.models import Id
 from itwin_async.session import Session
 
 _FAILED = frozenset({"initializationFailed", "fileIsBriefcase"})
@@ -31,7 +32,7 @@ _MISSING = "it is told only when the upload is announced"
 
 async def upload_changeset(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     changeset_id: str,
     path: str | os.PathLike[str],
     *,
@@ -204,7 +205,7 @@ async def _send(
         await upload.run()
 
 
-async def _baseline(session: Session, imodel_id: str) -> imodels.BaselineFile | None:
+async def _baseline(session: Session, imodel_id: Id) -> imodels.BaselineFile | None:
     try:
         return await imodels.get_baseline_file(session, imodel_id)
     except NotFoundError:

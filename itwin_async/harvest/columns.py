@@ -1,58 +1,26 @@
-"""Typed columns of an attrs class: flat ones for tables, nested ones for Parquet."""
+"""Columns of a harvest's tables: flat ones for SQLite, and the ids of rows."""
 
 from __future__ import annotations
 
-import json
 import operator
-import types
-import typing
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 import attrs
-import msgspec
 
 from itwin_async._arguments import invalid
+from itwin_async._tables.columns import Column, as_json, columns_of
 
-Kind: TypeAlias = Literal["text", "integer", "real", "boolean", "moment", "json", "nested"]
 Row: TypeAlias = tuple[object, ...]
 Identify: TypeAlias = Callable[[object, bytes], str]
 """Makes the id of an item that has none of its own; it is given the item and its JSON."""
 
 _HALF = 2**63
-_ENDS = {1, 9999}
-
-_KINDS: dict[object, Kind] = {
-    str: "text",
-    int: "integer",
-    float: "real",
-    bool: "boolean",
-    datetime: "moment",
-}
 
 
-@attrs.frozen
-class Column:
-    """
-    One attribute of a class.
-
-    Attributes:
-        name: name of the attribute; in a flat column the names on the way, joined by ``_``.
-        kind: what it holds.
-        members: columns of a nested class.
-        path: the attributes on the way from the item, joined by dots; in flat columns only.
-
-    """
-
-    name: str
-    kind: Kind
-    members: tuple[Column, ...] = ()
-    path: str = ""
-
-
-def columns_of(cls: type, id: str | None = "id") -> tuple[Column, ...]:  # noqa: A002
+def columns_with_id(cls: type, id: str | None = "id") -> tuple[Column, ...]:  # noqa: A002
     """
     Describe the attributes of an attrs class.
 
@@ -60,7 +28,7 @@ def columns_of(cls: type, id: str | None = "id") -> tuple[Column, ...]:  # noqa:
         ArgumentError: it is no attrs class with such an id, a str or an int.
 
     """
-    found = tuple(_columns(cls)) if attrs.has(cls) else ()
+    found = columns_of(cls)
     known = {column.name for column in found if column.kind in {"text", "integer"}}
     if not found or (id is not None and id not in known):
         raise invalid("item", cls, f"an attrs class with {_with(id)}")
@@ -131,52 +99,8 @@ def moment(value: datetime) -> str:
     return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-def storable(value: object) -> object:
-    """Give ``None`` for what no column can hold: huge numbers, and days that UTC does not have."""
-    if isinstance(value, int) and not -_HALF <= value < _HALF:
-        return None
-    if isinstance(value, datetime) and value.year in _ENDS:
-        try:
-            return value.astimezone(UTC)
-        except OverflowError:
-            return None
-    return value
-
-
-def as_json(value: object) -> str:
-    """Write a value that has no column type of its own as JSON."""
-    try:
-        return msgspec.json.encode(value, enc_hook=str).decode()
-    except OverflowError:  # whole numbers beyond 64 bits
-        return json.dumps(value, default=str)
-
-
 def _with(id: str | None) -> str:  # noqa: A002
     return "attributes" if id is None else f"an {id}, a str or an int"
-
-
-def _columns(cls: type) -> Iterator[Column]:
-    hints = typing.get_type_hints(cls)
-    for attribute in attrs.fields(cls):
-        yield _column(attribute.name, hints[attribute.name])
-
-
-def _column(name: str, hint: object) -> Column:
-    inner = _without_none(hint)
-    if isinstance(inner, type) and attrs.has(inner):
-        return Column(name, "nested", tuple(_columns(inner)))
-    if typing.get_origin(inner) is Literal:
-        inner = str
-    return Column(name, _KINDS.get(inner, "json"))
-
-
-def _without_none(hint: object) -> object:
-    if typing.get_origin(hint) not in {typing.Union, types.UnionType}:
-        return hint
-    left = [part for part in typing.get_args(hint) if part is not types.NoneType]
-    if all(part is str or typing.get_origin(part) is Literal for part in left):
-        return str
-    return left[0] if len(left) == 1 else hint
 
 
 def _is_plain(column: Column) -> bool:

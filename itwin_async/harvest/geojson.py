@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import attrs
 
-from itwin_async.harvest.columns import as_json
+from itwin_async._tables.columns import as_json
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.reading import read, tables_of
@@ -20,7 +19,6 @@ from itwin_async.itwins import ITwin, ITwinSummary
 
 _PLACED: dict[str, type[IModel | ITwin]] = {cls.__name__: cls for cls in (IModel, ITwin)}
 _SUMMARIES = {IModelSummary.__name__, ITwinSummary.__name__}
-_LEFT_OUT = {"extent", "links", "latitude", "longitude", "image"}
 
 
 @attrs.frozen
@@ -86,38 +84,15 @@ def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | Non
             mark = _mark(item.id)
             if mark not in seen:
                 seen.add(mark)
-                yield _feature(key, item)
+                yield _listed(key, item.__geo_interface__)
 
 
-def _feature(key: str, item: IModel | ITwin) -> dict[str, object] | None:
-    geometry = _geometry(item)
-    if geometry is None:
+def _listed(key: str, feature: dict[str, object]) -> dict[str, object] | None:
+    if feature["geometry"] is None:
         return None
-    properties = {
-        field.name: _plain(value)
-        for field in attrs.fields(type(item))
-        if field.name not in _LEFT_OUT and (value := getattr(item, field.name)) is not None
-    }
     if key:
-        properties["list"] = key
-    return {"type": "Feature", "id": item.id, "geometry": geometry, "properties": properties}
-
-
-def _geometry(item: IModel | ITwin) -> dict[str, object] | None:
-    if isinstance(item, IModel):
-        if item.extent is None:
-            return None
-        corners = (item.extent.south_west, item.extent.north_east)
-        known = all(math.isfinite(part) for corner in corners for part in attrs.astuple(corner))
-        return item.extent.__geo_interface__ if known else None
-    if item.latitude is None or item.longitude is None:
-        return None
-    place = (item.longitude, item.latitude)
-    return {"type": "Point", "coordinates": place} if all(map(math.isfinite, place)) else None
-
-
-def _plain(value: object) -> object:
-    return value.isoformat() if isinstance(value, datetime) else value
+        feature["properties"] = {**cast("dict[str, object]", feature["properties"]), "list": key}
+    return feature
 
 
 def _mark(name: str) -> bytes:

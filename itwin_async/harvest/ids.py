@@ -7,11 +7,13 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TypeAlias
+from uuid import UUID
 
 from itwin_async._arguments import invalid, text
 from itwin_async.errors import ArgumentError
+from itwin_async.models import Id
 
-Ids: TypeAlias = Iterable[str] | str | Path
+Ids: TypeAlias = Iterable[Id] | str | Path
 """Ids, or the name of a file that holds one a line."""
 
 _MARKS = (
@@ -40,7 +42,8 @@ def read_ids(name: str, ids: Ids | None) -> tuple[str, ...] | None:
         except (OSError, ValueError) as problem:
             raise invalid(name, str(ids), f"a readable file ({problem})") from None
         ids = parse_ids(data, str(ids), name)
-    return tuple(dict.fromkeys(text(name, key) for key in ids))
+    texts = (str(key) if isinstance(key, UUID) else key for key in ids)
+    return tuple(dict.fromkeys(text(name, key) for key in texts))
 
 
 def parse_ids(data: bytes, file: str, name: str = "itwin_ids") -> list[str]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
 
 import attrs
 import msgspec
+
+from itwin_async._tables.html import SHOWN, facts_html
 
 
 @attrs.frozen
@@ -93,6 +95,39 @@ class Report:
     def to_json(self) -> str:
         """Write the report as a JSON object."""
         return to_json(self)
+
+    def _repr_html_(self) -> str:
+        told = self.progress
+        facts = {
+            "source": described(self.source),
+            "lists done": f"{told.lists_done:,} of {told.lists_known:,}",
+            "lists failed": f"{told.lists_failed:,}",
+            "rows": f"{told.items:,}, {told.new_items:,} of them new",
+            "requests": f"{told.calls:,}, {told.refused:,} of them answered with 429",
+            "seconds": f"{told.seconds:.1f}",
+        }
+        if self.error is not None:
+            facts["error"] = self.error
+        state = "complete" if self.complete else "finished" if self.finished else UNFINISHED
+        return facts_html(printed(facts, self.failures), title=f"{self.target}: {state}")
+
+
+UNFINISHED = "unfinished; run it again to go on"
+
+
+def described(source: Mapping[str, str]) -> str:
+    """Write what a target is a harvest of in one line."""
+    return ", ".join(f"{name}: {value}" for name, value in source.items())
+
+
+def printed(facts: Mapping[str, str], failures: Sequence[Failure]) -> dict[str, str]:
+    """Add the first failures to facts, and write out what is no character."""
+    shown = {
+        f"failed: {failure.title or failure.key}": f"{failure.kind}: {failure.error}"
+        for failure in failures[:SHOWN]
+    }
+    left = {"further failures": f"{len(failures) - SHOWN:,}"} if len(failures) > SHOWN else {}
+    return {printable(name): printable(text) for name, text in {**facts, **shown, **left}.items()}
 
 
 OnProgress: TypeAlias = Callable[[Progress], object]

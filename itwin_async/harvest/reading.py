@@ -6,24 +6,25 @@ import os
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from functools import cache
 from pathlib import Path
-from typing import Any, TypeAlias, TypeVar, overload
+from typing import Any, TypeVar, overload
 
 import attrs
 
-from itwin_async import catalog, imodels, itwins, saved_views
+from itwin_async import catalog
 from itwin_async._json.converter import from_dict
+from itwin_async._tables.arrow import arrow
+from itwin_async._tables.columns import Kind, columns_of, without_none
 from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.sinks.ndjson import lines_of, parse
-from itwin_async.harvest.sinks.parquet import arrow, parts_of
+from itwin_async.harvest.sinks.parquet import parts_of
 from itwin_async.harvest.sinks.sqlite import texts_of
 from itwin_async.harvest.target import Form, TargetFiles, target_files
 from itwin_async.operations import ListOperation
 
 T = TypeVar("T")
-
-Item: TypeAlias = imodels.IModelSummary | itwins.ITwinSummary | saved_views.Tag
 
 CLASSES: dict[str, type] = {
     cls.__name__: cls
@@ -36,7 +37,7 @@ CLASSES: dict[str, type] = {
 @overload
 def read(
     target: str | os.PathLike[str], *, table: str | None = None
-) -> Iterator[tuple[str, Item]]: ...
+) -> Iterator[tuple[str, object]]: ...
 @overload
 def read(
     target: str | os.PathLike[str], item: type[T], *, table: str | None = None
@@ -131,7 +132,7 @@ def _rows_of_files(form: Form, path: Path, mark: int) -> Iterator[tuple[str, Any
     if form == "ndjson":
         yield from lines_of(path, mark)
         return
-    arrow()
+    arrow("Parquet", extra="parquet")
     import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
     for part in parts_of(path, mark):
@@ -143,12 +144,29 @@ def _rows_of_files(form: Form, path: Path, mark: int) -> Iterator[tuple[str, Any
 
 
 def _build(cls: type, row: Mapping[str, object]) -> object:
-    hints = typing.get_type_hints(cls)
     values: dict[str, object] = {}
-    for field in attrs.fields(cls):
-        value = row.get(field.name)
-        hint = hints[field.name]
-        inner = [part for part in typing.get_args(hint) or (hint,) if attrs.has(part)]
-        nested = isinstance(value, Mapping) and inner
-        values[field.name] = _build(inner[0], value) if nested else value  # type: ignore[arg-type]
+    for name, hint, kind in _members(cls):
+        value = row.get(name)
+        if kind == "json" and isinstance(value, str):
+            values[name] = _from_json(hint, parse(value))
+        else:
+            inner = without_none(hint)
+            nested = kind == "nested" and isinstance(value, Mapping)
+            values[name] = _build(inner, value) if nested else value  # type: ignore[arg-type]
     return cls(**values)
+
+
+def _from_json(hint: object, value: object) -> object:
+    """Make what a column of JSON was written from."""
+    inner = without_none(hint)
+    if isinstance(value, list):
+        (part,) = typing.get_args(inner) or (object,)
+        return [_from_json(part, each) for each in value]
+    is_item = isinstance(inner, type) and attrs.has(inner)
+    return from_dict(inner, value) if is_item else value  # type: ignore[arg-type]
+
+
+@cache
+def _members(cls: type) -> tuple[tuple[str, object, Kind], ...]:
+    hints = typing.get_type_hints(cls)
+    return tuple((column.name, hints[column.name], column.kind) for column in columns_of(cls))

@@ -192,7 +192,8 @@ class _Run:
                         self._outages = 0
                         lists = self._lists_of(node, entry, page)
                         await self._writer.put(
-                            partial(store.add_page, entry, page, lists, cursor, done=done)
+                            partial(store.add_page, entry, page, lists, cursor, done=done),
+                            len(page.raw),
                         )
                         if entry.number in store.unstorable:
                             return

@@ -8,9 +8,10 @@ from contextlib import closing
 
 import attrs
 
+from itwin_async._tables.html import facts_html
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import damaged, reading
-from itwin_async.harvest.progress import Failure, to_json
+from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
 from itwin_async.harvest.reading import CLASSES, build, rows_of
 from itwin_async.harvest.target import TargetFiles, target_files
 
@@ -53,6 +54,18 @@ class Status:
     def to_json(self) -> str:
         """Write the status as a JSON object."""
         return to_json(self)
+
+    def _repr_html_(self) -> str:
+        facts = {
+            "source": described(self.source),
+            "lists done": f"{self.lists_done:,} of {self.lists_known:,}"
+            + ("" if self.all_known else " known so far"),
+            "lists failed": f"{self.lists_failed:,}",
+            "rows": f"{self.items:,}, from {self.pages:,} pages",
+            **{f"rows of {table}": f"{rows:,}" for table, rows in self.tables.items()},
+        }
+        state = "finished" if self.finished else UNFINISHED
+        return facts_html(printed(facts, self.failures), title=f"{self.target}: {state}")
 
 
 def status(target: str | os.PathLike[str]) -> Status:

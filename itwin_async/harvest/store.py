@@ -10,7 +10,7 @@ from pathlib import Path
 
 from itwin_async.errors import ITwinError
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
-from itwin_async.harvest.columns import columns_of
+from itwin_async.harvest.columns import columns_with_id
 from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.progress import Failure
@@ -93,7 +93,7 @@ class Store:
         """
         path, fresh = self._state, not self._state.exists()
         sources = {number: self._plan[number].source for number in self._sinks}
-        columns = {number: columns_of(one.item, one.id) for number, one in sources.items()}
+        columns = {number: columns_with_id(one.item, one.id) for number, one in sources.items()}
         try:
             self._checkpoint = checkpoint = Checkpoint(path, writable=True)
             begun = checkpoint.identity

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from types import TracebackType
 from typing import Self, TypeAlias, TypeVar
 
@@ -17,7 +16,8 @@ T = TypeVar("T")
 
 Step: TypeAlias = Callable[[], None]
 
-_LENGTH = 2
+_MOST = 2**20  # bytes in the queue with which it is full
+_LEAST = 2**14  # bytes that any step counts as
 _TICK = 0.5
 
 
@@ -36,7 +36,9 @@ class Writer:
     def __init__(self, store: Store, on_saved: Callable[[], object]) -> None:
         self._store = store
         self._on_saved = on_saved
-        self._queue: asyncio.Queue[Step | None] = asyncio.Queue(_LENGTH)
+        self._queue: asyncio.Queue[Step | None] = asyncio.Queue()
+        self._bytes = 0
+        self._room = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="itwin-harvest")
         self._task: asyncio.Task[None] | None = None
         self._problem: Exception | None = None
@@ -55,8 +57,7 @@ class Writer:
     ) -> None:
         self._closing = True
         try:
-            with suppress(asyncio.QueueFull):
-                self._queue.put_nowait(None)
+            self._queue.put_nowait(None)
             if self._task is not None:
                 await asyncio.wait([self._task])
             if self._problem is None:
@@ -76,17 +77,24 @@ class Writer:
         if error is None and isinstance(failed, Exception):
             raise self._explained(failed) from failed
 
-    async def put(self, step: Step) -> None:
+    async def put(self, step: Step, size: int = 0) -> None:
         """
-        Hand a step over; waits while the target is slow.
+        Hand a step over that holds ``size`` bytes; waits while the target is slow.
+
+        A page of any size fits where there is room at all. Small ones go to the thread by the
+        dozen, for each change of threads costs as much as writing some rows.
 
         Raises:
             TargetError: the target cannot be written.
 
         """
         self._check()
-        await self._queue.put(step)
-        self._check()
+        while self._bytes >= _MOST:
+            self._room.clear()
+            await self._room.wait()
+            self._check()
+        self._bytes += max(size, _LEAST)
+        self._queue.put_nowait(step)
 
     async def flush(self) -> None:
         """Wait until every step is taken."""
@@ -139,6 +147,8 @@ class Writer:
             return []
         while not self._queue.empty():
             found.append(self._queue.get_nowait())
+        self._bytes = 0
+        self._room.set()
         return found
 
     async def _take(self, steps: list[Step]) -> None:

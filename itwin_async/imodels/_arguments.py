@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from itwin_async._arguments import instance, invalid, text, whole
-from itwin_async._json.converter import to_dict
+from itwin_async._json.codec import to_dict
 from itwin_async.imodels.models import Extent
 
 _TEXT_LIMIT = 255

@@ -5,7 +5,7 @@ from __future__ import annotations
 from itwin_async._json.model import model
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import StorageLink
-from itwin_async.models import Link
+from itwin_async.models import Id, Link
 from itwin_async.session import Session
 
 
@@ -62,11 +62,11 @@ COMPLETE = api.entity(
 )
 
 
-async def get_baseline_file(session: Session, imodel_id: str) -> BaselineFile:
+async def get_baseline_file(session: Session, imodel_id: Id) -> BaselineFile:
     """Get an iModel's baseline file: its state, and where it can be downloaded."""
     return await GET(session, imodel_id=imodel_id)
 
 
-async def complete_baseline_file(session: Session, imodel_id: str) -> BaselineFile:
+async def complete_baseline_file(session: Session, imodel_id: Id) -> BaselineFile:
     """Say that the baseline file has been uploaded; the platform then initializes the iModel."""
     return await COMPLETE(session, json={}, imodel_id=imodel_id)

@@ -11,7 +11,7 @@ from itwin_async._json.model import model
 from itwin_async.imodels._arguments import id_or_number
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
-from itwin_async.models import Link
+from itwin_async.models import Id, Link
 from itwin_async.operations import Checks, new, orders, query
 from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
@@ -104,9 +104,9 @@ _QUERY: Checks = {"owner_id": text, "$orderBy": orders(*get_args(BriefcaseOrder)
 
 def list_briefcases(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     *,
-    owner_id: str | None = None,
+    owner_id: Id | None = None,
     order_by: BriefcaseOrder | Sequence[BriefcaseOrder] | None = None,
     **paging: Unpack[NumberedPaging],
 ) -> DetailPager[BriefcaseSummary, Briefcase]:
@@ -115,14 +115,14 @@ def list_briefcases(
     return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
-async def get_briefcase(session: Session, imodel_id: str, briefcase_id: int | str) -> Briefcase:
+async def get_briefcase(session: Session, imodel_id: Id, briefcase_id: int | str) -> Briefcase:
     """Get a briefcase."""
     number = id_or_number("briefcase_id", briefcase_id)
     return await GET(session, imodel_id=imodel_id, briefcase_id=number)
 
 
 async def acquire_briefcase(
-    session: Session, imodel_id: str, *, device_name: str | None = None
+    session: Session, imodel_id: Id, *, device_name: str | None = None
 ) -> Briefcase:
     """
     Acquire a briefcase for the caller.
@@ -133,7 +133,7 @@ async def acquire_briefcase(
     return await ACQUIRE(session, json=body or None, imodel_id=imodel_id)
 
 
-async def release_briefcase(session: Session, imodel_id: str, briefcase_id: int | str) -> None:
+async def release_briefcase(session: Session, imodel_id: Id, briefcase_id: int | str) -> None:
     """
     Give a briefcase back; one of another user needs the permission ``imodels_manage``.
 

@@ -8,7 +8,7 @@ from typing import Unpack
 from itwin_async._arguments import text
 from itwin_async._json.model import model
 from itwin_async.imodels.api import api
-from itwin_async.models import Link
+from itwin_async.models import Id, Link
 from itwin_async.paging import NumberedPaging, Pager
 from itwin_async.session import Session
 
@@ -75,21 +75,21 @@ CLOSE = api.entity(
 
 
 def list_changeset_groups(
-    session: Session, imodel_id: str, **paging: Unpack[NumberedPaging]
+    session: Session, imodel_id: Id, **paging: Unpack[NumberedPaging]
 ) -> Pager[ChangesetGroup]:
     """List the changeset groups of an iModel."""
     return LIST(session, {}, paging, imodel_id=imodel_id)
 
 
 async def get_changeset_group(
-    session: Session, imodel_id: str, changeset_group_id: str
+    session: Session, imodel_id: Id, changeset_group_id: Id
 ) -> ChangesetGroup:
     """Get a changeset group."""
     return await GET(session, imodel_id=imodel_id, changeset_group_id=changeset_group_id)
 
 
 async def create_changeset_group(
-    session: Session, imodel_id: str, description: str
+    session: Session, imodel_id: Id, description: str
 ) -> ChangesetGroup:
     """Make a changeset group; its id goes into ``create_changeset(group_id=...)``."""
     body = {"description": text("description", description)}
@@ -97,7 +97,7 @@ async def create_changeset_group(
 
 
 async def close_changeset_group(
-    session: Session, imodel_id: str, changeset_group_id: str
+    session: Session, imodel_id: Id, changeset_group_id: Id
 ) -> ChangesetGroup:
     """Complete a changeset group."""
     body = {"state": "completed"}

@@ -8,7 +8,7 @@ from enum import IntFlag
 from typing import Literal, TypeAlias, Unpack, get_args
 
 from itwin_async._arguments import instance, invalid, text, whole
-from itwin_async._json.converter import to_dict
+from itwin_async._json.codec import to_dict
 from itwin_async._json.model import model
 from itwin_async.imodels._arguments import (
     briefcase,
@@ -20,7 +20,7 @@ from itwin_async.imodels._arguments import (
 )
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application, StorageLink
-from itwin_async.models import Link
+from itwin_async.models import Id, Link
 from itwin_async.operations import Checks, new, orders, query
 from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
@@ -166,7 +166,7 @@ COMPLETE = api.entity(
 
 def list_changesets(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     *,
     after_index: int | None = None,
     last_index: int | None = None,
@@ -178,14 +178,14 @@ def list_changesets(
     return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
-async def get_changeset(session: Session, imodel_id: str, changeset: str | int) -> Changeset:
+async def get_changeset(session: Session, imodel_id: Id, changeset: str | int) -> Changeset:
     """Get a changeset by its id or its index."""
     return await GET(session, imodel_id=imodel_id, changeset=id_or_number("changeset", changeset))
 
 
 async def create_changeset(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     changeset_id: str,
     *,
     briefcase_id: int,
@@ -228,7 +228,7 @@ async def create_changeset(
 
 
 async def complete_changeset(
-    session: Session, imodel_id: str, changeset: str | int, *, briefcase_id: int
+    session: Session, imodel_id: Id, changeset: str | int, *, briefcase_id: int
 ) -> Changeset:
     """Say that the file of a changeset has been uploaded."""
     body = {"state": "fileUploaded", "briefcaseId": briefcase("briefcase_id", briefcase_id)}

@@ -8,6 +8,7 @@ from itwin_async._json.model import model
 from itwin_async.imodels._arguments import id_or_number
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import StorageLink
+from itwin_async.models import Id
 from itwin_async.session import Session
 
 
@@ -110,13 +111,13 @@ UPDATE = api.entity(
 )
 
 
-async def get_latest_checkpoint(session: Session, imodel_id: str) -> Checkpoint:
+async def get_latest_checkpoint(session: Session, imodel_id: Id) -> Checkpoint:
     """Get the latest checkpoint of an iModel, which new briefcases start from."""
     return await GET_LATEST(session, imodel_id=imodel_id)
 
 
 async def get_changeset_checkpoint(
-    session: Session, imodel_id: str, changeset: str | int
+    session: Session, imodel_id: Id, changeset: str | int
 ) -> Checkpoint:
     """Get the checkpoint of a changeset, by its id or its index; 0 is the baseline."""
     number = id_or_number("changeset", changeset)
@@ -124,7 +125,7 @@ async def get_changeset_checkpoint(
 
 
 async def get_named_version_checkpoint(
-    session: Session, imodel_id: str, named_version_id: str
+    session: Session, imodel_id: Id, named_version_id: Id
 ) -> Checkpoint:
     """Get the checkpoint of a named version."""
     return await GET_OF_NAMED_VERSION(
@@ -133,7 +134,7 @@ async def get_named_version_checkpoint(
 
 
 async def update_named_version_checkpoint(
-    session: Session, imodel_id: str, named_version_id: str
+    session: Session, imodel_id: Id, named_version_id: Id
 ) -> Checkpoint:
     """Have a named version's checkpoint made again if that failed; one that is there stays."""
     return await UPDATE(session, imodel_id=imodel_id, named_version_id=named_version_id)

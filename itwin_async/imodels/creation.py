@@ -18,7 +18,8 @@ from itwin_async.imodels._arguments import (
 )
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Extent, IModel
-from itwin_async.operations import Checks, LongRunning, new
+from itwin_async.models import Id
+from itwin_async.operations import Checks, LongRunning, StartOperation, new
 from itwin_async.session import Session
 
 
@@ -104,14 +105,14 @@ _MEMBERS: Checks = {
 
 async def create_imodel(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     name: str,
     *,
     description: str | None = None,
     extent: Extent | None = None,
     horizontal_crs_id: str | None = None,
     containers_enabled: int | None = None,
-    template_imodel_id: str | None = None,
+    template_imodel_id: Id | None = None,
     template_changeset_id: str | None = None,
     baseline_file_size: int | None = None,
 ) -> IModel:
@@ -135,14 +136,6 @@ async def create_imodel(
         baseline_file_size: exact size of the baseline file, in bytes.
 
     """
-    mode = "empty" if template_imodel_id is None else "fromiModelVersion"
-    if baseline_file_size is not None:
-        mode = "fromBaseline"
-        _exclusive(template_imodel_id=template_imodel_id, baseline_file_size=baseline_file_size)
-    if template_changeset_id is not None and template_imodel_id is None:
-        raise ArgumentError(
-            "template_changeset_id needs template_imodel_id", argument="template_changeset_id"
-        )
     body = new(
         _MEMBERS,
         {"itwin_id": itwin_id, "name": name},
@@ -150,35 +143,27 @@ async def create_imodel(
         extent=extent,
         containers_enabled=containers_enabled,
     )
-    body["creationMode"] = mode
+    body |= _origin(template_imodel_id, template_changeset_id, baseline_file_size)
     if horizontal_crs_id is not None:
         crs = text("horizontal_crs_id", horizontal_crs_id)
         body["geographicCoordinateSystem"] = {"horizontalCRSId": crs}
-    if template_imodel_id is not None:
-        template = {"iModelId": guid("template_imodel_id", template_imodel_id)}
-        if template_changeset_id is not None:
-            last = hexadecimal("template_changeset_id", template_changeset_id)
-            template["changesetId"] = last
-        body["template"] = template
-    if baseline_file_size is not None:
-        body["baselineFile"] = {"size": whole("baseline_file_size", baseline_file_size, 1)}
     return await CREATE(session, json=body)
 
 
-def creation(session: Session, imodel_id: str) -> LongRunning[CreateOperation]:
+def creation(session: Session, imodel_id: Id) -> LongRunning[CreateOperation]:
     """Take up the creation of an iModel, to wait for its end; nothing is requested yet."""
-    return LongRunning(session, _CREATION, imodel_id)
+    return LongRunning(session, _CREATION, str(imodel_id))
 
 
-async def get_create_operation(session: Session, imodel_id: str) -> CreateOperation:
+async def get_create_operation(session: Session, imodel_id: Id) -> CreateOperation:
     """Ask how far the creation of an iModel is."""
     return await STATUS(session, imodel_id=imodel_id)
 
 
 async def clone(
     session: Session,
-    imodel_id: str,
-    itwin_id: str,
+    imodel_id: Id,
+    itwin_id: Id,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -202,23 +187,23 @@ async def clone(
         containers_enabled: bit set as for ``create_imodel``.
 
     """
-    _exclusive(changeset_id=changeset_id, changeset_index=changeset_index)
-    body = new(
-        _MEMBERS,
-        {"itwin_id": itwin_id},
+    return await _copy(
+        CLONE,
+        session,
+        imodel_id,
+        itwin_id,
         name=name,
         description=description,
         changeset_id=changeset_id,
         changeset_index=changeset_index,
         containers_enabled=containers_enabled,
     )
-    return await CLONE(session, json=body, imodel_id=imodel_id)
 
 
 async def fork(
     session: Session,
-    imodel_id: str,
-    itwin_id: str,
+    imodel_id: Id,
+    itwin_id: Id,
     *,
     name: str | None = None,
     description: str | None = None,
@@ -233,10 +218,11 @@ async def fork(
     By default all changesets become part of the fork's baseline; ``preserve_history`` keeps them.
     The platform lets only selected applications fork (closed preview).
     """
-    _exclusive(changeset_id=changeset_id, changeset_index=changeset_index)
-    body = new(
-        _MEMBERS,
-        {"itwin_id": itwin_id},
+    return await _copy(
+        FORK,
+        session,
+        imodel_id,
+        itwin_id,
         name=name,
         description=description,
         changeset_id=changeset_id,
@@ -244,7 +230,40 @@ async def fork(
         containers_enabled=containers_enabled,
         preserve_history=preserve_history,
     )
-    return await FORK(session, json=body, imodel_id=imodel_id)
+
+
+def _origin(template: Id | None, changeset: str | None, size: int | None) -> dict[str, object]:
+    """Return the members of a body that say what an iModel is made from."""
+    if changeset is not None and template is None:
+        raise ArgumentError(
+            "template_changeset_id needs template_imodel_id", argument="template_changeset_id"
+        )
+    if size is not None:
+        _exclusive(template_imodel_id=template, baseline_file_size=size)
+        file = {"size": whole("baseline_file_size", size, 1)}
+        return {"creationMode": "fromBaseline", "baselineFile": file}
+    if template is None:
+        return {"creationMode": "empty"}
+    members = {"iModelId": guid("template_imodel_id", template)}
+    if changeset is not None:
+        members["changesetId"] = hexadecimal("template_changeset_id", changeset)
+    return {"creationMode": "fromiModelVersion", "template": members}
+
+
+async def _copy(
+    operation: StartOperation[CreateOperation],
+    session: Session,
+    imodel_id: Id,
+    itwin_id: Id,
+    *,
+    changeset_id: str | None,
+    changeset_index: int | None,
+    **members: object,
+) -> LongRunning[CreateOperation]:
+    _exclusive(changeset_id=changeset_id, changeset_index=changeset_index)
+    last = {"changeset_id": changeset_id, "changeset_index": changeset_index}
+    body = new(_MEMBERS, {"itwin_id": itwin_id}, **last, **members)
+    return await operation(session, json=body, imodel_id=imodel_id)
 
 
 def _exclusive(**values: object) -> None:

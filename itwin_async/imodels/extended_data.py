@@ -14,6 +14,7 @@ from itwin_async._json.model import model
 from itwin_async.errors import DecodeError
 from itwin_async.imodels._arguments import id_or_number
 from itwin_async.imodels.api import api
+from itwin_async.models import Id
 from itwin_async.paging import NumberedPaging, Pager
 from itwin_async.session import Session
 
@@ -77,14 +78,14 @@ CREATE = api.entity(
 
 
 def list_extended_data(
-    session: Session, imodel_id: str, **paging: Unpack[NumberedPaging]
+    session: Session, imodel_id: Id, **paging: Unpack[NumberedPaging]
 ) -> Pager[ChangesetExtendedData]:
     """List the extended data of an iModel's changesets."""
     return LIST(session, {}, paging, imodel_id=imodel_id)
 
 
 async def get_extended_data(
-    session: Session, imodel_id: str, changeset: str | int
+    session: Session, imodel_id: Id, changeset: str | int
 ) -> ChangesetExtendedData:
     """Get the extended data of a changeset, by its id or its index."""
     number = id_or_number("changeset", changeset)
@@ -92,7 +93,7 @@ async def get_extended_data(
 
 
 async def create_extended_data(
-    session: Session, imodel_id: str, changeset: str | int, data: Mapping[str, object]
+    session: Session, imodel_id: Id, changeset: str | int, data: Mapping[str, object]
 ) -> ChangesetExtendedData:
     """
     Set the extended data of a changeset, by its id or its index.

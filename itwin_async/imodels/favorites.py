@@ -7,6 +7,7 @@ from typing import Unpack
 from itwin_async._http.urls import guid
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import IModel, IModelSummary
+from itwin_async.models import Id
 from itwin_async.paging import DetailPager, Paging
 from itwin_async.session import Session
 
@@ -26,17 +27,17 @@ REMOVE = api.nothing(
 
 
 def list_favorites(
-    session: Session, itwin_id: str, **paging: Unpack[Paging]
+    session: Session, itwin_id: Id, **paging: Unpack[Paging]
 ) -> DetailPager[IModelSummary, IModel]:
     """List the calling user's favorite iModels of an iTwin."""
     return LIST(session, {"iTwinId": guid("itwin_id", itwin_id)}, paging)
 
 
-async def add_favorite(session: Session, imodel_id: str) -> None:
+async def add_favorite(session: Session, imodel_id: Id) -> None:
     """Add an iModel to the favorites; adding it twice changes nothing."""
     await ADD(session, imodel_id=imodel_id)
 
 
-async def remove_favorite(session: Session, imodel_id: str) -> None:
+async def remove_favorite(session: Session, imodel_id: Id) -> None:
     """Remove an iModel from the favorites."""
     await REMOVE(session, imodel_id=imodel_id)

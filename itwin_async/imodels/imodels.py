@@ -10,7 +10,7 @@ from itwin_async._http.urls import guid
 from itwin_async.imodels._arguments import extent_body, short_name, short_text
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Extent, IModel, IModelSummary
-from itwin_async.models import UNSET, Unset
+from itwin_async.models import UNSET, Id, Unset
 from itwin_async.operations import Checks, changes, choice, nullable, orders, query
 from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
@@ -53,7 +53,7 @@ _MEMBERS: Checks = {
 
 def list_imodels(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     *,
     search: str | None = None,
     name: str | None = None,
@@ -78,14 +78,14 @@ def list_imodels(
     return LIST(session, {"iTwinId": guid("itwin_id", itwin_id), **chosen}, paging)
 
 
-async def get_imodel(session: Session, imodel_id: str) -> IModel:
+async def get_imodel(session: Session, imodel_id: Id) -> IModel:
     """Get an iModel."""
     return await GET(session, imodel_id=imodel_id)
 
 
 async def update_imodel(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     *,
     name: str | Unset = UNSET,
     description: str | Unset | None = UNSET,
@@ -96,6 +96,6 @@ async def update_imodel(
     return await UPDATE(session, json=body, imodel_id=imodel_id)
 
 
-async def delete_imodel(session: Session, imodel_id: str) -> None:
+async def delete_imodel(session: Session, imodel_id: Id) -> None:
     """Delete an iModel; needs the permission ``imodels_delete`` on the iTwin."""
     await DELETE(session, imodel_id=imodel_id)

@@ -10,6 +10,7 @@ from itwin_async._json.model import model
 from itwin_async.errors import OperationFailedError
 from itwin_async.imodels._arguments import briefcase, hexadecimal_or_empty, natural
 from itwin_async.imodels.api import api
+from itwin_async.models import Id
 from itwin_async.operations import Checks, choice, new, query
 from itwin_async.paging import MAX_PAGE_SIZE, NumberedPaging, Pager
 from itwin_async.session import Session
@@ -78,7 +79,7 @@ _HOLDER: Checks = {"briefcase_id": briefcase, "changeset_id": hexadecimal_or_emp
 
 def list_locks(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     *,
     briefcase_id: int | None = None,
     lock_level: HeldLockLevel | None = None,
@@ -96,7 +97,7 @@ def list_locks(
 
 async def collect_locks(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     *,
     briefcase_id: int | None = None,
     lock_level: HeldLockLevel | None = None,
@@ -121,7 +122,7 @@ async def collect_locks(
 
 async def update_locks(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     briefcase_id: int,
     locked_objects: Iterable[LockedObjects],
     *,
@@ -149,7 +150,7 @@ async def update_locks(
 
 
 async def release_locks_chunk(
-    session: Session, imodel_id: str, briefcase_id: int, *, changeset_id: str | None = None
+    session: Session, imodel_id: Id, briefcase_id: int, *, changeset_id: str | None = None
 ) -> bool:
     """Free some of a briefcase's locks; returns whether these were the last."""
     body = _holder(briefcase_id, changeset_id)
@@ -158,7 +159,7 @@ async def release_locks_chunk(
 
 async def release_all_locks(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     briefcase_id: int,
     *,
     changeset_id: str | None = None,
@@ -183,7 +184,7 @@ async def release_all_locks(
 
 def list_released_locks(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     after_changeset_index: int,
     **paging: Unpack[NumberedPaging],
 ) -> Pager[LockedObjects]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import attrs
 
+from itwin_async._json.geojson import feature
 from itwin_async._json.model import model
 from itwin_async.models import Link
 
@@ -134,6 +136,17 @@ class IModel(IModelSummary):
     extent: Extent | None = None
     containers_enabled: int | None = None
     links: IModelLinks | None = None
+
+    @property
+    def __geo_interface__(self) -> dict[str, object]:
+        """The iModel as GeoJSON feature; without an extent its geometry is ``None``."""
+        known = self.extent is not None and all(
+            math.isfinite(part)
+            for corner in (self.extent.south_west, self.extent.north_east)
+            for part in (corner.latitude, corner.longitude)
+        )
+        geometry = self.extent.__geo_interface__ if self.extent is not None and known else None
+        return feature(self.id, self, geometry)
 
 
 def _rectangle(west: float, south: float, east: float, north: float) -> tuple[object, ...]:

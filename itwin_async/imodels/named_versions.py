@@ -11,7 +11,7 @@ from itwin_async._json.model import model
 from itwin_async.imodels._arguments import hexadecimal, short_name, short_text
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import Application
-from itwin_async.models import UNSET, Link, Unset
+from itwin_async.models import UNSET, Id, Link, Unset
 from itwin_async.operations import Checks, changes, choice, new, nullable, orders, query
 from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
@@ -123,7 +123,7 @@ _QUERY: Checks = {
 
 def list_named_versions(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     *,
     search: str | None = None,
     name: str | None = None,
@@ -148,16 +148,14 @@ def list_named_versions(
     return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
-async def get_named_version(
-    session: Session, imodel_id: str, named_version_id: str
-) -> NamedVersion:
+async def get_named_version(session: Session, imodel_id: Id, named_version_id: Id) -> NamedVersion:
     """Get a named version."""
     return await GET(session, imodel_id=imodel_id, named_version_id=named_version_id)
 
 
 async def create_named_version(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     name: str,
     *,
     description: str | None = None,
@@ -170,8 +168,8 @@ async def create_named_version(
 
 async def update_named_version(
     session: Session,
-    imodel_id: str,
-    named_version_id: str,
+    imodel_id: Id,
+    named_version_id: Id,
     *,
     name: str | Unset = UNSET,
     description: str | Unset | None = UNSET,

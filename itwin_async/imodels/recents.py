@@ -7,6 +7,7 @@ from typing import Unpack
 from itwin_async._http.urls import guid
 from itwin_async.imodels.api import api
 from itwin_async.imodels.models import IModel, IModelSummary
+from itwin_async.models import Id
 from itwin_async.paging import DetailPager, Paging
 from itwin_async.retry import Repeat
 from itwin_async.session import Session
@@ -29,13 +30,13 @@ REMOVE = api.nothing(
 
 
 def list_recents(
-    session: Session, itwin_id: str, **paging: Unpack[Paging]
+    session: Session, itwin_id: Id, **paging: Unpack[Paging]
 ) -> DetailPager[IModelSummary, IModel]:
     """List the recently used iModels of an iTwin, newest first; the platform keeps 25."""
     return LIST(session, {"iTwinId": guid("itwin_id", itwin_id)}, paging)
 
 
-async def add_recent(session: Session, imodel_id: str) -> None:
+async def add_recent(session: Session, imodel_id: Id) -> None:
     """
     Put an iModel at the front of the recently used ones; beyond 25 the oldest falls out.
 
@@ -44,6 +45,6 @@ async def add_recent(session: Session, imodel_id: str) -> None:
     await ADD(session, imodel_id=imodel_id)
 
 
-async def remove_recent(session: Session, imodel_id: str) -> None:
+async def remove_recent(session: Session, imodel_id: Id) -> None:
     """Remove an iModel from the recently used ones."""
     await REMOVE(session, imodel_id=imodel_id)

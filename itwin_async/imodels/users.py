@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias, Unpack, get_args
 
 from itwin_async._json.model import model
 from itwin_async.imodels.api import api
-from itwin_async.models import Link
+from itwin_async.models import Id, Link
 from itwin_async.operations import orders, query
 from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.session import Session
@@ -124,7 +124,7 @@ PERMISSIONS = api.entity(
 
 def list_users(
     session: Session,
-    imodel_id: str,
+    imodel_id: Id,
     *,
     order_by: UserOrder | Sequence[UserOrder] | None = None,
     **paging: Unpack[NumberedPaging],
@@ -134,11 +134,11 @@ def list_users(
     return LIST(session, chosen, paging, imodel_id=imodel_id)
 
 
-async def get_user(session: Session, imodel_id: str, user_id: str) -> User:
+async def get_user(session: Session, imodel_id: Id, user_id: Id) -> User:
     """Get a user of an iModel."""
     return await GET(session, imodel_id=imodel_id, user_id=user_id)
 
 
-async def get_permissions(session: Session, imodel_id: str) -> list[str]:
+async def get_permissions(session: Session, imodel_id: Id) -> list[str]:
     """Get the caller's permissions on an iModel, such as ``"imodels_read"``; open set."""
     return await PERMISSIONS(session, imodel_id=imodel_id)

@@ -13,6 +13,7 @@ from itwin_async._json.model import model
 from itwin_async.itwins.api import api
 from itwin_async.itwins.filters import SubClass, sub_classes
 from itwin_async.itwins.itwins import member_names
+from itwin_async.models import Id
 from itwin_async.operations import Checks, choice, new, wait_for_end
 from itwin_async.paging import Pager
 from itwin_async.session import Session
@@ -122,14 +123,14 @@ def list_exports(session: Session, *, cursor: str | None = None) -> Pager[Export
     return LIST(session, {}, {"cursor": cursor})
 
 
-async def get_export(session: Session, export_id: str) -> Export:
+async def get_export(session: Session, export_id: Id) -> Export:
     """Get an export; only who made it can, and with the same client id."""
     return await GET(session, export_id=export_id)
 
 
 async def wait_for_export(
     session: Session,
-    export_id: str,
+    export_id: Id,
     *,
     timeout: float = 3600.0,  # noqa: ASYNC109
     poll: float = 5.0,
@@ -155,7 +156,7 @@ async def wait_for_export(
         succeeded={"Completed"},
         failed={"Failed"},
         what="Export",
-        id=export_id,
+        id=str(export_id),
         timeout=timeout,
         poll=poll,
     )

@@ -7,6 +7,7 @@ from typing import Unpack
 from itwin_async.itwins.api import api
 from itwin_async.itwins.filters import ListOptions, split
 from itwin_async.itwins.models import ITwin, ITwinSummary
+from itwin_async.models import Id
 from itwin_async.paging import DetailPager
 from itwin_async.retry import Repeat
 from itwin_async.session import Session
@@ -40,11 +41,11 @@ def list_favorites(
     return LIST(session, *split(options))
 
 
-async def add_favorite(session: Session, itwin_id: str) -> None:
+async def add_favorite(session: Session, itwin_id: Id) -> None:
     """Add an iTwin to the favorites; adding it twice changes nothing."""
     await ADD(session, itwin_id=itwin_id)
 
 
-async def remove_favorite(session: Session, itwin_id: str) -> None:
+async def remove_favorite(session: Session, itwin_id: Id) -> None:
     """Remove an iTwin from the favorites."""
     await REMOVE(session, itwin_id=itwin_id)

@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias, TypedDict, get_args
 from itwin_async._arguments import flag, one_of, several, text
 from itwin_async._http.urls import guid
 from itwin_async.errors import ArgumentError
+from itwin_async.models import Id
 from itwin_async.operations import Checks, choice, query
 from itwin_async.paging import NumberedPaging
 
@@ -40,8 +41,8 @@ class ITwinFilters(TypedDict, total=False):
     include_inactive: bool | None
     display_name: str | None
     number: str | None
-    parent_id: str | None
-    itwin_account_id: str | None
+    parent_id: Id | None
+    itwin_account_id: Id | None
     search: str | None
 
 

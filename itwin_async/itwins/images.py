@@ -6,7 +6,7 @@ import attrs
 
 from itwin_async._json.model import model
 from itwin_async.itwins.api import api
-from itwin_async.models import Content
+from itwin_async.models import Content, Id
 from itwin_async.operations import picture
 from itwin_async.session import Session
 
@@ -39,7 +39,7 @@ GET = api.entity("get_image", f"GET {_PATH}", "Get iTwin Image", ITwinImage, key
 DELETE = api.nothing("delete_image", f"DELETE {_PATH}", "Delete iTwin Image")
 
 
-async def upload_image(session: Session, itwin_id: str, image: bytes | Content) -> ITwinImage:
+async def upload_image(session: Session, itwin_id: Id, image: bytes | Content) -> ITwinImage:
     """
     Set the picture of an iTwin.
 
@@ -49,11 +49,11 @@ async def upload_image(session: Session, itwin_id: str, image: bytes | Content) 
     return await UPLOAD(session, itwin_id=itwin_id, content=picture("image", image))
 
 
-async def get_image(session: Session, itwin_id: str) -> ITwinImage:
+async def get_image(session: Session, itwin_id: Id) -> ITwinImage:
     """Get the addresses of an iTwin's picture; ``NotFoundError`` if it has none."""
     return await GET(session, itwin_id=itwin_id)
 
 
-async def delete_image(session: Session, itwin_id: str) -> None:
+async def delete_image(session: Session, itwin_id: Id) -> None:
     """Delete the picture of an iTwin."""
     await DELETE(session, itwin_id=itwin_id)

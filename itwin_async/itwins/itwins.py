@@ -11,7 +11,7 @@ from itwin_async.errors import ArgumentError
 from itwin_async.itwins.api import api
 from itwin_async.itwins.filters import ListOptions, Status, SubClass, split
 from itwin_async.itwins.models import ITwin, ITwinSummary
-from itwin_async.models import UNSET, Unset
+from itwin_async.models import UNSET, Id, Unset
 from itwin_async.operations import Checks, changes, choice, new, nullable
 from itwin_async.paging import DetailPager
 from itwin_async.session import Session
@@ -74,7 +74,7 @@ def list_itwins(
     session: Session,
     *,
     filter: str | None = None,  # noqa: A002 - the platform's word
-    order_by: str | None = None,
+    order_by: str | Iterable[str] | None = None,
     select: str | Iterable[str] | None = None,
     query_scope: QueryScope | None = None,
     max_return: int | None = None,
@@ -87,7 +87,7 @@ def list_itwins(
         session: whose iTwins.
         filter: OData expression, such as ``"contains(number,'12')"``; not together with other
             filters than ``sub_class``, ``search`` and ``include_inactive``.
-        order_by: members to order by, such as ``"displayName desc"``.
+        order_by: members to order by, such as ``"displayName desc"``; one or several.
         select: the platform's names of the members wanted, ``id`` always among them; the others are
             ``None``. Members that a summary does not have are seen by ``.full()`` only.
         query_scope: wider than one's own memberships; for organization administrators.
@@ -103,7 +103,7 @@ def list_itwins(
                 raise ArgumentError(f"filter and {name} are mutually exclusive", argument=name)
         query["$filter"] = text("filter", filter)
     if order_by is not None:
-        query["$orderby"] = text("order_by", order_by)
+        query["$orderby"] = ",".join(text("order_by", one) for one in several("order_by", order_by))
     if select is not None:
         query["$select"] = ",".join(_with_id(member_names("select", select)))
     headers: dict[str, str] = {}
@@ -129,7 +129,7 @@ async def create_itwin(
     iana_time_zone: str | None = None,
     data_center_location: DataCenterLocation | None = None,
     status: Status | None = None,
-    parent_id: str | None = None,
+    parent_id: Id | None = None,
 ) -> ITwin:
     """
     Create an iTwin; the calling user becomes its owner.
@@ -156,14 +156,14 @@ async def create_itwin(
     return await CREATE(session, json=body)
 
 
-async def get_itwin(session: Session, itwin_id: str) -> ITwin:
+async def get_itwin(session: Session, itwin_id: Id) -> ITwin:
     """Get an iTwin."""
     return await GET(session, itwin_id=itwin_id)
 
 
 async def update_itwin(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     *,
     class_: ITwinClass | Unset = UNSET,
     sub_class: SubClass | Unset = UNSET,
@@ -176,7 +176,7 @@ async def update_itwin(
     iana_time_zone: str | Unset | None = UNSET,
     data_center_location: DataCenterLocation | Unset = UNSET,
     status: Status | Unset = UNSET,
-    parent_id: str | Unset | None = UNSET,
+    parent_id: Id | Unset | None = UNSET,
 ) -> ITwin:
     """Change members of an iTwin, at least one."""
     body = changes(
@@ -197,7 +197,7 @@ async def update_itwin(
     return await UPDATE(session, itwin_id=itwin_id, json=body)
 
 
-async def delete_itwin(session: Session, itwin_id: str) -> None:
+async def delete_itwin(session: Session, itwin_id: Id) -> None:
     """Delete an iTwin; only organization administrators may."""
     await DELETE(session, itwin_id=itwin_id)
 
@@ -207,7 +207,7 @@ async def get_primary_account(session: Session) -> ITwinSummary:
     return await GET_PRIMARY_ACCOUNT(session)
 
 
-async def get_account(session: Session, itwin_id: str) -> ITwin:
+async def get_account(session: Session, itwin_id: Id) -> ITwin:
     """Get the account that owns an iTwin."""
     return await GET_ACCOUNT(session, itwin_id=itwin_id)
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from datetime import datetime
 
 import attrs
 
+from itwin_async._json.geojson import feature
 from itwin_async._json.model import model
 
 
@@ -71,3 +73,16 @@ class ITwin(ITwinSummary):
     created_by: str | None = None
     last_modified_date_time: datetime | None = None
     last_modified_by: str | None = None
+
+    @property
+    def __geo_interface__(self) -> dict[str, object]:
+        """The iTwin as GeoJSON feature; without coordinates its geometry is ``None``."""
+        return feature(self.id, self, _point(self.longitude, self.latitude))
+
+
+def _point(longitude: float | None, latitude: float | None) -> dict[str, object] | None:
+    if longitude is None or latitude is None:
+        return None
+    if not (math.isfinite(longitude) and math.isfinite(latitude)):
+        return None
+    return {"type": "Point", "coordinates": (longitude, latitude)}

@@ -7,6 +7,7 @@ from typing import Unpack
 from itwin_async.itwins.api import api
 from itwin_async.itwins.filters import ListOptions, split
 from itwin_async.itwins.models import ITwin, ITwinSummary
+from itwin_async.models import Id
 from itwin_async.paging import DetailPager
 from itwin_async.retry import Repeat
 from itwin_async.session import Session
@@ -37,6 +38,6 @@ def list_recents(
     return LIST(session, *split(options))
 
 
-async def add_recent(session: Session, itwin_id: str) -> None:
+async def add_recent(session: Session, itwin_id: Id) -> None:
     """Put an iTwin at the front of the recently used ones; beyond 25 the oldest falls out."""
     await ADD(session, itwin_id=itwin_id)

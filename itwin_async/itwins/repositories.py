@@ -7,11 +7,11 @@ from collections.abc import Mapping
 import attrs
 
 from itwin_async._arguments import instance, text
-from itwin_async._json.converter import to_dict
+from itwin_async._json.codec import to_dict
 from itwin_async._json.model import model
 from itwin_async.errors import ArgumentError
 from itwin_async.itwins.api import api
-from itwin_async.models import UNSET, Unset
+from itwin_async.models import UNSET, Id, Unset
 from itwin_async.operations import Checks, changes, new, nullable, query
 from itwin_async.paging import Pager
 from itwin_async.session import Session
@@ -150,7 +150,7 @@ _MEMBERS: Checks = {
 
 def list_repositories(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     *,
     class_: str | None = None,
     sub_class: str | None = None,
@@ -162,7 +162,7 @@ def list_repositories(
 
 async def create_repository(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     *,
     class_: str,
     uri: str,
@@ -187,15 +187,15 @@ async def create_repository(
     return await CREATE(session, itwin_id=itwin_id, json=body)
 
 
-async def get_repository(session: Session, itwin_id: str, repository_id: str) -> Repository:
+async def get_repository(session: Session, itwin_id: Id, repository_id: Id) -> Repository:
     """Get a repository; technology preview."""
     return await GET(session, itwin_id=itwin_id, repository_id=repository_id)
 
 
 async def update_repository(
     session: Session,
-    itwin_id: str,
-    repository_id: str,
+    itwin_id: Id,
+    repository_id: Id,
     *,
     display_name: str | Unset = UNSET,
     uri: str | Unset = UNSET,
@@ -213,7 +213,7 @@ async def update_repository(
     return await UPDATE(session, itwin_id=itwin_id, repository_id=repository_id, json=body)
 
 
-async def delete_repository(session: Session, itwin_id: str, repository_id: str) -> None:
+async def delete_repository(session: Session, itwin_id: Id, repository_id: Id) -> None:
     """Delete a repository; those that the platform made by itself cannot be."""
     await DELETE(session, itwin_id=itwin_id, repository_id=repository_id)
 
@@ -229,7 +229,7 @@ def list_global_repositories(
     return LIST_GLOBAL(session, _classes(class_, sub_class), {"cursor": cursor})
 
 
-async def get_global_repository(session: Session, repository_id: str) -> Repository:
+async def get_global_repository(session: Session, repository_id: Id) -> Repository:
     """Get a repository that is there for every iTwin; technology preview."""
     return await GET_GLOBAL(session, repository_id=repository_id)
 

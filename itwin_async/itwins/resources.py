@@ -13,11 +13,13 @@ from typing import Unpack
 import attrs
 
 from itwin_async._arguments import text
+from itwin_async._http.urls import new_id
 from itwin_async._json.model import model
 from itwin_async._paging.links import follow
 from itwin_async.errors import ArgumentError, PaginationError
 from itwin_async.itwins.api import api
 from itwin_async.itwins.repositories import Authentication, Capabilities
+from itwin_async.models import Id
 from itwin_async.paging import DetailPager, Pager, Paging
 from itwin_async.session import Session, internals_of
 
@@ -150,8 +152,8 @@ LIST_GLOBAL_GRAPHICS = api.list(
 
 def list_resources(
     session: Session,
-    itwin_id: str,
-    repository_id: str,
+    itwin_id: Id,
+    repository_id: Id,
     *,
     search: str | None = None,
     **paging: Unpack[Paging],
@@ -162,18 +164,18 @@ def list_resources(
 
 
 async def create_resource(
-    session: Session, itwin_id: str, repository_id: str, resource_id: str, display_name: str
+    session: Session, itwin_id: Id, repository_id: Id, resource_id: Id, display_name: str
 ) -> Resource:
     """Add a resource to a repository, under an id of the caller's choice."""
     body = {
-        "id": text("resource_id", resource_id),
+        "id": new_id("resource_id", resource_id),
         "displayName": text("display_name", display_name),
     }
     return await CREATE(session, itwin_id=itwin_id, repository_id=repository_id, json=body)
 
 
 async def get_resource(
-    session: Session, itwin_id: str, repository_id: str, resource_id: str
+    session: Session, itwin_id: Id, repository_id: Id, resource_id: Id
 ) -> Resource:
     """Get a resource."""
     return await GET(
@@ -182,7 +184,7 @@ async def get_resource(
 
 
 async def delete_resource(
-    session: Session, itwin_id: str, repository_id: str, resource_id: str
+    session: Session, itwin_id: Id, repository_id: Id, resource_id: Id
 ) -> None:
     """Delete a resource."""
     await DELETE(session, itwin_id=itwin_id, repository_id=repository_id, resource_id=resource_id)
@@ -190,9 +192,9 @@ async def delete_resource(
 
 def list_graphics(
     session: Session,
-    itwin_id: str,
-    repository_id: str,
-    resource_id: str,
+    itwin_id: Id,
+    repository_id: Id,
+    resource_id: Id,
     *,
     cursor: str | None = None,
 ) -> Pager[Graphics]:
@@ -208,19 +210,19 @@ def list_graphics(
 
 
 def list_global_resources(
-    session: Session, repository_id: str, *, search: str | None = None, **paging: Unpack[Paging]
+    session: Session, repository_id: Id, *, search: str | None = None, **paging: Unpack[Paging]
 ) -> DetailPager[ResourceSummary, Resource]:
     """List the resources of a repository that is there for every iTwin."""
     return LIST_GLOBAL(session, _search(search), paging, repository_id=repository_id)
 
 
-async def get_global_resource(session: Session, repository_id: str, resource_id: str) -> Resource:
+async def get_global_resource(session: Session, repository_id: Id, resource_id: Id) -> Resource:
     """Get a resource of a repository that is there for every iTwin."""
     return await GET_GLOBAL(session, repository_id=repository_id, resource_id=resource_id)
 
 
 def list_global_graphics(
-    session: Session, repository_id: str, resource_id: str, *, cursor: str | None = None
+    session: Session, repository_id: Id, resource_id: Id, *, cursor: str | None = None
 ) -> Pager[Graphics]:
     """List how a resource of a global repository can be drawn."""
     return LIST_GLOBAL_GRAPHICS(

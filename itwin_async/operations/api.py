@@ -12,6 +12,7 @@ from itwin_async.operations.kinds import (
     EntityOperation,
     NothingOperation,
     Operation,
+    Siblings,
 )
 from itwin_async.operations.lists import DetailListOperation, ListOperation
 from itwin_async.operations.long_running import StartOperation
@@ -33,6 +34,7 @@ class _Facts(TypedDict):
     method: str
     path: str
     accept: str
+    siblings: Siblings
 
 
 @attrs.frozen(eq=False)
@@ -51,6 +53,7 @@ class Api:
     prefix: str
     accept: str
     operations: dict[str, Operation] = attrs.field(factory=dict, init=False, repr=False)
+    _siblings: Siblings = attrs.field(factory=Siblings, init=False, repr=False)
 
     def nothing(
         self, name: str, route: str, title: str, *, repeat: Repeat | None = None
@@ -133,8 +136,10 @@ class Api:
             "method": method,
             "path": self.prefix + path.removesuffix("/"),
             "accept": self.accept,
+            "siblings": self._siblings,
         }
 
     def _declare(self, operation: Declared) -> Declared:
         self.operations[operation.name] = operation
+        self._siblings.add(operation.name, operation.path)
         return operation

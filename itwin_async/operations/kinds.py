@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import ClassVar, Generic, TypeVar, get_origin
 
 import attrs
@@ -11,7 +11,7 @@ import attrs
 from itwin_async._http.attempt import Response
 from itwin_async._http.urls import segment
 from itwin_async.errors import DecodeError
-from itwin_async.models import UNSET, Content
+from itwin_async.models import UNSET, Content, Id
 from itwin_async.retry import Repeat
 from itwin_async.session import Session, internals_of
 
@@ -22,6 +22,44 @@ Query = Mapping[str, str]
 
 
 _PLACEHOLDER = re.compile(r"\{(\w+)\}")
+
+
+@attrs.frozen(eq=False)
+class Siblings:
+    """
+    What the operations of an API know of each other.
+
+    Attributes:
+        names: their names.
+        words: fixed segments of their paths, in lower case, by what stands before them.
+
+    """
+
+    names: set[str] = attrs.field(factory=set)
+    words: dict[str, set[str]] = attrs.field(factory=dict)
+
+    def add(self, name: str, path: str) -> None:
+        """Note an operation."""
+        self.names.add(name)
+        for before, part in _steps(path):
+            words = self.words.setdefault(before, set())
+            if not _PLACEHOLDER.fullmatch(part):
+                words.add(part.lower())
+
+    def fixed(self, path: str) -> tuple[set[str], ...]:
+        """Find the words that no id of a path can be, also of operations that come later."""
+        return tuple(
+            self.words.setdefault(before, set())
+            for before, part in _steps(path)
+            if _PLACEHOLDER.fullmatch(part)
+        )
+
+
+def _steps(path: str) -> Iterator[tuple[str, str]]:
+    before = ""
+    for part in path.split("/"):
+        yield before, part
+        before += "/" + _PLACEHOLDER.sub("{}", part)
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -37,6 +75,7 @@ class Operation:
         accept: the ``Accept`` header.
         repeat: whether it may be sent twice; ``None`` for what its method implies.
         own_limit: whether the platform limits how often a user may call it, beside all other calls.
+        siblings: what is known of the other operations of its API.
 
     """
 
@@ -49,8 +88,14 @@ class Operation:
     accept: str = attrs.field(repr=False)
     repeat: Repeat | None = attrs.field(default=None, repr=False)
     own_limit: bool = attrs.field(default=False, repr=False)
+    siblings: Siblings = attrs.field(factory=Siblings, repr=False)
     _parts: tuple[str, ...] = attrs.field(
         default=attrs.Factory(lambda self: tuple(_PLACEHOLDER.split(self.path)), takes_self=True),
+        init=False,
+        repr=False,
+    )
+    _fixed: tuple[set[str], ...] = attrs.field(
+        default=attrs.Factory(lambda self: self.siblings.fixed(self.path), takes_self=True),
         init=False,
         repr=False,
     )
@@ -65,7 +110,7 @@ class Operation:
         """What its function returns, for people; empty for nothing."""
         return ""
 
-    def quoted_path(self, ids: Mapping[str, str]) -> str:
+    def quoted_path(self, ids: Mapping[str, Id]) -> str:
         """
         Put ids into the path.
 
@@ -77,18 +122,18 @@ class Operation:
         if len(parts) == 1:
             return parts[0]
         if len(parts) == 3 and len(ids) == 1:  # noqa: PLR2004 - most have one id
-            return f"{parts[0]}{segment(parts[1], ids[parts[1]])}{parts[2]}"
+            return f"{parts[0]}{segment(parts[1], ids[parts[1]], self._fixed[0])}{parts[2]}"
         if len(ids) != len(parts) // 2:
             raise TypeError(f"{self.name} takes the ids {', '.join(self.placeholders)}")
         path = parts[0]
-        for name, literal in zip(parts[1::2], parts[2::2], strict=True):
-            path += segment(name, ids[name]) + literal
+        for name, fixed, literal in zip(parts[1::2], self._fixed, parts[2::2], strict=True):
+            path += segment(name, ids[name], fixed) + literal
         return path
 
     def send(
         self,
         session: Session,
-        ids: Mapping[str, str],
+        ids: Mapping[str, Id],
         query: Query | None = None,
         json: object = None,
         *,
@@ -100,7 +145,7 @@ class Operation:
 
         Members of ``json`` that are ``UNSET`` are left out; ``content`` is sent instead of JSON.
         """
-        limits = internals_of(session).client.operation_limits
+        limit = self.limit_of(session)
         if json is not None and isinstance(json, Mapping):
             json = {name: value for name, value in json.items() if value is not UNSET}
         if content is not None:
@@ -114,8 +159,21 @@ class Operation:
             accept=self.accept,
             headers=headers,
             repeat=self.repeat,
-            limit=self.name if self.own_limit or self.name in limits.quotas else "",
+            limit=limit,
         )
+
+    def limit_of(self, session: Session) -> str:
+        """
+        Name the limit that its calls have of their own, beside that of all calls.
+
+        Raises:
+            ArgumentError: the session has a quota of an operation that this API does not have.
+
+        """
+        limits = internals_of(session).client.operation_limits
+        if limits.quotas:
+            limits.check_names(self.name.partition(".")[0], self.siblings.names)
+        return self.name if self.own_limit or self.name in limits.quotas else ""
 
 
 @attrs.frozen(eq=False, kw_only=True)
@@ -131,7 +189,7 @@ class NothingOperation(Operation):
         query: Query | None = None,
         json: object = None,
         content: Content | None = None,
-        **ids: str,
+        **ids: Id,
     ) -> Awaitable[Response]:
         """Call the operation; the answer says no more than that it succeeded."""
         return self.send(session, ids, query, json, content=content)
@@ -167,7 +225,7 @@ class EntityOperation(Operation, Generic[T]):
         query: Query | None = None,
         json: object = None,
         content: Content | None = None,
-        **ids: str,
+        **ids: Id,
     ) -> T:
         """
         Call the operation.
@@ -203,9 +261,7 @@ class ContentOperation(Operation):
         """What its function returns, for people."""
         return "Content"
 
-    async def __call__(
-        self, session: Session, *, query: Query | None = None, **ids: str
-    ) -> Content:
+    async def __call__(self, session: Session, *, query: Query | None = None, **ids: Id) -> Content:
         """
         Call the operation.
 

@@ -7,6 +7,7 @@ from typing import Generic, TypeVar
 
 import attrs
 
+from itwin_async.models import Id
 from itwin_async.operations.kinds import Operation, Query
 from itwin_async.paging import DetailPager, List, NumberedPaging, Pager, Paging, PagingMode
 from itwin_async.session import Session
@@ -50,7 +51,7 @@ class ListOperation(Operation, Generic[T]):
         *,
         headers: Mapping[str, str] | None = None,
         at: str | None = None,
-        **ids: str,
+        **ids: Id,
     ) -> Pager[T]:
         """
         Make a pager; nothing is requested yet.
@@ -58,12 +59,23 @@ class ListOperation(Operation, Generic[T]):
         ``headers`` go with every page; ``at`` is requested instead of the operation's own path.
         """
         path = self.quoted_path(ids) if at is None else at
-        listed = self._list(self.item, headers or {}, query, path)
+        listed = self._list(session, self.item, headers or {}, query, path)
         return Pager(session, listed, self._checked(paging))
 
-    def _list(self, item: type[F], headers: Mapping[str, str], query: Query, path: str) -> List[F]:
-        names = tuple(query.items())
-        return List(self.name, path, names, self.key, item, self.accept, headers, self.paging)
+    def _list(
+        self, session: Session, item: type[F], headers: Mapping[str, str], query: Query, path: str
+    ) -> List[F]:
+        return List(
+            operation=self.name,
+            path=path,
+            query=tuple(query.items()),
+            key=self.key,
+            item=item,
+            accept=self.accept,
+            headers=headers,
+            mode=self.paging,
+            limit=self.limit_of(session),
+        )
 
     def _checked(self, paging: Paging | NumberedPaging) -> NumberedPaging:
         unknown = paging.keys() - NumberedPaging.__annotations__.keys()
@@ -97,7 +109,7 @@ class DetailListOperation(ListOperation[T], Generic[T, F]):
         *,
         headers: Mapping[str, str] | None = None,
         at: str | None = None,
-        **ids: str,
+        **ids: Id,
     ) -> DetailPager[T, F]:
         """Make a pager, as for any list."""
         path = self.quoted_path(ids) if at is None else at
@@ -105,7 +117,7 @@ class DetailListOperation(ListOperation[T], Generic[T, F]):
         whole = {**minimal, "Prefer": "return=representation"}
         return DetailPager(
             session,
-            self._list(self.item, minimal, query, path),
-            self._list(self.full, whole, query, path),
+            self._list(session, self.item, minimal, query, path),
+            self._list(session, self.full, whole, query, path),
             self._checked(paging),
         )

@@ -10,6 +10,7 @@ import attrs
 from itwin_async._arguments import above_zero
 from itwin_async._http.urls import parse
 from itwin_async.errors import DecodeError, OperationFailedError, TransportError
+from itwin_async.models import Id
 from itwin_async.operations.kinds import EntityOperation, Operation, Query
 from itwin_async.session import Session, internals_of
 
@@ -40,7 +41,7 @@ class StartOperation(Operation, Generic[T]):
         return "LongRunning"
 
     async def __call__(
-        self, session: Session, *, query: Query | None = None, json: object = None, **ids: str
+        self, session: Session, *, query: Query | None = None, json: object = None, **ids: Id
     ) -> LongRunning[T]:
         """
         Start it.

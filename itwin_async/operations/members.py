@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias
+from uuid import UUID
 
 from itwin_async._arguments import invalid, one_of
 from itwin_async._json.naming import wire_name
@@ -80,6 +81,8 @@ def _checked(checks: Checks, given: Mapping[str, object]) -> dict[str, object]:
     written: dict[str, object] = {}
     for name, value in given.items():
         wire = wire_name(name)
+        if isinstance(value, UUID):
+            value = str(value)  # noqa: PLW2901 - ids may be given so
         option = f"${wire}"
         if option in checks:
             written[option] = checks[option](name, value)

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 
 from itwin_async._arguments import instance, invalid, text
+from itwin_async._http.urls import new_id
 from itwin_async.paging import Pager
 from itwin_async.saved_views.api import api
 from itwin_async.saved_views.models import Extension
@@ -46,7 +47,7 @@ async def create_extension(
     not documented; the platform's own viewer expects so.
     """
     body = {
-        "extensionName": text("extension_name", extension_name),
+        "extensionName": new_id("extension_name", extension_name),
         "data": json_text("data", data),
     }
     return await CREATE(session, saved_view_id=saved_view_id, json=body)
@@ -66,7 +67,7 @@ def created_with(value: object) -> dict[str, str]:
     """Write an extension that is created with its saved view."""
     extension = instance("extensions", value, Extension, "Extension values")
     body = {
-        "extensionName": text("extension_name", extension.extension_name),
+        "extensionName": new_id("extension_name", extension.extension_name),
         "data": json_text("data", extension.data),
     }
     urls = {"markdownUrl": extension.markdown_url, "schemaUrl": extension.schema_url}

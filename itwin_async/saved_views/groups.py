@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itwin_async._arguments import flag
 from itwin_async._http.urls import guid
-from itwin_async.models import UNSET, Unset
+from itwin_async.models import UNSET, Id, Unset
 from itwin_async.operations import Checks, changes, new
 from itwin_async.paging import Pager
 from itwin_async.saved_views.api import api
@@ -31,8 +31,8 @@ _MEMBERS: Checks = {
 def list_groups(
     session: Session,
     *,
-    itwin_id: str | None = None,
-    imodel_id: str | None = None,
+    itwin_id: Id | None = None,
+    imodel_id: Id | None = None,
     cursor: str | None = None,
 ) -> Pager[Group]:
     """List the groups of an iTwin or iModel; the platform gives them in one page."""
@@ -41,10 +41,10 @@ def list_groups(
 
 async def create_group(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     display_name: str,
     *,
-    imodel_id: str | None = None,
+    imodel_id: Id | None = None,
     shared: bool | None = None,
     read_only: bool | None = None,
 ) -> Group:

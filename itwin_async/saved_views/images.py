@@ -42,7 +42,7 @@ def image_bytes(href: str) -> Content:
     """
     Read the picture that a ``data:`` URL holds, without any request.
 
-    Other addresses are not fetched here; ``files.download`` does it.
+    Other addresses are not fetched here; ``files.fetch_picture`` does it.
 
     Raises:
         ArgumentError: it is no ``data:`` URL, or a damaged one.

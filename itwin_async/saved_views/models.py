@@ -10,12 +10,13 @@ import attrs
 
 from itwin_async._json.model import model
 from itwin_async._json.naming import spelled
+from itwin_async._json.pydantic import known_to_pydantic
 from itwin_async.models import Link
 from itwin_async.saved_views.escapes import unescaped
 
 
-@spelled(imodel="imodel")
 @model
+@spelled(imodel="imodel")
 class TagLinks:
     """
     Addresses of what belongs to a tag; the platform may leave out any of them.
@@ -51,8 +52,8 @@ class Tag:
     links: TagLinks | None = None
 
 
-@spelled(imodel="imodel")
 @model
+@spelled(imodel="imodel")
 class GroupLinks(TagLinks):
     """
     Addresses of what belongs to a group; the platform may leave out any of them.
@@ -86,8 +87,8 @@ class Group:
     links: GroupLinks | None = None
 
 
-@spelled(imodel="imodel")
 @model
+@spelled(imodel="imodel")
 class ExtensionLinks(TagLinks):
     """
     Addresses of what belongs to an extension; the platform may leave out any of them.
@@ -110,6 +111,7 @@ def _parsed(data: object) -> object:
         return data
 
 
+@known_to_pydantic
 @attrs.frozen
 class Extension:
     """
@@ -133,6 +135,7 @@ class Extension:
     links: ExtensionLinks | None = None
 
 
+@known_to_pydantic
 @spelled(itwin_sheet_view="itwinSheetView", itwin_drawing_view="itwinDrawingView")
 @attrs.frozen
 class SavedViewData:
@@ -153,8 +156,8 @@ class SavedViewData:
     legacy_view: Mapping[str, object] | None = attrs.field(default=None, converter=unescaped)
 
 
-@spelled(imodel="imodel")
 @model
+@spelled(imodel="imodel")
 class SavedViewLinks(TagLinks):
     """
     Addresses of what belongs to a saved view; the platform may leave out any of them.

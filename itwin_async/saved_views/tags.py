@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itwin_async.models import Id
 from itwin_async.paging import Pager
 from itwin_async.saved_views.api import api
 from itwin_async.saved_views.escapes import plain_name
@@ -19,8 +20,8 @@ DELETE = api.nothing("delete_tag", "DELETE /tags/{tag_id}", "Delete Tag")
 def list_tags(
     session: Session,
     *,
-    itwin_id: str | None = None,
-    imodel_id: str | None = None,
+    itwin_id: Id | None = None,
+    imodel_id: Id | None = None,
     cursor: str | None = None,
 ) -> Pager[Tag]:
     """List the tags of an iTwin or iModel; the platform gives them in one page."""
@@ -31,8 +32,8 @@ async def create_tag(
     session: Session,
     display_name: str,
     *,
-    itwin_id: str | None = None,
-    imodel_id: str | None = None,
+    itwin_id: Id | None = None,
+    imodel_id: Id | None = None,
 ) -> Tag:
     """
     Create a tag; retried only where the first request surely did nothing.

@@ -9,9 +9,9 @@ import attrs
 
 from itwin_async._arguments import flag, instance, invalid, text
 from itwin_async._http.urls import guid
-from itwin_async._json.converter import to_dict
+from itwin_async._json.codec import to_dict
 from itwin_async.errors import ArgumentError
-from itwin_async.models import UNSET, Unset
+from itwin_async.models import UNSET, Id, Unset
 from itwin_async.operations import Checks, changes, new, nullable
 from itwin_async.paging import DetailPager, NumberedPaging
 from itwin_async.saved_views.api import api
@@ -85,8 +85,8 @@ _MEMBERS: Checks = {
 def list_saved_views(
     session: Session,
     *,
-    itwin_id: str | None = None,
-    imodel_id: str | None = None,
+    itwin_id: Id | None = None,
+    imodel_id: Id | None = None,
     group_id: str | None = None,
     **paging: Unpack[NumberedPaging],
 ) -> DetailPager[SavedViewSummary, SavedView]:
@@ -108,11 +108,11 @@ def list_saved_views(
 
 async def create_saved_view(
     session: Session,
-    itwin_id: str,
+    itwin_id: Id,
     display_name: str,
     saved_view_data: SavedViewData,
     *,
-    imodel_id: str | None = None,
+    imodel_id: Id | None = None,
     group_id: str | None = None,
     shared: bool | None = None,
     tag_ids: Iterable[str] | None = None,

@@ -20,6 +20,7 @@ _NOWHERE = "http://127.0.0.1:9"
         (["favorites", "itwins", "--nonsense"], 2, "--nonsense"),
         (["favorites", "itwins", "--limit", "0"], 2, "--limit"),
         (["favorites", "itwins", "--quota", "many"], 2, "500/60"),
+        (["itwins", "list", "--quota", "imodels.clon=5/60"], 2, "imodels.clone"),
         (["favorites", "itwins", "--sub-class", "Bridge"], 2, "--sub-class"),
         (["favorites", "itwins", "--status", "Active", "--include-inactive"], 2, "exclusive"),
         (["favorites", "itwins", "--emulator", "--base-url", _NOWHERE], 2, "mutually exclusive"),

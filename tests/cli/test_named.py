@@ -119,6 +119,18 @@ def test_locks(platform: CannedPlatform) -> None:
     assert run(platform, "locks", "release", MODEL, "3x").returncode == 2
 
 
+def test_locks_are_released_as_of_a_changeset(emulator: EmulatorThread) -> None:
+    model = next(iter(emulator.state.imodels))
+    briefcase = emulator.add_briefcase(model)
+    changeset = emulator.add_changeset(model)
+    emulator.lock_elements(model, briefcase, ["0x1"])
+    command = ["locks", "release", model, briefcase.id, "--changeset"]
+    assert run(emulator, *command, "no changeset").returncode == 2
+    assert run(emulator, *command, changeset.id).returncode == 0
+    (request,) = emulator.calls("POST /imodels/{id}/locks/release-chunk")
+    assert request.content() == {"briefcaseId": int(briefcase.id), "changesetId": changeset.id}
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

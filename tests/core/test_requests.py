@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import socket
 from collections.abc import Awaitable, Callable
+from uuid import UUID
 
 import aiohttp
 import pytest
@@ -154,8 +156,21 @@ async def test_queries_are_added_to_those_of_the_path(raw_server: Start) -> None
     ]
 
 
+async def test_values_of_queries_that_are_no_texts(raw_server: Start) -> None:
+    server = await raw_server(ok)
+    own = UUID("7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11")
+    async with Session("t", base_url=server.base_url) as session:
+        await session.request("GET", "/x", params={"$top": 1, "deep": True, "flat": False})
+        await session.request("GET", "/x", params=[("at", 1.5), ("at", 2), ("itwin", own)])
+    assert [request.target for request in server.requests] == [
+        "/x?$top=1&deep=true&flat=false",
+        f"/x?at=1.5&at=2&itwin={own}",
+    ]
+
+
 @pytest.mark.parametrize(
-    "params", [{"a": 5}, {"a": None}, [("a", True)], {5: "a"}, {"a": "\ud800"}]
+    "params",
+    [{"a": None}, [("a", ["b"])], {5: "a"}, {"a": "\ud800"}, {"a": math.nan}, {"a": b"1"}, 5],
 )
 async def test_queries_that_are_no_texts_are_refused(
     canned: CannedServer, params: dict[str, str]

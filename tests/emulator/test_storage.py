@@ -5,15 +5,18 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import xml.etree.ElementTree as ET
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import aiohttp
 import pytest
 from caller import Caller, Reply
 
+from itwin_async import Session, files, imodels
 from itwin_async.emulator import Emulator, EmulatorClock, Fault
 from itwin_async.emulator.storage.blobs import put_blob
-from itwin_async.emulator.storage.signatures import READ, WRITE, sign
+from itwin_async.emulator.storage.signatures import LIST, READ, WRITE, sign
 
 CONTAINER, NAME = "7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11", "a file.bin"
 DATA = bytes(range(200))
@@ -264,3 +267,54 @@ async def test_seeds_have_different_keys(plain: Caller, emulator: Emulator) -> N
     keep(emulator)
     target = sign(6, CONTAINER, NAME, READ, emulator.clock.now() + 60)
     assert (await plain("GET", target)).status == 403
+
+
+def listed(text: str) -> tuple[list[str], str]:
+    page = ET.fromstring(text)
+    names = [blob.findtext("Name", "") for blob in page.iter("Blob")]
+    return names, page.findtext("NextMarker", "")
+
+
+async def test_a_container_is_listed(plain: Caller, emulator: Emulator) -> None:
+    for name in ("a/1 & 2", "a/3", "b"):
+        put_blob(emulator.state, emulator.clock, CONTAINER, name, DATA)
+    expires = emulator.clock.now() + 60
+    signed = sign(emulator.state.seed, CONTAINER, None, READ + LIST, expires)
+    here = f"{signed}&restype=container&comp=list"
+    assert listed((await plain("GET", here)).text) == (["a/1 & 2", "a/3", "b"], "")
+    assert listed((await plain("GET", f"{here}&prefix=a/&maxresults=1")).text) == (
+        ["a/1 & 2"],
+        "a/3",
+    )
+    assert listed((await plain("GET", f"{here}&prefix=a/&marker=a/3")).text) == (["a/3"], "")
+    path, _, query = signed.partition("?")
+    blob = await plain("GET", f"{path}/a/3?{query}")
+    assert blob.text.encode("latin-1", "replace")[:1] == DATA[:1]
+    assert emulator.counts["GET /_storage/{container}"] == 3
+    for wrong, status in (
+        (f"{here}&maxresults=0", 400),
+        (f"{signed}&restype=container", 404),
+        (sign(emulator.state.seed, CONTAINER, None, READ, expires) + here[len(signed) :], 403),
+    ):
+        assert (await plain("GET", wrong)).status == status
+
+
+@pytest.mark.parametrize("index", [0, 2])
+async def test_the_blocks_of_a_checkpoint_are_its_file(tmp_path: Path, index: int) -> None:
+    async with (
+        Emulator(itwins=1, imodels=1, changesets=3, named_versions=0) as emulator,
+        Session(emulator.token, base_url=emulator.base_url) as session,
+    ):
+        (model,) = emulator.state.imodels
+        if index:
+            emulator.add_named_version(model, "Issued", changeset_index=index)
+            emulator.clock.advance(60)
+        report = await files.download_checkpoint_blocks(session, model, index, tmp_path / "blocks")
+        assert report.complete, report.failures
+        checkpoint = await imodels.get_changeset_checkpoint(session, model, index)
+        whole = await files.download(session, checkpoint, tmp_path, imodel_id=model)
+        again = await files.download_checkpoint_blocks(session, model, index, tmp_path / "blocks")
+        assert (again.files, again.received) == (report.files, 0)
+    blocks = sorted((tmp_path / "blocks").iterdir())
+    assert len(blocks) == report.files > 2
+    assert b"".join(block.read_bytes() for block in blocks) == whole.path.read_bytes()

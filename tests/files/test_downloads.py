@@ -572,6 +572,23 @@ async def test_each_kind_of_entity(
     small = await get(session, itwins.ITwin(id=ITWIN), tmp_path, picture_size="small", name="p")
     assert (small.path.name, small.path.read_bytes()) == ("p", PNG)
     assert len(names(tmp_path)) == len(entities) + 1
+    storage.revoke()
+    found = await itwins.get_image(session, ITWIN)
+    storage.revoke()
+    for pictured, size, body in (
+        (found, "large", PNG + b"large"),
+        (itwins.ITwin(id=ITWIN), "small", PNG),
+        (saved_views.SavedView(id="view-1"), "large", PNG + b"large"),
+        (saved_views.SavedView(id="view-2"), "large", PNG),
+        (imodels.IModel(id=IMODEL), "large", PNG),
+    ):
+        content = await files.fetch_picture(session, pictured, picture_size=size)  # type: ignore[arg-type]
+        assert content.body == body
+        assert content.content_type.startswith("image/png")
+    image = {"id": ITWIN, "smallImageUrl": "", "largeImageUrl": ""}
+    platform.answers[f"GET /itwins/{ITWIN}/image"] = {"image": image}
+    with pytest.raises(FileTransferError):
+        await files.fetch_picture(session, itwins.ITwin(id=ITWIN))
 
 
 async def test_ids_do_not_lead_out_of_the_folder(
@@ -599,6 +616,9 @@ async def test_bad_arguments_are_refused_before_any_request(
         await files.download(session, found, tmp_path, name="..")
     with refused("entity"):
         await files.download(session, "a changeset", tmp_path)  # type: ignore[arg-type]
+    for wrong in (found, "a view"):
+        with refused("entity"):
+            await files.fetch_picture(session, wrong)  # type: ignore[arg-type]
     with refused("picture_size"):
         await files.download(session, found, tmp_path, picture_size="huge")  # type: ignore[arg-type]
     with refused("imodel_id"):

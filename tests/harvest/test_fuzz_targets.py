@@ -55,6 +55,7 @@ def rows(target: Path) -> list[tuple[str, object]]:
 
 
 @settings(
+    max_examples=settings().max_examples // 3,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -46,8 +46,8 @@ async def test_a_slow_sink_slows_the_requests(
     while before != emulator.request_count:
         before = emulator.request_count
         await asyncio.sleep(0.15)
-    # A few pages in the queue, in the hands of two workers, and ahead of them.
-    assert emulator.request_count < 30
+    # Some dozens of small pages in the queue, some with two workers, and some requested before.
+    assert emulator.request_count < 100
     sink.gate.set()
     report = await running
     assert report.complete

@@ -98,7 +98,7 @@ async def test_a_page_that_is_not_what_it_says(session: Session, target: Path) -
 
     class Page:
         items = (Thing("1"), Thing("2"))
-        cursor, next = "1", None
+        cursor, next, raw = "1", None, b""
 
         @staticmethod
         def raw_items() -> list[bytes]:

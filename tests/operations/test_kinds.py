@@ -8,7 +8,7 @@ from typing import Any
 import attrs
 import pytest
 from aiohttp import web
-from doubles import CannedServer, FakeClock
+from doubles import CannedServer, FakeClock, refused
 
 from itwin_async import (
     UNSET,
@@ -54,6 +54,19 @@ CLONE = api.start(
     succeeded={"successful"},
     failed={"failed"},
 )
+
+
+async def test_words_of_later_operations_are_no_ids_either(canned: CannedServer) -> None:
+    own = Api("own", "/own", ACCEPT)
+    get = own.entity("get", "GET /{own_id}", "Get", str, key="name")
+    own.nothing("clear", "DELETE /{other_id}/parts/all", "Clear")
+    own.nothing("archive", "POST /Archive", "Archive")
+    async with session_of(canned) as session:
+        for word in ("Archive", "archive"):
+            with refused("own_id"):
+                await get(session, own_id=word)
+        canned.script({"name": "a"})
+        assert await get(session, own_id="parts") == "a"
 
 
 def session_of(canned: CannedServer, clock: FakeClock | None = None) -> Session:

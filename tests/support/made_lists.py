@@ -23,6 +23,7 @@ class MadePage:
     items: list[Any]
     cursor: str
     next: str | None
+    raw: bytes = b""
 
     def raw_items(self) -> list[bytes]:
         return [json.dumps(attrs.asdict(item)).encode() for item in self.items]

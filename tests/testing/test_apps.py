@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 from inner_pytest import Run
 
 APP = """
@@ -85,6 +86,7 @@ def test_an_app_that_starts_once(run: Run) -> None:
     run(APP, mode=None).assert_outcomes(passed=14)
 
 
+@pytest.mark.slow
 def test_an_app_that_starts_once_in_each_worker(run: Run) -> None:
     result = run(APP, "-n", "2", "--dist", "worksteal", plugins="xdist", mode=None)
     result.assert_outcomes(passed=14)

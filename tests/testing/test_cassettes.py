@@ -47,72 +47,102 @@ def names(pytester: pytest.Pytester) -> list[str]:
     return sorted(path.relative_to(pytester.path).as_posix() for path in found)
 
 
-@pytest.mark.parametrize("by", ["option", "environment", "setting"])
-def test_recording_without_a_command(
-    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, by: str
+def test_recording_by_a_setting(run: Run, pytester: pytest.Pytester) -> None:
+    source = HEAD + SOURCE
+    run(source.replace('{"platform_url"', '{"record": "missing", "platform_url"')).assert_outcomes(
+        passed=4
+    )
+    assert names(pytester) == NAMES
+
+
+def test_recording_by_the_environment(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("ITWIN_RECORD", "missing")
+    run(HEAD + SOURCE).assert_outcomes(passed=4)
+    assert names(pytester) == NAMES
+
+
+def test_recording_by_an_option(run: Run, pytester: pytest.Pytester) -> None:
     source = HEAD + SOURCE
     result = run(source)
     result.assert_outcomes(errors=4)
     result.stdout.fnmatch_lines(["*itwin_cassette: *does not exist*--itwin-record=missing*"])
     assert names(pytester) == []
-    if by == "option":
-        recorded = run(source, "--itwin-record=missing")
-    elif by == "setting":
-        recorded = run(source.replace('{"platform_url"', '{"record": "missing", "platform_url"'))
-    else:
-        monkeypatch.setenv("ITWIN_RECORD", "missing")
-        recorded = run(source)
-    recorded.assert_outcomes(passed=4)
+    run(source, "--itwin-record=missing").assert_outcomes(passed=4)
     assert names(pytester) == NAMES
     kept = [pytester.path.joinpath(name).read_bytes() for name in NAMES]
     assert b"emulator-" not in b"".join(kept)
-    run(source, "-n", "2", plugins="xdist").assert_outcomes(passed=4)
+    run(source).assert_outcomes(passed=4)
     assert kept == [pytester.path.joinpath(name).read_bytes() for name in NAMES]
     run(source, "--itwin-record=always").assert_outcomes(passed=4)
-    assert kept != [pytester.path.joinpath(name).read_bytes() for name in NAMES] or kept
+    assert names(pytester) == NAMES
+
+
+@pytest.mark.slow
+def test_workers_replay_what_one_process_recorded(run: Run, pytester: pytest.Pytester) -> None:
+    source = HEAD + SOURCE
+    run(source, "--itwin-record=missing").assert_outcomes(passed=4)
+    run(source, "-n", "2", plugins="xdist").assert_outcomes(passed=4)
+    assert names(pytester) == NAMES
 
 
 def test_a_miss_fails_the_test_by_name(run: Run, pytester: pytest.Pytester) -> None:
     recorded = """
+    @pytest.mark.itwin_cassette("one.json")
     async def test_it(itwin_cassette):
         async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
             await itwins.list_favorites(session, page_size=5)
     """
     run(_source(recorded), "--itwin-record=missing").assert_outcomes(passed=1)
-    swallowed = """
-    async def test_it(itwin_cassette):
-        async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
+    missed = """
+    async def miss(cassette):
+        async with Session(cassette.token, base_url=cassette.base_url) as session:
             try:
                 await itwins.list_favorites(session, page_size=6)
             except ApiError as error:
-                assert error.status == 421
-    """
-    result = run(_source(swallowed))
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(
-        ["*requests that are not on *test_it.json:", "*GET /itwins/favorites?$top=6*"]
-    )
-    result.stdout.fnmatch_lines(['*query $top: expected "5", but it is "6"'])
-    own = swallowed.replace("error.status == 421", "False, 'of its own'")
-    result = run(_source(own))
-    result.assert_outcomes(failed=1)
-    result.stdout.fnmatch_lines(["*of its own*", "*GET /itwins/favorites?$top=6*"])
-    forgiven = f"{swallowed}    itwin_cassette.misses.clear()\n"
-    run(_source(forgiven)).assert_outcomes(passed=1)
-    mark = '    @pytest.mark.itwin_cassette(ignore_query=["$top"])'
-    run(_source(mark + swallowed)).assert_outcomes(passed=1)
-    at_set_up = """
+                return error.status
+
+    pytestmark = pytest.mark.itwin_cassette("one.json")
+
+    async def test_swallowed(itwin_cassette):
+        assert await miss(itwin_cassette) == 421
+
+    async def test_own(itwin_cassette):
+        await miss(itwin_cassette)
+        assert False, "of its own"
+
+    async def test_forgiven(itwin_cassette):
+        assert await miss(itwin_cassette) == 421
+        itwin_cassette.misses.clear()
+
+    @pytest.mark.itwin_cassette("one.json", ignore_query=["$top"])
+    async def test_ignored(itwin_cassette):
+        assert await miss(itwin_cassette) is None
+
     @pytest.fixture
     async def before(itwin_cassette):
         async with Session(itwin_cassette.token, base_url=itwin_cassette.base_url) as session:
             await itwins.list_recents(session)
 
-    async def test_it(before): ...
+    async def test_at_set_up(before): ...
     """
-    result = run(_source(at_set_up))
-    assert result.parseoutcomes()["errors"] >= 1
-    result.stdout.fnmatch_lines(["*GET /itwins/recents*"])
+    result = run(_source(missed))
+    outcomes = result.parseoutcomes()
+    assert (outcomes["failed"], outcomes["passed"]) == (2, 2)
+    assert outcomes["errors"] >= 1
+    result.stdout.fnmatch_lines(["*ERROR at setup of test_at_set_up*", "*GET /itwins/recents*"])
+    result.stdout.fnmatch_lines(
+        [
+            "*_ test_swallowed _*",
+            "*requests that are not on *one.json:",
+            "*GET /itwins/favorites?$top=6*",
+            '*query $top: expected "5", but it is "6"',
+            "*_ test_own _*",
+            "*of its own*",
+            "*GET /itwins/favorites?$top=6*",
+        ]
+    )
 
 
 def test_a_test_that_fails_leaves_no_cassette(run: Run, pytester: pytest.Pytester) -> None:
@@ -131,28 +161,31 @@ def test_a_test_that_fails_leaves_no_cassette(run: Run, pytester: pytest.Pyteste
     assert names(pytester) == []
 
 
-@pytest.mark.parametrize(
-    ("mark", "words"),
-    [
-        ("itwin_cassette(path='a', url='b')", "*takes one path and *url*"),
-        ("itwin_cassette(on=['url'])", "*on must be some of*"),
-        ("itwin_cassette(repeats='never')", "*repeats must be one of*"),
-        ("itwin_cassette('cassettes', record='maybe')", "*record must be one of*"),
-        ("itwin_cassette('other.json')", "*other.json is not a cassette*"),
-        ("itwin_cassette('new.json', record='missing')", "*needs a token*ITWIN_ACCESS_TOKEN*"),
-    ],
-)
+WRONG = [
+    ("itwin_cassette(path='a', url='b')", "*takes one path and *url*"),
+    ("itwin_cassette(on=['url'])", "*on must be some of*"),
+    ("itwin_cassette(repeats='never')", "*repeats must be one of*"),
+    ("itwin_cassette('cassettes', record='maybe')", "*record must be one of*"),
+    ("itwin_cassette('other.json')", "*other.json has version 1*"),
+    ("itwin_cassette('new.json', record='missing')", "*needs a token*ITWIN_ACCESS_TOKEN*"),
+]
+
+
 def test_marks_that_make_no_sense(
-    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch, mark: str, words: str
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("ITWIN_ACCESS_TOKEN", raising=False)
     pytester.path.joinpath("other.json").write_text(json.dumps({"version": 1}))
-    if "other" in mark:
-        words = "*other.json has version 1*"
-    source = f"import pytest\n@pytest.mark.{mark}\ndef test_it(itwin_cassette): ..."
-    result = run(source, mode=None)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([f"*itwin_cassette: {words}"])
+    tests = [
+        f"@pytest.mark.{mark}\ndef test_{number}(itwin_cassette): ..."
+        for number, (mark, _) in enumerate(WRONG)
+    ]
+    result = run("\n".join(["import pytest", *tests]), mode=None)
+    result.assert_outcomes(errors=len(WRONG))
+    for number, (_, words) in enumerate(WRONG):
+        result.stdout.fnmatch_lines(
+            [f"*ERROR at setup of test_{number} *", f"*itwin_cassette: {words}"]
+        )
 
 
 def test_several_tests_do_not_record_one_file(run: Run, pytester: pytest.Pytester) -> None:

@@ -58,24 +58,28 @@ def test_worlds(run: Run, pytester: pytest.Pytester) -> None:
     run(_source(source), mode=None).assert_outcomes(passed=4)
 
 
-@pytest.mark.parametrize(
-    ("mark", "words"),
-    [
-        ('itwin_world("nowhere.json")', "*itwin_world: *nowhere.json*"),
-        ("itwin_world(rooms=3)", "*itwin_world: takes one source and *rooms*"),
-        ('itwin_world({"itwins": 3})', "*itwin_world: *itwins*"),
-        ("itwin_world(5)", "*itwin_world: *"),
-        ("itwin_world(itwins=-3)", "*itwin_world: itwins must be*-3*"),
-        ('itwin_world({"itwins": [{"number": 7}]})', "*itwin_world: itwins?0?.number: *"),
-        ('itwin_fault("*", times=0, status=500)', "*itwin_fault: times must be at least 1*"),
-        ('itwin_fault("imodels", status=500)', "*itwin_fault: *GET /imodels/favorites*"),
-        ('itwin_fault("*", statsu=500)', "*itwin_fault: *statsu*"),
-    ],
-)
-def test_marks_that_make_no_sense(run: Run, mark: str, words: str) -> None:
-    result = run(f"import pytest\n@pytest.mark.{mark}\ndef test_it(itwin_emulator): ...", mode=None)
-    result.assert_outcomes(errors=1)
-    result.stdout.fnmatch_lines([words])
+WRONG = [
+    ('itwin_world("nowhere.json")', "*itwin_world: *nowhere.json*"),
+    ("itwin_world(rooms=3)", "*itwin_world: takes one source and *rooms*"),
+    ('itwin_world({"itwins": 3})', "*itwin_world: *itwins*"),
+    ("itwin_world(5)", "*itwin_world: *"),
+    ("itwin_world(itwins=-3)", "*itwin_world: itwins must be*-3*"),
+    ('itwin_world({"itwins": [{"number": 7}]})', "*itwin_world: itwins?0?.number: *"),
+    ('itwin_fault("*", times=0, status=500)', "*itwin_fault: times must be at least 1*"),
+    ('itwin_fault("imodels", status=500)', "*itwin_fault: *GET /imodels/favorites*"),
+    ('itwin_fault("*", statsu=500)', "*itwin_fault: *statsu*"),
+]
+
+
+def test_marks_that_make_no_sense(run: Run) -> None:
+    tests = [
+        f"@pytest.mark.{mark}\ndef test_{number}(itwin_emulator): ..."
+        for number, (mark, _) in enumerate(WRONG)
+    ]
+    result = run("\n".join(["import pytest", *tests]), mode=None)
+    result.assert_outcomes(errors=len(WRONG))
+    for number, (_, words) in enumerate(WRONG):
+        result.stdout.fnmatch_lines([f"*ERROR at setup of test_{number} *", words])
 
 
 def test_a_set_up_that_fails_is_undone(run: Run) -> None:

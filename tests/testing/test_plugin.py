@@ -232,6 +232,7 @@ def test_a_server_that_a_test_stopped_is_there_for_the_next(run: Run) -> None:
     run(source, mode=None).assert_outcomes(passed=2)
 
 
+@pytest.mark.slow
 def test_workers_do_not_collide(run: Run) -> None:
     source = """
     import pytest

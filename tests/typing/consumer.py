@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import assert_type
+from uuid import UUID
 
 import attrs
 
 from itwin_async import (
+    JSON,
     ApiError,
     Converter,
     DetailPager,
+    Id,
     ItemIterator,
     ITwinError,
     Link,
@@ -57,6 +60,32 @@ async def lists(session: Session) -> None:
     assert_type(selected.full(), Pager[itwins.ITwin])
     views = saved_views.list_saved_views(session, group_id="g", concurrency=2)
     assert_type(views, DetailPager[saved_views.SavedViewSummary, saved_views.SavedView])
+
+
+async def ids(session: Session, one: UUID) -> None:
+    assert_type(await imodels.get_imodel(session, one), imodels.IModel)
+    await imodels.add_favorite(session, one)
+    imodels.list_favorites(session, one)
+    itwins.list_itwins(session, parent_id=one, itwin_account_id=one)
+    saved_views.list_tags(session, itwin_id=one, imodel_id=str(one))
+    await bulk.each(imodels.add_favorite, session, [one])
+    await bulk.each(imodels.add_favorite, session, [str(one)])
+    either: Id = one
+    await itwins.get_itwin(session, either)
+
+
+async def answers(session: Session) -> None:
+    response = await session.request("GET", "/imodels", params={"$top": 1, "deep": True})
+    assert_type(response.json(), JSON)
+    assert_type(response.json(imodels.IModel, key="iModel"), imodels.IModel)
+    found = response.json(list[imodels.IModel], key="iModels")
+    assert_type(found, list[imodels.IModel])
+    assert_type(found[0].display_name, str | None)
+    members = response.json(dict[str, object])
+    assert_type(members["total"], object)
+    value = response.json()
+    if isinstance(value, dict) and isinstance(value["total"], int):
+        assert_type(value["total"] + 1, int)
 
 
 async def walks(session: Session) -> None:

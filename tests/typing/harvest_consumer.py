@@ -27,6 +27,6 @@ async def everything(session: Session, full: harvest.Source[imodels.IModel]) -> 
     assert_type(report, harvest.Report)
     for key, item in harvest.read("x.db"):
         assert_type(key, str)
-        assert_type(item.id, str)
+        assert_type(item, object)
     assert_type(harvest.read("x.db", imodels.IModel), Iterator[tuple[str, imodels.IModel]])
     assert_type(harvest.read("x.db", full.item), Iterator[tuple[str, imodels.IModel]])

@@ -57,7 +57,7 @@ async def test_expressions_and_headers_of_every_page(canned: CannedServer) -> No
         found = await itwins.list_itwins(
             session,
             filter="contains(number,'1+2') and status eq 'Active'",
-            order_by="displayName desc",
+            order_by=["displayName desc", "number"],
             select=["displayName", "status"],
             query_scope="OrganizationAdmin",
             max_return=10_000,
@@ -72,7 +72,7 @@ async def test_expressions_and_headers_of_every_page(canned: CannedServer) -> No
         "$search": "a",
         "includeInactive": "false",
         "$filter": "contains(number,'1+2') and status eq 'Active'",
-        "$orderby": "displayName desc",
+        "$orderby": "displayName desc,number",
         "$select": "id,displayName,status",
     }
     for seen in canned.seen:
@@ -117,6 +117,8 @@ async def test_what_is_selected_and_what_is_not(
         ],
         ({"filter": ""}, "filter"),
         ({"order_by": " "}, "order_by"),
+        ({"order_by": []}, "order_by"),
+        ({"order_by": ["number", 5]}, "order_by"),
         ({"select": []}, "select"),
         ({"select": ["id", 5]}, "select"),
         ({"select": ""}, "select"),

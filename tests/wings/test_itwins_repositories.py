@@ -149,6 +149,13 @@ def test_resources_are_not_numbered() -> None:
         itwins.list_resources(CLOSED, GUID, "r1", concurrency=2)  # type: ignore[call-arg]
 
 
+@pytest.mark.parametrize("wrong", ["a b", "a/b", "..", "a?b", "", 5, "a" * 257])
+async def test_ids_that_could_not_be_asked_for_are_not_created(wrong: Any) -> None:
+    with pytest.raises(ArgumentError) as caught:
+        await itwins.create_resource(CLOSED, GUID, "r1", wrong, "A name")
+    assert caught.value.argument == "resource_id"
+
+
 async def test_a_resources_life(canned: CannedServer) -> None:
     canned.script({"resource": {"id": "f1", "displayName": "n"}})
     async with session_of(canned) as session:

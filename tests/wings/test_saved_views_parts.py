@@ -7,11 +7,11 @@ import json
 from typing import Any
 
 import pytest
-from doubles import CannedServer
+from doubles import CannedServer, refused
 from sent import GUID, query_of, session_of
 
 from itwin_async import ArgumentError, Content, Session, saved_views, to_dict
-from itwin_async.saved_views import Extension
+from itwin_async.saved_views import Extension, SavedViewData
 
 CLOSED = Session("secret")
 PNG = b"\x89PNG\r\n\x1a\n\x00\xff"
@@ -100,6 +100,17 @@ async def test_links_of_extensions_in_any_case(canned: CannedServer) -> None:
     async with session_of(canned) as session:
         found = await saved_views.get_extension(session, "v", NAME)
     assert to_dict(found)["_links"] == {"imodel": {"href": "m"}, "savedView": {"href": "v"}}
+
+
+@pytest.mark.parametrize("name", ["a b", "a/b", "..", "a?b", "", 5, "a" * 257])
+async def test_names_that_could_not_be_asked_for_are_not_created(name: Any) -> None:
+    with refused("extension_name"):
+        await saved_views.create_extension(CLOSED, "v", name, {})
+    data = SavedViewData(itwin3d_view={})
+    with refused("extension_name"):
+        await saved_views.create_saved_view(
+            CLOSED, GUID, "View", data, extensions=[Extension(name, {})]
+        )
 
 
 async def test_extensions_come_and_go(canned: CannedServer) -> None:

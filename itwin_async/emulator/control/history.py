@@ -22,6 +22,24 @@ from itwin_async.emulator.world.records import IModelRecord, UserRecord
 _ENDS = (*OUTCOMES, "fileIsBriefcase")
 _ID_LENGTH = 40
 
+_COUNT = between(0, 2**31 - 1)
+_OF_IMODEL: JsonObject = {"iModelId": TEXT}
+_PUSHED: JsonObject = {**_OF_IMODEL, "user": {**TEXT, "minLength": 1}, "description": TEXT_OR_NULL}
+_CHANGESET: JsonObject = {
+    **_PUSHED,
+    "id": TEXT,
+    "content": TEXT,
+    "size": _COUNT,
+    "state": texts("waitingForFile", "fileUploaded"),
+}
+_VERSION: JsonObject = {
+    **_PUSHED,
+    "name": {**TEXT, "minLength": 1},
+    "changesetIndex": _COUNT,
+    "state": texts("visible", "hidden"),
+}
+_CHECKPOINT: JsonObject = {**_OF_IMODEL, "changesetIndex": _COUNT, "state": texts(*STATES)}
+
 
 class HistoryControls:
     """The controls of an iModel's history."""
@@ -94,12 +112,11 @@ class HistoryControls:
                 briefcase_id=briefcase,
             )
             world.belongings.put(record, imodel_id)
-            if waiting:
-                return record
-            if data is not None:
-                put_blob(world, engine.clock, imodel_id, changeset_file(record.id), data)
-            changed = attrs.evolve(world.imodels[imodel_id], last_changeset=record.pushed)
-            world.put_imodel(changed)
+            if not waiting:
+                if data is not None:
+                    put_blob(world, engine.clock, imodel_id, changeset_file(record.id), data)
+                imodel = world.imodels[imodel_id]
+                world.put_imodel(attrs.evolve(imodel, last_changeset=record.pushed))
             return record
 
     def add_named_version(
@@ -230,28 +247,13 @@ def history_actions(emulator: HistoryControls) -> Mapping[str, Action]:
     def work(command: Command) -> None:
         emulator.work_seconds = command.content["seconds"]
 
-    count = between(0, 2**31 - 1)
-    imodel: JsonObject = {"iModelId": TEXT}
-    person: JsonObject = {**imodel, "user": {**TEXT, "minLength": 1}, "description": TEXT_OR_NULL}
-    changeset: JsonObject = {
-        **person,
-        "id": TEXT,
-        "content": TEXT,
-        "size": count,
-        "state": texts("waitingForFile", "fileUploaded"),
-    }
-    version: JsonObject = {
-        **person,
-        "name": {**TEXT, "minLength": 1},
-        "changesetIndex": count,
-        "state": texts("visible", "hidden"),
-    }
-    checkpoint: JsonObject = {**imodel, "changesetIndex": count, "state": texts(*STATES)}
     return {
-        "POST /changesets": Action(add_changeset, changeset, ("iModelId",), 201),
-        "POST /named-versions": Action(add_named_version, version, ("iModelId", "name"), 201),
-        "POST /checkpoints": Action(set_checkpoint, checkpoint, tuple(checkpoint)),
-        "POST /creations": Action(end_creation, {**imodel, "state": texts(*_ENDS)}, ("iModelId",)),
+        "POST /changesets": Action(add_changeset, _CHANGESET, ("iModelId",), 201),
+        "POST /named-versions": Action(add_named_version, _VERSION, ("iModelId", "name"), 201),
+        "POST /checkpoints": Action(set_checkpoint, _CHECKPOINT, tuple(_CHECKPOINT)),
+        "POST /creations": Action(
+            end_creation, {**_OF_IMODEL, "state": texts(*_ENDS)}, ("iModelId",)
+        ),
         "POST /work": Action(work, {"seconds": {"type": "number"}}, ("seconds",)),
     }
 

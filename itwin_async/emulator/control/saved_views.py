@@ -10,6 +10,7 @@ import msgspec
 from itwin_async.emulator.control.command import Action, Command
 from itwin_async.emulator.control.world import WorldControls
 from itwin_async.emulator.json_types import Json, JsonObject
+from itwin_async.emulator.pictures import type_of
 from itwin_async.emulator.platform.saved_view_schemas import VIEW_CREATE
 from itwin_async.emulator.platform.schemas import FLAG, TEXT, TEXT_OR_NULL, arrays, problems
 from itwin_async.emulator.storage.blobs import put_blob
@@ -24,7 +25,6 @@ from itwin_async.emulator.world.saved_views import (
     new_combined_id,
 )
 
-_TYPES = {b"\x89PNG": "image/png", b"\xff\xd8\xff": "image/jpeg"}
 _NO_VIEW: JsonObject = {"itwin3dView": {"origin": [0, 0, 0], "extents": [1, 1, 1]}}
 
 
@@ -142,16 +142,26 @@ class SavedViewControls(WorldControls):
                 created=now,
                 modified=now,
             )
-            content_type = None if image is None else _type_of(image)
+            if image is not None:
+                self._put_image(view.id, image)
             engine.world.belongings.put(view, itwin_id)
             for name, value in (extensions or {}).items():
                 text = msgspec.json.encode(value).decode()
                 engine.world.belongings.put(SavedViewExtensionRecord(id=name, data=text), view.id)
-            if image is not None and content_type is not None:
-                put_blob(
-                    engine.world, engine.clock, view.id, IMAGE, image, content_type=content_type
-                )
             return view
+
+    def _put_image(self, view_id: str, image: bytes) -> None:
+        content_type = type_of(image)
+        if content_type is None:
+            raise ValueError("image must be a PNG or JPEG picture")
+        put_blob(
+            self._engine.world,
+            self._engine.clock,
+            view_id,
+            IMAGE,
+            image,
+            content_type=content_type,
+        )
 
     def manage_saved_views(
         self, user: str | UserRecord, itwin: str | ITwinRecord, *, allowed: bool = True
@@ -229,10 +239,3 @@ def saved_view_actions(controls: SavedViewControls) -> dict[str, Action]:
         "POST /saved-views": Action(add, members, ("iTwinId", "displayName"), 201),
         "POST /saved-view-managers": Action(manage, managed, ("iTwinId",)),
     }
-
-
-def _type_of(image: bytes) -> str:
-    for start, content_type in _TYPES.items():
-        if image.startswith(start):
-            return content_type
-    raise ValueError("image must be a PNG or JPEG picture")

@@ -90,21 +90,21 @@ class WorldControls:
             raise ValueError(f"sub_class must be one of {', '.join(CLASS_OF)}, not {sub_class!r}")
         engine = self._engine
         with engine.lock:
-            record = new_itwin(engine.world, engine.clock, display_name, id)
+            new = new_itwin(engine.world, engine.clock, display_name, id)
             record = attrs.evolve(
-                record,
+                new,
                 class_=CLASS_OF[sub_class],
                 sub_class=sub_class,
                 status=status,
                 type=type,
-                number=number or record.number,
+                number=number or new.number,
                 latitude=latitude,
                 longitude=longitude,
                 geographic_location=geographic_location,
                 iana_time_zone=iana_time_zone,
                 data_center_location=data_center_location,
-                parent_id=parent_id or record.parent_id,
-                created=created or record.created,
+                parent_id=parent_id or new.parent_id,
+                created=created or new.created,
             )
             check_itwin(engine.world, record)
             engine.world.put_itwin(record, front=front)

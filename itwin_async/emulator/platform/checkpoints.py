@@ -7,12 +7,12 @@ from collections.abc import Callable
 import attrs
 
 from itwin_async.emulator.json_types import JsonObject
-from itwin_async.emulator.platform import api, errors
+from itwin_async.emulator.platform import errors
 from itwin_async.emulator.platform import schemas as s
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.changesets import CHANGESETS, history_of
 from itwin_async.emulator.platform.imodel_files import checkpoint_file, checkpoint_size
-from itwin_async.emulator.platform.imodels import IMODELS
+from itwin_async.emulator.platform.imodels import IMODELS, reading
 from itwin_async.emulator.platform.named_versions import NAMED_VERSIONS
 from itwin_async.emulator.platform.permissions import may, require
 from itwin_async.emulator.platform.routes import Route
@@ -23,7 +23,6 @@ from itwin_async.emulator.platform.stored import (
     storage_link,
     storage_url,
 )
-from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world.creations import CheckpointRecord
 
 _SUCCESSFUL = "successful"
@@ -50,7 +49,6 @@ _CHECKPOINT = s.define(
         }
     ),
 )
-_RESPONSE = s.define("CheckpointResponse", s.objects({"checkpoint": _CHECKPOINT}, "checkpoint"))
 
 
 @attrs.frozen
@@ -134,23 +132,11 @@ def _show(call: Call, found: _Checkpoint) -> JsonObject:
     }
 
 
-def _route(
-    operation: str, title: str, find: Callable[[Call], _Checkpoint], *, forbids: bool = False
-) -> Route:
-    method, _, path = operation.partition(" ")
+def _route(operation: str, title: str, find: Callable[[Call], _Checkpoint], **facts: bool) -> Route:
+    def show(call: Call) -> JsonObject:
+        return _show(call, find(call))
 
-    def handler(call: Call) -> Response:
-        return call.respond(200, {"checkpoint": _show(call, find(call))})
-
-    return Route(
-        method=method,
-        path=path,
-        title=title,
-        api=api.IMODELS,
-        handler=handler,
-        results=[_RESPONSE],
-        forbids=forbids,
-    )
+    return reading(operation, title, "checkpoint", show, _CHECKPOINT, **facts)
 
 
 _VERSION = "/imodels/{id}/namedversions/{namedVersionId}/checkpoint"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import cast
 
 import attrs
@@ -14,7 +13,7 @@ from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.changesets import ID_OR_EMPTY
 from itwin_async.emulator.platform.copies import copy_history
 from itwin_async.emulator.platform.imodel_files import baseline_size
-from itwin_async.emulator.platform.imodels import CHANGE, IMODELS, visible_itwin
+from itwin_async.emulator.platform.imodels import CHANGE, IMODELS, reading, visible_itwin
 from itwin_async.emulator.platform.permissions import may, require
 from itwin_async.emulator.platform.routes import Route
 from itwin_async.emulator.platform.stored import (
@@ -276,31 +275,6 @@ def _completed(call: Call) -> JsonObject:
     return _baseline(call)
 
 
-def _route(
-    operation: str,
-    title: str,
-    key: str,
-    show: Callable[[Call], JsonObject],
-    schema: JsonObject,
-    **facts: bool,
-) -> Route:
-    method, _, path = operation.partition(" ")
-    envelope = s.define(f"{key[0].upper()}{key[1:]}Response", s.objects({key: schema}, key))
-
-    def handler(call: Call) -> Response:
-        return call.respond(200, {key: show(call)})
-
-    return Route(
-        method=method,
-        path=path,
-        title=title,
-        api=api.IMODELS,
-        handler=handler,
-        results=[envelope],
-        **facts,  # type: ignore[arg-type] # all are flags
-    )
-
-
 def _copy_route(verb: str, body: JsonObject) -> Route:
     return Route(
         method="POST",
@@ -322,17 +296,17 @@ ROUTES = (
     ),
     _copy_route("clone", _CLONE),
     _copy_route("fork", _FORK),
-    _route(
+    reading(
         "GET /imodels/{id}/operations/create",
         "Get Create iModel Operation Details",
         "createOperation",
         _operation,
         s.define("CreateOperation", _OPERATION),
     ),
-    _route(
+    reading(
         f"GET {_FILE}", "Get iModel Baseline File Details", "baselineFile", _baseline, _BASELINE
     ),
-    _route(
+    reading(
         f"POST {_FILE}",
         "Complete iModel Baseline File Upload",
         "baselineFile",

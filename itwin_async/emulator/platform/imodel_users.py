@@ -16,12 +16,10 @@ from itwin_async.emulator.platform.belongings import after_id
 from itwin_async.emulator.platform.briefcases import application_json, briefcases_of
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
-from itwin_async.emulator.platform.imodels import IMODELS, imodel_url
+from itwin_async.emulator.platform.imodels import IMODELS, imodel_url, reading
 from itwin_async.emulator.platform.ordering import order_by, ordered
 from itwin_async.emulator.platform.paging import Paging
 from itwin_async.emulator.platform.permissions import permissions_of
-from itwin_async.emulator.platform.routes import Route
-from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world import locks
 from itwin_async.emulator.world.collaboration import Application, BriefcaseRecord
 from itwin_async.emulator.world.history import ChangesetRecord
@@ -199,9 +197,8 @@ USERS = Collection[IModelUser](
 )
 
 
-def _permissions(call: Call) -> Response:
-    found = permissions_of(call, IMODELS.id_of(call))
-    return call.respond(200, {"permissions": list[Json](found)})
+def _permissions(call: Call) -> list[Json]:
+    return list[Json](permissions_of(call, IMODELS.id_of(call)))
 
 
 _PATH = "/imodels/{id}"
@@ -213,17 +210,11 @@ ROUTES = (
         parameters=(order_by("givenName", "surname"),),
     ),
     USERS.get(f"GET {_PATH}/users/{{userId}}", "Get iModel User"),
-    Route(
-        method="GET",
-        path=f"{_PATH}/permissions",
-        title="Get iModel Permissions",
-        api=api.IMODELS,
-        handler=_permissions,
-        results=(
-            s.define(
-                "PermissionsResponse",
-                s.objects({"permissions": s.arrays(s.TEXT)}, "permissions"),
-            ),
-        ),
+    reading(
+        f"GET {_PATH}/permissions",
+        "Get iModel Permissions",
+        "permissions",
+        _permissions,
+        s.arrays(s.TEXT),
     ),
 )

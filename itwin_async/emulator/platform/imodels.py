@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 
-from itwin_async.emulator.json_types import JsonObject
+from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform import api, errors, personal
 from itwin_async.emulator.platform import schemas as s
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.collection import Collection
 from itwin_async.emulator.platform.ordering import order_by, orders
 from itwin_async.emulator.platform.paging import Paging
-from itwin_async.emulator.platform.routes import Parameter
+from itwin_async.emulator.platform.routes import Parameter, Route
 from itwin_async.emulator.platform.stored import STORAGE_LINK
+from itwin_async.emulator.responses import Response
 from itwin_async.emulator.world.records import Extent, IModelRecord
 from itwin_async.emulator.world.tables import Rows
 
@@ -149,6 +150,32 @@ IMODELS = Collection[IModelRecord](
 def imodel_url(call: Call) -> str:
     """Return the address of the iModel that a path names, to begin links with."""
     return f"{call.origin}/imodels/{IMODELS.id_of(call)}"
+
+
+def reading(
+    operation: str,
+    title: str,
+    key: str,
+    show: Callable[[Call], Json],
+    schema: JsonObject,
+    **facts: bool,
+) -> Route:
+    """Declare the reading of something that is no collection, by its key in the envelope."""
+    method, _, path = operation.partition(" ")
+    envelope = s.define(f"{key[0].upper()}{key[1:]}Response", s.objects({key: schema}, key))
+
+    def handler(call: Call) -> Response:
+        return call.respond(200, {key: show(call)})
+
+    return Route(
+        method=method,
+        path=path,
+        title=title,
+        api=api.IMODELS,
+        handler=handler,
+        results=[envelope],
+        **facts,  # type: ignore[arg-type] # all are flags
+    )
 
 
 ROUTES = (

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import struct
-
 from itwin_async.emulator.json_types import JsonObject
+from itwin_async.emulator.pictures import jpeg_size, png_size
 from itwin_async.emulator.platform import api, errors
 from itwin_async.emulator.platform import schemas as s
 from itwin_async.emulator.platform.calls import Call
@@ -19,7 +18,6 @@ from itwin_async.emulator.world.itwin_data import ITwinImageRecord
 _PATH = "/itwins/{id}/image"
 _SUFFIXES = {"image/png": "png", "image/jpeg": "jpg"}
 _LARGEST_RATIO = 5
-_PNG, _PNG_HEADER = b"\x89PNG\r\n\x1a\n", 24
 _ANSWER = s.define(
     "iTwinImageResponse",
     s.objects(
@@ -39,7 +37,7 @@ _ANSWER = s.define(
 def _upload(call: Call) -> Response:
     itwin_id = ITWINS.id_of(call)
     image, media_type = call.request.body, call.content_type
-    size = _png_size(image) if media_type == "image/png" else _jpeg_size(image)
+    size = png_size(image) if media_type == "image/png" else jpeg_size(image)
     if size is None or min(size) == 0:
         return _refused(f"The image is not a valid {media_type}.")
     if max(size) > _LARGEST_RATIO * min(size):
@@ -95,28 +93,6 @@ def _shown(call: Call, record: ITwinImageRecord) -> JsonObject:
 def _refused(message: str) -> Response:
     details = [Detail("InvalidRequestBody", message)]
     return api.ITWINS.invalid("Cannot upload iTwin Image.", details)
-
-
-def _png_size(image: bytes) -> tuple[int, int] | None:
-    if not image.startswith(_PNG) or len(image) < _PNG_HEADER:
-        return None
-    width, height = struct.unpack(">II", image[16:_PNG_HEADER])
-    return width, height
-
-
-def _jpeg_size(image: bytes) -> tuple[int, int] | None:
-    """Return width and height of the first frame of a JPEG."""
-    if not image.startswith(b"\xff\xd8\xff"):
-        return None
-    at = 2
-    while at + 9 <= len(image) and image[at] == 0xFF:  # noqa: PLR2004 - every marker begins so
-        kind, length = image[at + 1], int.from_bytes(image[at + 2 : at + 4])
-        # C4, C8 and CC are between the frames, but are none.
-        if 0xC0 <= kind <= 0xCF and kind not in {0xC4, 0xC8, 0xCC}:  # noqa: PLR2004
-            height, width = struct.unpack(">HH", image[at + 5 : at + 9])
-            return width, height
-        at += 2 + length
-    return None
 
 
 ROUTES = (

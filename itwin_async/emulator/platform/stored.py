@@ -5,7 +5,7 @@ from __future__ import annotations
 from itwin_async.emulator.json_types import JsonObject
 from itwin_async.emulator.platform.calls import Call
 from itwin_async.emulator.platform.schemas import TEXT, define, objects
-from itwin_async.emulator.storage.signatures import PREFIX, READ, WRITE, sign
+from itwin_async.emulator.storage.signatures import LIST, PREFIX, READ, WRITE, sign
 
 STORAGE_LINK = define(
     "StorageLink", objects({"href": TEXT, "storageType": TEXT}, "href", nullable=True)
@@ -28,8 +28,8 @@ def storage_url(call: Call) -> str:
 
 
 def container_token(call: Call, container: str) -> str:
-    """Return a signed query that reads each blob of a container until it expires."""
-    return sign(call.world.seed, container, None, READ, _expires(call)).partition("?")[2]
+    """Return a signed query that lists a container and reads its blobs until it expires."""
+    return sign(call.world.seed, container, None, READ + LIST, _expires(call)).partition("?")[2]
 
 
 def storage_link(url: str) -> JsonObject:

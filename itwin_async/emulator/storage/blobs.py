@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import lru_cache
 from typing import TypeAlias
 
@@ -82,12 +82,28 @@ class BlobRecord:
 
 Maker: TypeAlias = Callable[[World, str, str], "BlobRecord | None"]
 _MAKERS: list[Maker] = []
+Lister: TypeAlias = Callable[[World, str, str], Iterable[BlobRecord]]
+_LISTERS: list[Lister] = []
 
 
 def makes_blobs(maker: Maker) -> Maker:
     """Let a function make the blobs of a container and name that nobody wrote."""
     _MAKERS.append(maker)
     return maker
+
+
+def lists_blobs(lister: Lister) -> Lister:
+    """Let a function list the blobs of a container and prefix that nobody wrote."""
+    _LISTERS.append(lister)
+    return lister
+
+
+def list_blobs(world: World, container: str, prefix: str) -> list[BlobRecord]:
+    """List the blobs whose names begin so, by name."""
+    kept = [blob for blob in world.belongings.of(BlobRecord, container).values() if blob.exists]
+    made = [blob for lister in _LISTERS for blob in lister(world, container, prefix)]
+    found = {blob.id: blob for blob in (*made, *kept) if blob.id.startswith(prefix)}
+    return [found[name] for name in sorted(found)]
 
 
 def find_blob(world: World, container: str, name: str) -> BlobRecord | None:

@@ -14,7 +14,7 @@ import attrs
 from itwin_async.emulator.clock import EmulatorClock
 from itwin_async.emulator.requests import Query, Request, split_path
 from itwin_async.emulator.responses import Response
-from itwin_async.emulator.storage import errors
+from itwin_async.emulator.storage import errors, listing
 from itwin_async.emulator.storage.blobs import (
     BINARY,
     BlobRecord,
@@ -26,18 +26,20 @@ from itwin_async.emulator.storage.blobs import (
 )
 from itwin_async.emulator.storage.conditions import check_conditions, http_date, wanted_range
 from itwin_async.emulator.storage.errors import StorageError
-from itwin_async.emulator.storage.signatures import PREFIX, READ, VERSION, verify
+from itwin_async.emulator.storage.signatures import LIST, PREFIX, READ, VERSION, WRITE, verify
 from itwin_async.emulator.world.ids import guid_of
 from itwin_async.emulator.world.state import World
 
 _PATH = f"{PREFIX}/{{container}}/{{blob}}"
-OPERATIONS = tuple(f"{method} {_PATH}" for method in ("GET", "HEAD", "PUT"))
+_LISTED = f"{PREFIX}/{{container}}"
+OPERATIONS = (*(f"{method} {_PATH}" for method in ("GET", "HEAD", "PUT")), f"GET {_LISTED}")
 _LONGEST_BLOCK_ID = 64
 
 
-def operation(method: str) -> str:
-    """Return the name that requests with a method are counted by."""
-    return f"{method} {_PATH}"
+def operation(request: Request) -> str:
+    """Return the name that a request is counted by."""
+    is_blob = len(split_path(request.path)) > 2  # noqa: PLR2004 - prefix, container
+    return f"{request.method} {_PATH if is_blob else _LISTED}"
 
 
 def respond(request: Request, world: World, clock: EmulatorClock) -> Response:
@@ -69,9 +71,10 @@ class _Access:
         query, segments = Query(request.query), split_path(request.path)
         if "Authorization" in request.headers:
             raise StorageError(errors.BEARER_TOKEN)
-        if len(segments) != 3 or not all(segments):  # noqa: PLR2004 - prefix, container, blob
+        if len(segments) < 2 or not all(segments):  # noqa: PLR2004 - prefix, container
             raise StorageError(errors.RESOURCE_NOT_FOUND)
-        container, name = (unquote(segment, errors="replace") for segment in segments[1:])
+        container, *parts = (unquote(segment, errors="replace") for segment in segments[1:])
+        name = "/".join(parts)
         try:
             permissions = verify(world.seed, container, name, query, clock.now())
         except ValueError as error:
@@ -86,8 +89,11 @@ class _Access:
             raise StorageError(
                 errors.error(405, "UnsupportedHttpVerb", message, headers=allowed, violation=True)
             )
-        if (method == "PUT") != (self.permissions != READ):
+        needed = WRITE if method == "PUT" else READ if self.name else LIST
+        if not set(needed) <= set(self.permissions):
             raise StorageError(errors.NOT_PERMITTED)
+        if not self.name:
+            return self._list()
         if method == "PUT":
             found = {"": self._put_blob, "block": self._put_block, "blocklist": self._commit}
         else:
@@ -95,6 +101,12 @@ class _Access:
         if part not in found:
             raise StorageError(errors.invalid_query("comp"))
         return found[part]()
+
+    def _list(self) -> Response:
+        wanted = self.query.get("restype"), self.query.get("comp")
+        if self.request.method != "GET" or wanted != ("container", "list"):
+            raise StorageError(errors.RESOURCE_NOT_FOUND)
+        return listing.respond(self.world, self.container, self.query)
 
     @property
     def _kept(self) -> BlobRecord:

@@ -13,7 +13,7 @@ from itwin_async.emulator.requests import Query
 
 PREFIX = "/_storage"
 VERSION = "2021-12-02"
-READ, WRITE = "r", "cw"
+READ, WRITE, LIST = "r", "cw", "l"
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -40,6 +41,42 @@ CHANGESET_STEP = timedelta(hours=1)
 EPOCH = datetime(2016, 1, 18, 6, 33, 58, tzinfo=UTC)
 _INACTIVE_EVERY = 6
 _POOL = 1021
+
+
+def check_sizes(itwins: int, imodels: int, changesets: int, named_versions: int) -> None:
+    """Raise ValueError unless a world can have so many."""
+    sizes: dict[str, object] = {
+        "itwins": itwins,
+        "imodels": imodels,
+        "changesets": changesets,
+        "named_versions": named_versions,
+    }
+    for name, size in sizes.items():
+        if isinstance(size, bool) or not isinstance(size, int) or size < 0:
+            raise ValueError(f"{name} must be a non-negative integer, not {size!r}")
+    if named_versions > changesets:
+        raise ValueError(
+            f"named_versions must not exceed changesets ({changesets}), not {named_versions}"
+        )
+
+
+def check_share(favorites: object) -> None:
+    """Raise ValueError unless it says which entities are favorites."""
+    highest = 1 if isinstance(favorites, float) else math.inf
+    if not isinstance(favorites, (int, float)) or not 0 <= favorites <= highest:
+        raise ValueError(
+            "favorites must be a bool, a float from 0.0 to 1.0 or a non-negative integer, "
+            f"not {favorites!r}"
+        )
+
+
+def share(count: int, favorites: float | bool) -> int:
+    """Return how many of so many are favorites."""
+    if favorites is True:
+        return count
+    if isinstance(favorites, float):
+        return round(count * favorites)
+    return min(count, int(favorites))
 
 
 def itwin_rows(seed: int, guids: GuidGenerator, count: int) -> Iterator[ITwinRecord]:

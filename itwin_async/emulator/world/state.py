@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 
 from itwin_async.emulator.world.belongings import Belongings
-from itwin_async.emulator.world.generate import IMODEL, MADE, imodel_maker, itwin_rows
+from itwin_async.emulator.world.generate import (
+    IMODEL,
+    MADE,
+    check_share,
+    check_sizes,
+    imodel_maker,
+    itwin_rows,
+    share,
+)
 from itwin_async.emulator.world.history import GeneratedHistoryRecord, History
 from itwin_async.emulator.world.ids import GuidGenerator, guid_of, is_guid
 from itwin_async.emulator.world.records import IModelRecord, ITwinRecord, TagRecord, UserRecord
@@ -42,26 +49,8 @@ class World:
         changesets: int = 0,
         named_versions: int = 0,
     ) -> None:
-        sizes: dict[str, object] = {
-            "itwins": itwins,
-            "imodels": imodels,
-            "changesets": changesets,
-            "named_versions": named_versions,
-        }
-        for name, size in sizes.items():
-            if isinstance(size, bool) or not isinstance(size, int) or size < 0:
-                raise ValueError(f"{name} must be a non-negative integer, not {size!r}")
-        if named_versions > changesets:
-            raise ValueError(
-                f"named_versions must not exceed changesets ({changesets}), not {named_versions}"
-            )
-        share: object = favorites
-        highest = 1 if isinstance(share, float) else math.inf
-        if not isinstance(share, (int, float)) or not 0 <= share <= highest:
-            raise ValueError(
-                "favorites must be a bool, a float from 0.0 to 1.0 or a non-negative integer, "
-                f"not {favorites!r}"
-            )
+        check_sizes(itwins, imodels, changesets, named_versions)
+        check_share(favorites)
         self.seed = seed
         self.guids = GuidGenerator(seed)
         self.made = 0
@@ -84,9 +73,9 @@ class World:
             self.itwins[itwin.id] = itwin
             self._generated.append(itwin.id)
             self.tables[itwin.id] = Table(imodel_maker(self.guids, row, itwin, changesets), imodels)
-            if row < _share(itwins, favorites):
+            if row < share(itwins, favorites):
                 demo.favorite_itwins.add(itwin.id)
-            demo.favorite_imodels[itwin.id] = Selection(range(_share(imodels, favorites)))
+            demo.favorite_imodels[itwin.id] = Selection(range(share(imodels, favorites)))
         for itwin_id in list(self.itwins)[:3]:
             demo.recent_itwins.append(itwin_id)
             demo.recent_imodels += [row.id for row in self.imodels_of(itwin_id)[:3]]
@@ -349,14 +338,6 @@ class _Lists(Mapping[str, ListedIds]):
 
 def _only(ids: Iterable[str], known: Mapping[str, object] | set[str]) -> list[str]:
     return [entity_id for entity_id in ids if entity_id in known]
-
-
-def _share(count: int, favorites: float | bool) -> int:
-    if favorites is True:
-        return count
-    if isinstance(favorites, float):
-        return round(count * favorites)
-    return min(count, int(favorites))
 
 
 def _no_row(position: int) -> IModelRecord:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from itwin_async.harvest.columns import Column
+from itwin_async._tables.columns import Column
 
 
 class Sink(Protocol):

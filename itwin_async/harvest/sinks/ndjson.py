@@ -14,8 +14,9 @@ from typing import Any, BinaryIO, cast
 
 import msgspec
 
+from itwin_async._tables.columns import Column
 from itwin_async.errors import ConfigurationError
-from itwin_async.harvest.columns import Column, Identify
+from itwin_async.harvest.columns import Identify
 from itwin_async.harvest.errors import TargetError, damaged, reading
 
 _ENOUGH = 4 * 1024 * 1024

@@ -5,13 +5,12 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
-from operator import attrgetter
 from pathlib import Path
-from types import ModuleType
 from typing import TYPE_CHECKING
 
-from itwin_async.errors import ConfigurationError
-from itwin_async.harvest.columns import Column, Identify, as_json, storable
+from itwin_async._tables.arrow import array, arrow, field
+from itwin_async._tables.columns import Column
+from itwin_async.harvest.columns import Identify
 from itwin_async.harvest.errors import TargetError, damaged, reading
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class ParquetSink:
         self.state = state
         self._identify = identify
         self._path = path
-        self._arrow = arrow()
+        self._arrow = arrow("Parquet", extra="parquet")
         self._columns: Sequence[Column] = ()
         self._schema: pa.Schema | None = None
         self._batches: list[pa.RecordBatch] = []
@@ -48,7 +47,7 @@ class ParquetSink:
         self._columns = columns
         made = ["list", "id"] if self._identify else ["list"]
         fields = [self._arrow.field(name, self._arrow.string(), nullable=False) for name in made]
-        self._schema = self._arrow.schema(fields + [self._field(column) for column in columns])
+        self._schema = self._arrow.schema(fields + [field(column) for column in columns])
         self._parts = int(mark or 0)
         self._path.mkdir(exist_ok=True)
         import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
@@ -69,10 +68,7 @@ class ParquetSink:
         if identify is not None:
             made = [identify(item, text) for item, text in zip(items, texts, strict=True)]
             arrays.append(arrow.array(made, arrow.string()))
-        for column in self._columns:
-            get = attrgetter(column.name)
-            values = [_value(column, get(item)) for item in items]
-            arrays.append(arrow.array(values, self._type(column)))
+        arrays += [array(column, items) for column in self._columns]
         self._batches.append(arrow.RecordBatch.from_arrays(arrays, schema=self._schema))
         self._rows += len(items)
 
@@ -116,33 +112,6 @@ class ParquetSink:
         temporary.replace(path)
         _sync_directory(path.parent)
 
-    def _field(self, column: Column) -> pa.Field:
-        return self._arrow.field(column.name, self._type(column), nullable=column.name != "id")
-
-    def _type(self, column: Column) -> pa.DataType:
-        arrow = self._arrow
-        if column.kind == "nested":
-            return arrow.struct([(member.name, self._type(member)) for member in column.members])
-        known = {
-            "integer": arrow.int64(),
-            "real": arrow.float64(),
-            "boolean": arrow.bool_(),
-            "moment": arrow.timestamp("us", tz="UTC"),
-        }
-        return known.get(column.kind, arrow.string())
-
-
-def arrow() -> ModuleType:
-    """Import pyarrow, or raise ``ConfigurationError``."""
-    try:
-        import pyarrow as pa  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
-        raise ConfigurationError(
-            "Parquet needs an extra: pip install 'itwin-async[parquet]'"
-        ) from None
-    module: ModuleType = pa
-    return module
-
 
 def parts_of(path: Path, count: int) -> list[Path]:
     """
@@ -163,16 +132,6 @@ def _ids(table: pa.Table, key: str) -> Iterator[str]:
     for found, name in zip(table["list"].to_pylist(), table["id"].to_pylist(), strict=True):
         if found == key:
             yield str(name)
-
-
-def _value(column: Column, value: object) -> object:
-    if value is None:
-        return None
-    if column.kind == "nested":
-        return {
-            member.name: _value(member, getattr(value, member.name)) for member in column.members
-        }
-    return as_json(value) if column.kind == "json" else storable(value)
 
 
 def _matches(path: Path) -> Iterator[tuple[re.Match[str], Path]]:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from itwin_async.harvest.columns import Column, Identify, Row, flat, reader, storable
+from itwin_async._tables.columns import Column, storable
+from itwin_async.harvest.columns import Identify, Row, flat, reader
 from itwin_async.harvest.errors import TargetError
 
 _TYPES = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}

@@ -1,0 +1,1 @@
+"""Models as rows: columns, Arrow, HTML."""
