@@ -41,13 +41,14 @@ def table_html(
 ) -> str:
     """Write a table below its title and above a note; every text is escaped."""
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
+    first = f"<thead><tr>{names}</tr></thead>" if names else ""
     body = "".join(
         f"<tr>{''.join(f'<td>{_cell(value)}</td>' for value in row)}</tr>" for row in rows
     )
+    last = f"<p>{escape(note)}</p>" if note else ""
     return (
-        f"<div><p><b>{escape(title)}</b></p>"
-        f"<table>{f'<thead><tr>{names}</tr></thead>' if names else ''}<tbody>{body}</tbody></table>"
-        f"{f'<p>{escape(note)}</p>' if note else ''}</div>"
+        f'<div style="overflow-x:auto"><p><b>{escape(title)}</b></p>'
+        f'<table style="white-space:nowrap">{first}<tbody>{body}</tbody></table>{last}</div>'
     )
 
 

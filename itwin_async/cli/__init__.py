@@ -11,7 +11,7 @@ __all__ = ["main"]
 
 def main() -> NoReturn:
     """Run the command line."""
-    if any(find_spec(name) is None for name in ("click", "dotenv", "rich")):
+    if any(find_spec(name) is None for name in ("click", "dotenv", "platformdirs", "rich")):
         print(  # noqa: T201 - there is no click to say it with
             "itwin-async: the command line needs an extra: pip install 'itwin-async[cli]'",
             file=sys.stderr,

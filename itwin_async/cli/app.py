@@ -9,31 +9,35 @@ from importlib import import_module
 from typing import NoReturn
 
 import click
+from click.shell_completion import CompletionItem
 
 from itwin_async._version import __version__
-from itwin_async.cli.failures import USAGE, complain
-from itwin_async.cli.runtime import explain
 
 _COMMANDS = {
-    "favorites": "itwin_async.cli.personal",
-    "recents": "itwin_async.cli.personal",
-    "tag": "itwin_async.cli.tag",
-    "imodels": "itwin_async.cli.named",
-    "itwins": "itwin_async.cli.named",
-    "versions": "itwin_async.cli.named",
-    "views": "itwin_async.cli.named",
-    "locks": "itwin_async.cli.named",
-    "changesets": "itwin_async.cli.changesets",
-    "call": "itwin_async.cli.call",
-    "operations": "itwin_async.cli.operations",
-    "harvest": "itwin_async.cli.harvest",
-    "export": "itwin_async.cli.harvest",
-    "map": "itwin_async.cli.harvest",
-    "login": "itwin_async.cli.login",
-    "logout": "itwin_async.cli.login",
-    "whoami": "itwin_async.cli.login",
-    "emulator": "itwin_async.cli.emulator",
+    "favorites": ("personal", "Your favorite iTwins and iModels."),
+    "recents": ("personal", "Your recently used iTwins and iModels; the platform keeps 25."),
+    "tag": ("tag", "Tags, which organize saved views."),
+    "imodels": ("named", "The iModels of an iTwin."),
+    "itwins": ("named", "iTwins that you are a member of."),
+    "versions": ("named", "Named versions of an iModel."),
+    "views": ("named", "Saved views of an iTwin, an iModel or a group."),
+    "locks": ("named", "Locks that briefcases hold."),
+    "changesets": ("changesets", "Changesets of an iModel, and their files."),
+    "call": ("call", "Call any operation of the platform."),
+    "api": ("api", "Request any path of the platform."),
+    "operations": ("operations", "List all operations."),
+    "harvest": ("harvest", "Harvest many lists into a file or a database."),
+    "export": ("harvest", "Write what was harvested as GeoJSON, CSV or JSON."),
+    "map": ("harvest", "Draw the places in a harvest."),
+    "login": ("login", "Sign in to the iTwin Platform with your browser."),
+    "logout": ("login", "Delete the stored sign-in and revoke it."),
+    "whoami": ("login", "Show whose credentials would be used."),
+    "context": ("context", "Keep what commands are about in named profiles."),
+    "doctor": ("doctor", "Check credentials, connection and membership."),
+    "completion": ("completion", "Print what makes a shell complete commands."),
+    "emulator": ("emulator", "Serve a local iTwin Platform with made-up data."),
 }
+"""Module and description of each command; importing them all takes longer than a help page may."""
 
 
 class _Commands(click.Group):
@@ -43,8 +47,21 @@ class _Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
         if cmd_name not in _COMMANDS:
             return None
-        command: click.Command = getattr(import_module(_COMMANDS[cmd_name]), cmd_name)
+        module = import_module(f"itwin_async.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        commands = [
+            CompletionItem(name, help=text)
+            for name, (_, text) in _COMMANDS.items()
+            if name.startswith(incomplete)
+        ]
+        return commands + click.Command.shell_complete(self, ctx, incomplete)
 
 
 @click.group(
@@ -68,10 +85,16 @@ def app(proxy: str | None, ca_file: str | None) -> None:
 
     \b
     Exit codes:
-      0  done                                4  not found
-      1  output not writable, or a defect    5  rate limit
-      2  usage or configuration              6  network or server
-      3  authentication or permission      130  interrupted
+        0  done
+        1  output not writable, a failed check, or a defect
+        2  usage or configuration
+        3  authentication or permission
+        4  not found
+        5  rate limit
+        6  network or server
+      130  interrupted; 143 terminated
+
+    What ended with 5 or 6 may be run again; after 2, 3 or 4 something has to be corrected first.
     """  # noqa: D301 - click's mark for lines to be kept
     given = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "ITWIN_CA_FILE": ca_file}
     os.environ.update({name: value for name, value in given.items() if value})
@@ -81,7 +104,11 @@ def start() -> NoReturn:
     """Run the command line; a usage error is one line on stderr, like every other error."""
     try:
         code = _invoke()
+    except SystemExit:
+        raise
     except BaseException as problem:  # noqa: BLE001 - every error becomes an exit code
+        from itwin_async.cli.runtime import explain
+
         code = explain(problem)
     sys.exit(code)
 
@@ -97,6 +124,8 @@ def _invoke() -> int:
 
 
 def _usage(problem: click.ClickException) -> int:
+    from itwin_async.cli.failures import USAGE, complain
+
     context = problem.ctx if isinstance(problem, click.UsageError) else None
     text = problem.format_message()
     if context is None:

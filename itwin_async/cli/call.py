@@ -15,23 +15,21 @@ from typing import cast, get_args, get_type_hints
 import attrs
 import click
 import msgspec
+from click.shell_completion import CompletionItem
 
 from itwin_async import Content, LongRunning, catalog, converter
 from itwin_async._arguments import shown
 from itwin_async._json.naming import SPELLINGS, wire_name
 from itwin_async.catalog import Entry
 from itwin_async.cli.arguments import kind_of
-from itwin_async.cli.cells import Column, moment
-from itwin_async.cli.output import (
-    Output,
-    full_option,
-    limit_option,
-    output_options,
-    paging_for,
-)
+from itwin_async.cli.cells import Column, moment, named_column
+from itwin_async.cli.forms import Form, full_option, limit_option, output_options
+from itwin_async.cli.known_ids import matching
+from itwin_async.cli.output import listing, paging_for, write_value
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.cli.stdout import write, write_while_others_run
+from itwin_async.cli.web_page import open_page, web_option
 from itwin_async.operations import (
     ContentOperation,
     DetailListOperation,
@@ -42,21 +40,18 @@ from itwin_async.operations import (
 from itwin_async.paging import DetailPager, Pager
 
 _SIMPLE = {str, int, float, bool, NoneType}
-_STYLES: dict[str, dict[str, object]] = {
-    "id": {"style": "dim", "whole": True},
-    "displayName": {"style": "bold", "min_width": 16},
-}
 
 
 @attrs.frozen
 class Given:
     """The options of a call; those that its operation does not have are as if not given."""
 
-    form: str | None = None
+    form: Form = attrs.Factory(Form)
     limit: int | None = None
     full: bool = False
     output: str | None = None
     wait: bool = False
+    web: bool = False
 
 
 class _Operations(click.Group):
@@ -77,6 +72,15 @@ class _Operations(click.Group):
         if command is None and not ctx.resilient_parsing:
             raise click.UsageError(_unknown_operation(args[0]))
         return command.name if command else None, command, args[1:]
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete operations without making a command of each."""
+        found = [entry.operation for entry in catalog.operations()]
+        return [
+            CompletionItem(operation.name, help=operation.title)
+            for operation in found
+            if operation.name.startswith(incomplete)
+        ] + click.Command.shell_complete(self, ctx, incomplete)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List no operations: there are too many for a help page."""
@@ -104,12 +108,16 @@ def call() -> None:
 def _command(entry: Entry) -> click.Command:
     operation = entry.operation
 
-    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    def complete(_: click.Context, __: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        name, equals, text = incomplete.partition("=")
+        if equals:
+            return matching(name.removesuffix("_id"), text, prefix=f"{name}=")
         names = (f"{parameter.name}=" for parameter in entry.parameters)
-        return [name for name in names if name.startswith(incomplete)]
+        return [CompletionItem(name) for name in names if name.startswith(incomplete)]
 
     def callback(*, options: Options, arguments: tuple[str, ...], **given: object) -> None:
-        execute(entry, options, read_arguments(entry, arguments), Given(**given))  # type: ignore[arg-type]
+        values = read_arguments(entry, arguments, options)
+        execute(entry, options, values, Given(**given))  # type: ignore[arg-type]
 
     decorated: Callable[..., None] = session_options(callback)
     for option in options_of(entry):
@@ -138,7 +146,7 @@ def options_of(entry: Entry) -> list[Callable[[Callable[..., None]], Callable[..
     if isinstance(operation, ListOperation):
         return [output_options, limit_option]
     if isinstance(operation, EntityOperation):
-        return [output_options]
+        return [output_options, web_option]
     if isinstance(operation, ContentOperation):
         return [click.option("--output", metavar="FILE", help="Where to write it; - for stdout.")]
     if isinstance(operation, StartOperation):
@@ -146,9 +154,11 @@ def options_of(entry: Entry) -> list[Callable[[Callable[..., None]], Callable[..
     return []
 
 
-def read_arguments(entry: Entry, given: Sequence[str]) -> dict[str, object]:
+def read_arguments(entry: Entry, given: Sequence[str], options: Options) -> dict[str, object]:
     """
     Read NAME=VALUE pairs as the arguments of an operation's function.
+
+    The context stands for a missing iTwin or iModel, but nothing is deleted that is not named.
 
     Raises:
         UsageError: they are not.
@@ -175,6 +185,10 @@ def read_arguments(entry: Entry, given: Sequence[str]) -> dict[str, object]:
             raise click.UsageError(
                 f"cannot read {name} from {problem.filename}: {problem.strerror}"
             ) from None
+    for setting in ("itwin", "imodel") if entry.operation.method != "DELETE" else ():
+        parameter = parameters.get(f"{setting}_id")
+        if parameter is not None and parameter.required and parameter.name not in values:
+            values |= {parameter.name: found} if (found := options.context(setting)) else {}
     missing = [name for name in parameters if parameters[name].required and name not in values]
     if missing:
         raise click.UsageError(f"missing {', '.join(f'{name}=' for name in missing)} ({accepted})")
@@ -189,13 +203,14 @@ async def _list(entry: Entry, options: Options, values: dict[str, object], given
     if given.full and isinstance(operation, DetailListOperation):
         model = operation.full
     columns = columns_of(model)
-    form = given.form or "table"
-    with Output(form, columns, operation.key, given.limit, quiet=options.verbose) as output:
-        async with open_session(options, (output.progress.observe,)) as session:
-            pager = cast("Pager[object]", entry.function(session, **{**paging, **values}))
-            if given.full and isinstance(pager, DetailPager):
-                pager = pager.full()
-            await output.send_all(pager)
+    async with listing(options, given.form, columns, operation.key, given.limit) as (
+        output,
+        session,
+    ):
+        pager = cast("Pager[object]", entry.function(session, **{**paging, **values}))
+        if given.full and isinstance(pager, DetailPager):
+            pager = pager.full()
+        await output.send_all(pager)
 
 
 async def _single(entry: Entry, options: Options, values: dict[str, object], given: Given) -> None:
@@ -211,8 +226,11 @@ async def _single(entry: Entry, options: Options, values: dict[str, object], giv
             else:
                 _save(result.body, given.output)
         elif result is not None:
-            text = msgspec.json.encode(converter.unstructure(result))
-            write((msgspec.json.format(text) if given.form == "table" else text) + b"\n")
+            found: object = converter.unstructure(result)
+            if given.web:
+                open_page(cast("dict[str, object]", found), session.base_url)
+            else:
+                write_value(given.form, msgspec.json.encode(found), indent=True)
 
 
 def _save(body: bytes, file: str) -> None:
@@ -229,7 +247,7 @@ def columns_of(model: type) -> list[Column]:
         if any(isinstance(kind, type) and issubclass(kind, date) for kind in kinds):
             columns.append(Column(name, name, "dim", moment, whole=True))
         elif kinds <= _SIMPLE:
-            columns.append(Column(name, name, **_STYLES.get(name, {})))  # type: ignore[arg-type]
+            columns.append(named_column(name))
     return columns
 
 

@@ -64,7 +64,62 @@ class Column:
 
     def cell(self, row: Row) -> str:
         """Show this column's member of a row in one line."""
-        return self.show(_decoded(row.get(self.key)))
+        return self.show(_decoded(picked(row, self.key)))
+
+
+_WHOLE = frozenset({"id", "iTwinId", "iModelId"})
+
+
+def named_column(path: str) -> Column:
+    """Make a column of a member by its path, such as ``extent.southWest.latitude``."""
+    name = path.rpartition(".")[2]
+    if name in _WHOLE:
+        return Column(path, path, "dim", compact, whole=True)
+    if name == "displayName":
+        return Column(path, path, "bold", compact, min_width=16)
+    return Column(path, path, show=compact)
+
+
+def compact(value: object) -> str:
+    """Show a text as it is, and anything else as JSON in one line; nothing for ``None``."""
+    return clean(json_text(value))
+
+
+def json_text(value: object) -> str:
+    """Write a text as it is, and anything else as JSON in one line; nothing for ``None``."""
+    value = _decoded(value)
+    if value is None or isinstance(value, str):
+        return value or ""
+    return msgspec.json.encode(value).decode()
+
+
+def picked(row: Row, path: str) -> object:
+    """Find a member by its path; ``None`` if there is none. Numbers select items of lists."""
+    if path in row:
+        return row[path]
+    value: object = row
+    for name in path.split("."):
+        value = _opened(value)
+        if isinstance(value, Mapping):
+            value = value.get(name)
+        elif isinstance(value, list) and name.isdecimal() and int(name) < len(value):
+            value = value[int(name)]
+        else:
+            return None
+    return value
+
+
+def _opened(value: object) -> object:
+    """Parse the outermost level of JSON text."""
+    if not isinstance(value, msgspec.Raw):
+        return value
+    kind: object = {b"{": dict[str, msgspec.Raw], b"[": list[msgspec.Raw]}.get(bytes(value)[:1])
+    if kind is None:
+        return None
+    try:
+        return msgspec.json.decode(value, type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        return None
 
 
 def _decoded(value: object) -> object:

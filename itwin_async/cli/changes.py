@@ -6,10 +6,12 @@ import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import click
+from click.shell_completion import CompletionItem
 
 from itwin_async import bulk
 from itwin_async._http.urls import segment
 from itwin_async.cli.failures import complain, exit_code
+from itwin_async.cli.known_ids import matching
 from itwin_async.cli.progress import Progress
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.errors import AuthenticationError, ConfigurationError, ITwinError
@@ -33,10 +35,16 @@ def changing_command(
 
     @group.command(name, help=f"{description} An ID of - stands for ids on stdin, one a line.")
     @click.argument("kind", type=click.Choice(list(changes)), metavar="|".join(changes))
-    @click.argument("ids", nargs=-1, required=True, metavar="ID...")
+    @click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=_complete_ids)
     @session_options
     def change(*, options: Options, kind: str, ids: tuple[str, ...]) -> None:
         change_each(options, changes[kind], kind, ids, done=done, concurrency=concurrency)
+
+
+def _complete_ids(
+    context: click.Context, _: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    return matching(str(context.params.get("kind")), incomplete)
 
 
 def change_each(

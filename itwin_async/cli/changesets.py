@@ -12,7 +12,9 @@ from itwin_async import files, imodels
 from itwin_async.bulk import Failure
 from itwin_async.cli.cells import Column
 from itwin_async.cli.failures import complain, exit_code
-from itwin_async.cli.output import Output, full_option, limit_option, output_options, paging_for
+from itwin_async.cli.forms import Form, full_option, limit_option, output_options
+from itwin_async.cli.known_ids import completing
+from itwin_async.cli.output import listing, paging_for
 from itwin_async.cli.progress import Progress
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.events import Event, FileProgress
@@ -47,7 +49,9 @@ def changesets() -> None:
 
 
 @changesets.command("list")
-@click.argument("imodel_id", metavar="IMODEL")
+@click.argument(
+    "imodel_id", required=False, metavar="[IMODEL]", shell_complete=completing("imodel")
+)
 @_range_options
 @limit_option
 @full_option
@@ -56,32 +60,32 @@ def changesets() -> None:
 def list_changesets(
     *,
     options: Options,
-    form: str,
-    imodel_id: str,
+    form: Form,
+    imodel_id: str | None,
     after_index: int | None,
     last_index: int | None,
     limit: int | None,
     full: bool,
 ) -> None:
     """List the changesets of an iModel."""
+    chosen = options.given_or_context("imodel", imodel_id)
 
     async def main() -> None:
-        with Output(form, _COLUMNS, "changesets", limit, quiet=options.verbose) as output:
-            async with open_session(options, (output.progress.observe,)) as session:
-                pager = imodels.list_changesets(
-                    session,
-                    imodel_id,
-                    after_index=after_index,
-                    last_index=last_index,
-                    **paging_for(limit),
-                )
-                await output.send_all(pager.full() if full else pager)
+        async with listing(options, form, _COLUMNS, "changesets", limit) as (output, session):
+            pager = imodels.list_changesets(
+                session,
+                chosen,
+                after_index=after_index,
+                last_index=last_index,
+                **paging_for(limit),
+            )
+            await output.send_all(pager.full() if full else pager)
 
     run(main)
 
 
 @changesets.command("download")
-@click.argument("imodel_id", metavar="IMODEL")
+@click.argument("imodel_id", metavar="IMODEL", shell_complete=completing("imodel"))
 @click.argument("folder", type=click.Path(file_okay=False))
 @_range_options
 @click.option(

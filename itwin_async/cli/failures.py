@@ -27,7 +27,7 @@ INTERRUPTED, TERMINATED = 130, 143
 def complain(text: str) -> None:
     """Write one line to stderr."""
     name = "itwin-async:"
-    if not os.environ.get("NO_COLOR"):
+    if not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb":
         name = click.style(name, fg="red", bold=True)
     with contextlib.suppress(OSError):  # without stderr, the exit code has to do
         click.echo(f"{name} {clean(text)}", err=True)

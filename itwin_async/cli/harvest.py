@@ -11,15 +11,22 @@ from pathlib import Path
 import click
 
 from itwin_async import harvest as bulk
+from itwin_async import to_dict
+from itwin_async.cli.call import columns_of
+from itwin_async.cli.cells import Row
 from itwin_async.cli.failures import complain
+from itwin_async.cli.forms import Form, output_options
 from itwin_async.cli.harvest_view import View, checked, described, shown, summary
+from itwin_async.cli.output import Output
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.harvest import Report, TargetError
 from itwin_async.harvest.ids import parse_ids
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
 from itwin_async.harvest.plan import identity
+from itwin_async.harvest.reading import CLASSES, tables_of
 from itwin_async.harvest.target import target_files
+from itwin_async.paging import MAX_PAGE_SIZE
 
 _INCOMPLETE = 1
 _STDIN = Path("-")
@@ -235,30 +242,34 @@ def check(*, target: str) -> None:
     run(main)
 
 
-def _no_stream(_: click.Context, __: click.Parameter, file: Path) -> Path:
+def _no_stream(_: click.Context, __: click.Parameter, file: Path | None) -> Path | None:
     if str(file) == "-":
         raise click.BadParameter("give a file's name; it appears when everything is written")
     return file
 
 
-@click.command()
+@click.command(short_help="Write what was harvested as GeoJSON, CSV or JSON.")
 @click.argument("target")
 @click.option(
     "--geojson",
     type=click.Path(dir_okay=False, path_type=Path),
     callback=_no_stream,
-    required=True,
     metavar="FILE",
-    help="The file to write.",
+    help="Write points and extents to a file; TARGET must have been harvested with --full.",
 )
-def export(*, target: str, geojson: Path) -> None:
+@click.option("--from", "table", metavar="TABLE", help="The table, where there are several.")
+@output_options
+def export(*, target: str, geojson: Path | None, table: str | None, form: Form) -> None:
     """
-    Write iTwins' points and iModels' extents in TARGET as GeoJSON.
-
-    TARGET must have been harvested with --full.
+    Write the items in TARGET, or iTwins' points and iModels' extents as GeoJSON.
     """
+    if geojson is not None and (table or not form.is_default):
+        raise click.UsageError("--geojson and the options for items are mutually exclusive")
 
     async def main() -> None:
+        if geojson is None:
+            await _write_items(target, table, form)
+            return
         done = bulk.export_geojson(target, geojson)
         left = f"; {done.without_place:,} without a place left out" if done.without_place else ""
         click.echo(f"{shown(str(geojson))}: {done.features:,} features{left}", err=True)
@@ -266,7 +277,27 @@ def export(*, target: str, geojson: Path) -> None:
     run(main)
 
 
-@click.command("map")
+async def _write_items(target: str, name: str | None, form: Form) -> None:
+    tables = {table.name: table for table in tables_of(target)}
+    if name is None and len(tables) > 1:
+        raise click.UsageError(f"give --from: {shown(target)} has {', '.join(tables)}")
+    chosen = name or next(iter(tables), None)
+    if chosen not in tables:
+        close = get_close_matches(chosen or "", tables, 1)
+        hint = f"; did you mean {close[0]!r}?" if close else ""
+        raise click.UsageError(f"{shown(target)} has no table {chosen!r}{hint}")
+    cls = CLASSES.get(tables[chosen].item)
+    with Output(form, columns_of(cls) if cls else [], "items") as output:
+        rows: list[Row] = []
+        for _, item in bulk.read(target, table=chosen):
+            rows.append(to_dict(item))  # type: ignore[arg-type] # all items are models
+            if len(rows) == MAX_PAGE_SIZE:
+                await output.send(rows)
+                rows = []
+        await output.send(rows)
+
+
+@click.command("map", short_help="Draw the places in a harvest.")
 @click.argument("target")
 @click.option(
     "--png",

@@ -22,7 +22,7 @@ from itwin_async.auth._tokens import read_claims, user_name
 from itwin_async.auth.authorization_code import DEFAULT_REDIRECT_URI
 from itwin_async.cli.cells import clean, plain
 from itwin_async.cli.failures import exit_code
-from itwin_async.cli.runtime import load_environment, run
+from itwin_async.cli.runtime import load_environment, profile_option, run
 from itwin_async.cli.stdout import write
 from itwin_async.errors import ConfigurationError, RequestError
 
@@ -37,6 +37,7 @@ _SHOWN = ("name", "email", "sub", "client_id", "scope", "iss", "aud")
     help=f"Registered for it; also ITWIN_REDIRECT_URI.  [default: {DEFAULT_REDIRECT_URI}]",
 )
 @click.option("--scope", "scopes", multiple=True, help="Request this instead of itwin-platform.")
+@profile_option
 @click.option("--no-browser", is_flag=True, help="Only print the address to open.")
 @click.option(
     "--wait",
@@ -51,6 +52,7 @@ def login(
     client_id: str | None,
     redirect_uri: str | None,
     scopes: tuple[str, ...],
+    profile: str | None,
     no_browser: bool,
     wait: float,
 ) -> None:
@@ -63,7 +65,7 @@ def login(
     """
 
     async def main() -> None:
-        load_environment()
+        load_environment(profile)
         platform = find_platform()
         provider = AuthorizationCode(
             client_id or _client_id(),
@@ -83,11 +85,12 @@ def login(
 
 
 @click.command()
-def logout() -> None:
+@profile_option
+def logout(*, profile: str | None) -> None:
     """Delete the stored sign-in and revoke it."""
 
     async def main() -> int:
-        load_environment()
+        load_environment(profile)
         return await _forget(find_platform())
 
     run(main)
@@ -95,7 +98,8 @@ def logout() -> None:
 
 @click.command(short_help="Show whose credentials would be used.")
 @click.option("--json", "as_json", is_flag=True, help="JSON.")
-def whoami(*, as_json: bool) -> None:
+@profile_option
+def whoami(*, as_json: bool, profile: str | None) -> None:
     """
     Show whose credentials would be used, and until when they are valid.
 
@@ -103,7 +107,7 @@ def whoami(*, as_json: bool) -> None:
     """
 
     async def main() -> None:
-        load_environment()
+        load_environment(profile)
         found = find_credentials()
         token = (await Credentials(found.source).current()).secret
         row = _row(read_claims(token), found.description, found.platform)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import click
 
@@ -15,7 +15,9 @@ from itwin_async.cli.call import Given, execute, options_of
 from itwin_async.cli.cells import Column
 from itwin_async.cli.changes import change_each
 from itwin_async.cli.failures import complain
-from itwin_async.cli.output import Output, output_options
+from itwin_async.cli.forms import Form, output_options
+from itwin_async.cli.known_ids import completing
+from itwin_async.cli.output import listing
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.imodels import collect_locks, delete_imodel, release_all_locks
@@ -43,6 +45,8 @@ _NAMES: Mapping[str, tuple[str, Mapping[str, str]]] = {
         {"list": "list_saved_views", "get": "get_saved_view"},
     ),
 }
+
+_OWNERS = frozenset({"itwin_id", "imodel_id", "group_id"})
 
 yes_option = click.option("--yes", is_flag=True, help="Do not ask, on a terminal either.")
 
@@ -82,6 +86,7 @@ def _command(word: str, entry: Entry) -> click.Command:
     @session_options
     def callback(*, options: Options, **given: object) -> None:
         values = {each.name: given.pop(_key(each)) for each in parameters}
+        _complete_by_context(options, parameters, values)
         chosen = {name: value for name, value in values.items() if value is not None}
         execute(entry, options, chosen, Given(**given))  # type: ignore[arg-type]
 
@@ -89,15 +94,62 @@ def _command(word: str, entry: Entry) -> click.Command:
         callback = option(callback)
     described = (inspect.getdoc(entry.function) or "").partition("\n\n")[0].replace("``", "")
     command = click.command(word, help=described)(callback)
-    command.params[:0] = [_parameter(each) for each in parameters]
+    found = [_parameter(each) for each in parameters]
+    if any(map(_setting, _positional(parameters)[:1])):  # the context may stand for the first
+        for argument in found:
+            argument.required = argument.required and not isinstance(argument, click.Argument)
+        found[0].metavar = f"[{found[0].metavar}]"
+    command.params[:0] = found
     return command
+
+
+def _positional(parameters: Sequence[Parameter]) -> list[Parameter]:
+    return [each for each in parameters if each.required and not each.keyword]
+
+
+def _setting(parameter: Parameter) -> str:
+    name = parameter.name.removesuffix("_id")
+    return name if name in {"itwin", "imodel"} else ""
+
+
+def _complete_by_context(
+    options: Options, parameters: Sequence[Parameter], values: dict[str, object]
+) -> None:
+    """
+    Take the iTwin or iModel of the context where one argument is missing.
+
+    Raises:
+        UsageError: another one is missing, or there is no context.
+
+    """
+    owners = [each.name for each in parameters if each.keyword and each.name in _OWNERS]
+    if "itwin_id" in owners and not any(values[name] for name in owners):
+        values["itwin_id"] = options.context("itwin")
+    names = [each.name for each in _positional(parameters)]
+    if not names or values[names[-1]] is not None:
+        return
+    setting = _setting(parameters[0])
+    found = options.context(setting) if setting else None
+    given = [values[name] for name in names if values[name] is not None]
+    missing = len(names) - len(given)
+    if found is None or missing > 1:
+        name = names[0] if found is None and setting and missing == 1 else names[len(given)]
+        hint = f", or a context: 'itwin-async context set --{setting} ID'" if setting else ""
+        raise click.UsageError(f"Missing argument '{name.upper()}'{hint}")
+    values |= dict(zip(names, [found, *given], strict=True))
 
 
 def _parameter(parameter: Parameter) -> click.Parameter:
     kind = kind_of(parameter.hint)
     plain = parameter.name.rstrip("_")
+    setting = _setting(parameter)
     if parameter.required and not parameter.keyword:
-        return click.Argument([_key(parameter)], type=_Text(kind), metavar=plain.upper())
+        return click.Argument(
+            [_key(parameter)],
+            type=_Text(kind),
+            metavar=plain.upper(),
+            shell_complete=completing(setting) if setting else None,
+        )
     option = f"--{plain.removesuffix('_id').replace('_', '-')}"
     if kind.text == "true or false":
         return click.Option([f"{option}/--no-{option[2:]}", _key(parameter)], default=None)
@@ -106,6 +158,7 @@ def _parameter(parameter: Parameter) -> click.Parameter:
         [option, _key(parameter)],
         type=_Text(kind),
         required=parameter.required,
+        shell_complete=completing(setting) if setting else None,
         metavar=plain.rpartition("_")[2].upper(),
         help=f"{accepted[:1].upper()}{accepted[1:]}.",
     )
@@ -133,7 +186,9 @@ views = _group("views")
 
 
 @imodels.command("delete")
-@click.argument("ids", nargs=-1, required=True, metavar="ID...")
+@click.argument(
+    "ids", nargs=-1, required=True, metavar="ID...", shell_complete=completing("imodel")
+)
 @yes_option
 @session_options
 def delete(*, options: Options, ids: tuple[str, ...], yes: bool) -> None:
@@ -148,7 +203,9 @@ def locks() -> None:
     """Group the commands."""
 
 
-_imodel_argument = click.argument("imodel_id", metavar="IMODEL_ID")
+_imodel_argument = click.argument(
+    "imodel_id", metavar="IMODEL_ID", shell_complete=completing("imodel")
+)
 _LOCKS = (
     Column("briefcase", "briefcaseId"),
     Column("shared", "lockedObjects", show=lambda value: _count(value, "shared")),
@@ -157,21 +214,23 @@ _LOCKS = (
 
 
 @locks.command("show")
-@_imodel_argument
+@click.argument(
+    "imodel_id", required=False, metavar="[IMODEL_ID]", shell_complete=completing("imodel")
+)
 @click.option("--briefcase", "briefcase_id", type=int, metavar="ID", help="Only of this briefcase.")
 @click.option(
     "--level", "lock_level", type=click.Choice(["shared", "exclusive"]), help="Only of this level."
 )
 @output_options
 @session_options
-def show(*, options: Options, form: str, imodel_id: str, **filters: object) -> None:
+def show(*, options: Options, form: Form, imodel_id: str | None, **filters: object) -> None:
     """Show how many elements each briefcase has locked; --json tells which."""
+    chosen = options.given_or_context("imodel", imodel_id)
 
     async def main() -> None:
-        with Output(form, _LOCKS, "briefcases", quiet=options.verbose) as output:
-            async with open_session(options, (output.progress.observe,)) as session:
-                found = await collect_locks(session, imodel_id, **filters)  # type: ignore[arg-type]
-                await output.send([to_dict(lock) for lock in found])
+        async with listing(options, form, _LOCKS, "briefcases") as (output, session):
+            found = await collect_locks(session, chosen, **filters)  # type: ignore[arg-type]
+            await output.send([to_dict(lock) for lock in found])
 
     run(main)
 

@@ -3,34 +3,34 @@
 from __future__ import annotations
 
 import click
-import msgspec
 
 from itwin_async import catalog
 from itwin_async.catalog import Entry
 from itwin_async.cli.arguments import kind_of
-from itwin_async.cli.output import output_options
+from itwin_async.cli.cells import named_column
+from itwin_async.cli.forms import Form, output_options
+from itwin_async.cli.output import Output
 from itwin_async.cli.runtime import run
 from itwin_async.cli.stdout import write
+
+_COLUMNS = tuple(map(named_column, ("name", "method", "path", "title", "result", "kind")))
 
 
 @click.command(short_help="List all operations.")
 @output_options
-@click.option("--markdown", "form", flag_value="markdown", hidden=True)
-def operations(*, form: str) -> None:
+@click.option("--markdown", "as_markdown", is_flag=True, hidden=True)
+def operations(*, form: Form, as_markdown: bool) -> None:
     """List all operations: function, method, path, title and result, one a line."""
 
     async def main() -> None:
         entries = list(catalog.operations())
-        if form == "markdown":
-            text = markdown(entries)
-        elif form == "table":
-            text = "".join(_line(entry) for entry in entries)
+        if as_markdown:
+            write(markdown(entries).encode())
+        elif form.is_default:
+            write("".join(map(_line, entries)).encode())
         else:
-            rows = [msgspec.json.encode(_row(entry)).decode() for entry in entries]
-            text = "".join(f"{row}\n" for row in rows)
-            if form == "json":
-                text = "[\n  " + ",\n  ".join(rows) + "\n]\n"
-        write(text.encode())
+            with Output(form, _COLUMNS, "operations") as output:
+                await output.send([_row(entry) for entry in entries])
 
     run(main)
 

@@ -14,15 +14,10 @@ from itwin_async.cli.cells import Column, extent, moment
 from itwin_async.cli.changes import changing_command
 from itwin_async.cli.failures import complain, exit_code
 from itwin_async.cli.fanout import in_order
-from itwin_async.cli.output import (
-    Output,
-    full_option,
-    limit_option,
-    output_options,
-    paging_for,
-    read_rows,
-)
-from itwin_async.cli.runtime import Options, open_session, run, session_options
+from itwin_async.cli.forms import Form, full_option, limit_option, output_options
+from itwin_async.cli.known_ids import completing
+from itwin_async.cli.output import Output, listing, paging_for, read_rows
+from itwin_async.cli.runtime import Options, run, session_options
 from itwin_async.errors import ITwinError, NotFoundError, PermissionDeniedError
 from itwin_async.imodels import IModel, IModelSummary
 from itwin_async.itwins import ITwin, ITwinFilters, ITwinSummary, Status, SubClass
@@ -121,7 +116,7 @@ def _itwins_command(group: click.Group, lists: _Lists) -> None:
     def list_itwins(
         *,
         options: Options,
-        form: str,
+        form: Form,
         limit: int | None,
         full: bool,
         sub_class: tuple[SubClass, ...],
@@ -138,10 +133,9 @@ def _itwins_command(group: click.Group, lists: _Lists) -> None:
 
         async def main() -> None:
             columns = _ITWINS_FULL if full else _ITWINS
-            with Output(form, columns, noun, limit, quiet=options.verbose) as output:
-                async with open_session(options, (output.progress.observe,)) as session:
-                    pager = lists.itwins(session, **filters, **paging_for(limit))
-                    await output.send_all(pager.full() if full else pager)
+            async with listing(options, form, columns, noun, limit) as (output, session):
+                pager = lists.itwins(session, **filters, **paging_for(limit))
+                await output.send_all(pager.full() if full else pager)
 
         run(main)
 
@@ -150,7 +144,13 @@ def _imodels_command(group: click.Group, lists: _Lists) -> None:
     word = lists.word
 
     @group.command("imodels", help=f"List the {word} iModels, of one iTwin or of all {word} ones.")
-    @click.option("--itwin", "itwin_id", metavar="ID", help="Only those of this iTwin.")
+    @click.option(
+        "--itwin",
+        "itwin_id",
+        metavar="ID",
+        help="Only those of this iTwin.",
+        shell_complete=completing("itwin"),
+    )
     @click.option("--include-inactive", is_flag=True, help="Those of inactive iTwins too.")
     @full_option
     @limit_option
@@ -159,7 +159,7 @@ def _imodels_command(group: click.Group, lists: _Lists) -> None:
     def list_imodels(
         *,
         options: Options,
-        form: str,
+        form: Form,
         limit: int | None,
         full: bool,
         itwin_id: str | None,
@@ -170,17 +170,19 @@ def _imodels_command(group: click.Group, lists: _Lists) -> None:
             columns = (*_OF_ALL_ITWINS, *columns[2:])
 
         async def main() -> int:
-            with Output(form, columns, f"{word} iModels", limit, quiet=options.verbose) as output:
-                async with open_session(options, (output.progress.observe,)) as session:
-                    if itwin_id is None:
-                        outer = lists.itwins(
-                            session,
-                            include_inactive=include_inactive or None,
-                            **paging_for(None),
-                        )
-                        return await _send_of_all(session, lists, outer, output, limit, full=full)
-                    await output.send_all(lists.imodels_of(session, itwin_id, limit, full=full))
-                    return 0
+            async with listing(options, form, columns, f"{word} iModels", limit) as (
+                output,
+                session,
+            ):
+                if itwin_id is None:
+                    outer = lists.itwins(
+                        session,
+                        include_inactive=include_inactive or None,
+                        **paging_for(None),
+                    )
+                    return await _send_of_all(session, lists, outer, output, limit, full=full)
+                await output.send_all(lists.imodels_of(session, itwin_id, limit, full=full))
+                return 0
 
         run(main)
 

@@ -50,7 +50,7 @@ class Progress:
         self._noun = noun
         self._console = Console(stderr=True)
         terminal = is_terminal(sys.stderr) and not self._console.is_dumb_terminal
-        self._shown = terminal and not hidden
+        self.shown = terminal and not hidden
         self._live: Live | None = None
         self._spinner = Spinner("dots", style="cyan")
         self._started = time.monotonic()
@@ -67,7 +67,7 @@ class Progress:
 
     def start(self) -> None:
         """Begin to show it."""
-        if not self._shown:
+        if not self.shown:
             return
         self._live = live(self._console, self._line, per_second=10)
         self._live.start()
@@ -89,7 +89,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Write a closing remark, on a terminal only."""
-        if self._shown:
+        if self.shown:
             with self.paused():
                 self._console.print(Text(text, style="dim"))
 

@@ -11,21 +11,27 @@ import os
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
 from types import FrameType
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 import click
-from dotenv import dotenv_values
 
+from itwin_async.cli import profiles
 from itwin_async.cli.failures import DEFECT, INTERRUPTED, TERMINATED, complain, exit_code
 from itwin_async.errors import ConfigurationError, ITwinError
 from itwin_async.events import Observer, logger
 from itwin_async.quota import Quota
-from itwin_async.session import Session
+
+if TYPE_CHECKING:
+    import aiohttp
+
+    from itwin_async.retry import RetryPolicy
+    from itwin_async.session import Session
+    from itwin_async.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., object])
 
@@ -38,11 +44,45 @@ class Options:
     base_url: str | None
     quotas: Mapping[str, Quota]
     verbose: bool
+    profile: str | None = None
 
     @property
     def quota(self) -> Quota | None:
         """The quota of all calls."""
         return self.quotas.get("")
+
+    def context(self, setting: str) -> str | None:
+        """
+        Return the id of the context's ``"itwin"`` or ``"imodel"``, if there is one.
+
+        Made-up data has none of the ids, unless somebody names a profile for it.
+        """
+        if self.emulator and self.profile is None:
+            return None
+        self.prepare()
+        return os.environ.get(profiles.VARIABLES[setting], "").strip() or None
+
+    def given_or_context(self, setting: str, given: str | None) -> str:
+        """
+        Return an id that was given, or else the context's.
+
+        Raises:
+            UsageError: there is neither.
+
+        """
+        found = given or self.context(setting)
+        if found is None:
+            raise click.UsageError(
+                f"Missing argument '{setting.upper()}_ID', or a context: "
+                f"'itwin-async context set --{setting} ID'"
+            )
+        return found
+
+    def prepare(self) -> None:
+        """Complete the environment by what was given, ``.env`` and the profile."""
+        if self.base_url:
+            os.environ["ITWIN_BASE_URL"] = self.base_url
+        load_environment(self.profile)
 
     @property
     def of_operations(self) -> dict[str, Quota]:
@@ -76,6 +116,21 @@ def _operations() -> list[str]:
     return [entry.operation.name for entry in catalog.operations()]
 
 
+def profile_names(_: click.Context, __: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the name of a profile."""
+    with contextlib.suppress(ConfigurationError):
+        return [name for name in profiles.load().settings if name.startswith(incomplete)]
+    return []
+
+
+profile_option = click.option(
+    "--profile",
+    metavar="NAME",
+    shell_complete=profile_names,
+    help="Use this profile; also ITWIN_PROFILE.",
+)
+
+
 def session_options(command: F) -> F:
     """Give a command the options of ``open_session``, as ``options: Options``."""
 
@@ -86,11 +141,13 @@ def session_options(command: F) -> F:
         base_url: str | None,
         quota: tuple[tuple[str, Quota], ...],
         verbose: bool,
+        profile: str | None,
         **others: object,
     ) -> object:
         if emulator and base_url:
             raise click.UsageError("--emulator and --base-url are mutually exclusive")
-        return command(options=Options(emulator, base_url, dict(quota), verbose), **others)
+        options = Options(emulator, base_url, dict(quota), verbose, profile)
+        return command(options=options, **others)
 
     decorated: Callable[..., object] = gather
     for option in (
@@ -101,6 +158,7 @@ def session_options(command: F) -> F:
             multiple=True,
             help="Calls per seconds, such as 500/60; of one operation OPERATION=5/60.",
         ),
+        profile_option,
         click.option("--base-url", metavar="URL", help="Another platform; also ITWIN_BASE_URL."),
         click.option("--emulator", is_flag=True, help="Use a local platform with made-up data."),
     ):
@@ -110,10 +168,15 @@ def session_options(command: F) -> F:
 
 @contextlib.asynccontextmanager
 async def open_session(
-    options: Options, observers: tuple[Observer, ...] = ()
+    options: Options,
+    observers: tuple[Observer, ...] = (),
+    *,
+    retry: RetryPolicy | None = None,
+    seconds: float | None = None,
+    trace_configs: Iterable[aiohttp.TraceConfig] = (),
 ) -> AsyncIterator[Session]:
     """
-    Open the session that the options ask for.
+    Open the session that the options ask for; ``seconds`` are the most that a call may take.
 
     Raises:
         ConfigurationError: there are no credentials.
@@ -122,51 +185,64 @@ async def open_session(
     if options.verbose:
         logging.basicConfig(stream=sys.stderr, format="%(message)s")
         logger.setLevel(logging.DEBUG)
+    settings: Settings = {
+        "quota": options.quota,
+        "quotas": options.of_operations,
+        "observers": observers,
+        "retry": retry,
+        "timeout": seconds,
+        "trace_configs": trace_configs,
+    }
     if options.emulator:
         from itwin_async.emulator import Emulator
+        from itwin_async.session import Session
 
-        async with (
-            Emulator(seed=0) as emulator,
-            Session(
-                emulator.token,
-                base_url=emulator.base_url,
-                quota=options.quota,
-                quotas=options.of_operations,
-                observers=observers,
-            ) as session,
-        ):
-            yield session
+        async with Emulator(seed=0) as emulator:
+            settings["base_url"] = emulator.base_url
+            async with Session(emulator.token, **settings) as session:
+                yield session
         return
-    load_environment()
-    if options.base_url:
-        os.environ["ITWIN_BASE_URL"] = options.base_url
-    async with Session.from_env(
-        quota=options.quota, quotas=options.of_operations, observers=observers
-    ) as session:
+    from itwin_async.session import Session
+
+    options.prepare()
+    async with Session.from_env(**settings) as session:
         yield session
 
 
-def load_environment() -> None:
+def load_environment(profile: str | None = None) -> dict[str, str]:
     """
-    Set environment variables that are missing from the file ``.env`` of the current folder.
+    Set environment variables that are missing: from ``.env`` in this folder, then from a profile.
+
+    Returns:
+        What each variable that was set here comes from.
 
     Proxies and certificates do not come from there: with somebody else's, one could listen.
 
     Raises:
-        ConfigurationError: the file cannot be read, or has a value that no variable can have.
+        ConfigurationError: a file cannot be read, or has a value that no variable can have; or
+            there is no such profile.
 
     """
-    file = Path(".env")
+    found = _load_dotenv(Path(".env"))
+    return found | profiles.apply(profile, os.environ)
+
+
+def _load_dotenv(file: Path) -> dict[str, str]:
+    found: dict[str, str] = {}
     if not file.is_file():
-        return
+        return found
+    from dotenv import dotenv_values
+
     try:
         # Windows editors put a byte order mark first; only newer python-dotenv drops it.
         text = file.read_text(encoding="utf-8-sig")
         for name, value in dotenv_values(stream=io.StringIO(text)).items():
-            if value is not None and not _is_of_network(name):
-                os.environ.setdefault(name, value)
+            if value is not None and name not in os.environ and not _is_of_network(name):
+                os.environ[name] = value
+                found[name] = ".env"
     except (OSError, ValueError) as problem:
         raise ConfigurationError(f"cannot read {file.absolute()}: {problem}") from None
+    return found
 
 
 def _is_of_network(name: str) -> bool:

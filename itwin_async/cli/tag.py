@@ -9,14 +9,25 @@ import click
 from itwin_async import saved_views, to_dict
 from itwin_async.cli.cells import Column
 from itwin_async.cli.changes import change_each
-from itwin_async.cli.output import Output, output_options, write_one
+from itwin_async.cli.forms import Form, output_options
+from itwin_async.cli.known_ids import completing
+from itwin_async.cli.output import listing, write_one
 from itwin_async.cli.runtime import Options, open_session, run, session_options
+from itwin_async.cli.web_page import open_page, web_option
 from itwin_async.session import Session
 
 _COLUMNS = (Column("id", "id", "dim", whole=True), Column("name", "displayName", "bold"))
 
-_itwin_option = click.option("--itwin", "itwin_id", metavar="ID", help="Of this iTwin.")
-_imodel_option = click.option("--imodel", "imodel_id", metavar="ID", help="Of this iModel.")
+_itwin_option = click.option(
+    "--itwin", "itwin_id", metavar="ID", help="Of this iTwin.", shell_complete=completing("itwin")
+)
+_imodel_option = click.option(
+    "--imodel",
+    "imodel_id",
+    metavar="ID",
+    help="Of this iModel.",
+    shell_complete=completing("imodel"),
+)
 
 
 @click.group(help="Tags, which organize saved views.")
@@ -29,13 +40,12 @@ def tag() -> None:
 @_imodel_option
 @output_options
 @session_options
-def list_tags(*, options: Options, form: str, **owner: str | None) -> None:
+def list_tags(*, options: Options, form: Form, **owner: str | None) -> None:
     """List the tags of an iTwin or iModel."""
 
     async def main() -> None:
-        with Output(form, _COLUMNS, "tags", quiet=options.verbose) as output:
-            async with open_session(options, (output.progress.observe,)) as session:
-                await output.send_all(saved_views.list_tags(session, **owner))
+        async with listing(options, form, _COLUMNS, "tags") as (output, session):
+            await output.send_all(saved_views.list_tags(session, **_owner(options, owner)))
 
     run(main)
 
@@ -46,20 +56,22 @@ def list_tags(*, options: Options, form: str, **owner: str | None) -> None:
 @_imodel_option
 @output_options
 @session_options
-def create(*, options: Options, form: str, name: str, **owner: str | None) -> None:
+def create(*, options: Options, form: Form, name: str, **owner: str | None) -> None:
     """
     Create a tag; its name must not contain any of < > & " ' and the dot.
     """
-    _one(options, form, lambda session: saved_views.create_tag(session, name, **owner))
+    chosen = _owner(options, owner)
+    _one(options, form, lambda session: saved_views.create_tag(session, name, **chosen))
 
 
 @tag.command("show")
 @click.argument("tag_id", metavar="ID")
+@web_option
 @output_options
 @session_options
-def show(*, options: Options, form: str, tag_id: str) -> None:
+def show(*, options: Options, form: Form, tag_id: str, web: bool) -> None:
     """Show a tag."""
-    _one(options, form, lambda session: saved_views.get_tag(session, tag_id))
+    _one(options, form, lambda session: saved_views.get_tag(session, tag_id), web=web)
 
 
 @tag.command("rename")
@@ -67,7 +79,7 @@ def show(*, options: Options, form: str, tag_id: str) -> None:
 @click.argument("name")
 @output_options
 @session_options
-def rename(*, options: Options, form: str, tag_id: str, name: str) -> None:
+def rename(*, options: Options, form: Form, tag_id: str, name: str) -> None:
     """Rename a tag."""
     _one(
         options,
@@ -84,12 +96,26 @@ def delete(*, options: Options, ids: tuple[str, ...]) -> None:
     change_each(options, saved_views.delete_tag, "tag", ids, done="deleted")
 
 
+def _owner(options: Options, given: dict[str, str | None]) -> dict[str, str | None]:
+    """Take the iTwin of the context where no owner is given."""
+    if any(given.values()):
+        return given
+    return {"itwin_id": options.context("itwin"), "imodel_id": None}
+
+
 def _one(
-    options: Options, form: str, call: Callable[[Session], Awaitable[saved_views.Tag]]
+    options: Options,
+    form: Form,
+    call: Callable[[Session], Awaitable[saved_views.Tag]],
+    *,
+    web: bool = False,
 ) -> None:
     async def main() -> None:
         async with open_session(options) as session:
-            found = await call(session)
-        write_one(form, _COLUMNS, to_dict(found))
+            found = to_dict(await call(session))
+            if web:
+                open_page(found, session.base_url)
+                return
+        write_one(form, _COLUMNS, found)
 
     run(main)

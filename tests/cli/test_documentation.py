@@ -46,7 +46,7 @@ def test_every_example(tmp_path: Path) -> None:
     with EmulatorThread(seed=0) as emulator:
         done = subprocess.run(
             ["bash", "-c", script],
-            env=environment(emulator),
+            env=environment(emulator, XDG_CONFIG_HOME=str(tmp_path / "settings")),
             cwd=tmp_path,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -67,5 +67,15 @@ def test_every_command_is_shown() -> None:
     }.items():
         for name in names:
             assert f"$ itwin-async {group} {name} " in shown
-    for name in ("call", "operations", "harvest", "export", "emulator"):
-        assert f"itwin-async {name} " in shown
+    for name in (
+        "api",
+        "call",
+        "completion",
+        "context",
+        "doctor",
+        "operations",
+        "harvest",
+        "export",
+        "emulator",
+    ):
+        assert re.search(rf"^(\$ )?itwin-async {name}\b", shown, re.MULTILINE), name

@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from commands import Terminal, run
+from commands import Terminal, rows, run
 from harvest_truth import expected, found
 
 from itwin_async import harvest
@@ -115,7 +115,7 @@ def test_quiet(emulator: EmulatorThread, tmp_path: Path) -> None:
         (["harvest", "no/where.db"], "no/where.db"),
         (["harvest", "status", "none.db"], "none.db does not exist"),
         (["export", "none.db", "--geojson", "x.json"], "none.db does not exist"),
-        (["export", "none.db"], "Missing option '--geojson'"),
+        (["export", "none.db"], "none.db does not exist"),
         (["map", "none.db", "--png", "x.png"], ""),
     ],
 )
@@ -205,3 +205,26 @@ def test_a_target_name_that_is_no_utf_8(emulator: EmulatorThread, tmp_path: Path
         assert "ndjson" in done.stdout
     done = run(emulator, "export", name, "--geojson", "\udcff.json", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+def test_items_are_exported_in_every_form(emulator: EmulatorThread, tmp_path: Path) -> None:
+    listed = rows(emulator, "favorites", "itwins")
+    lists = "favorite-itwins,favorite-imodels"
+    assert run(emulator, "harvest", "out.db", "--what", lists, "-q", cwd=tmp_path).returncode == 0
+    export = ["export", "out.db", "--from", "favorite_itwins"]
+    found = rows(emulator, *export, cwd=tmp_path)
+    assert found == [
+        {name: value for name, value in row.items() if value is not None} for row in listed
+    ]
+    names = run(emulator, *export, "--jq", ".displayName", cwd=tmp_path).stdout
+    assert names.splitlines() == [row["displayName"] for row in listed]
+    header, *lines = run(emulator, *export, "--csv", "--columns", "id", cwd=tmp_path).stdout.split()
+    assert (header, lines) == ("id", [row["id"] for row in listed])
+    for mistake in (
+        ["export", "out.db"],
+        ["export", "out.db", "--from", "favorite_itwin"],
+        ["export", "out.db", "--geojson", "x.json", "--csv"],
+    ):
+        done = run(emulator, *mistake, cwd=tmp_path)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert done.stderr.count("\n") == 1

@@ -2,21 +2,21 @@ from __future__ import annotations
 
 import json
 import re
-from pathlib import Path
 
 import attrs
 import pytest
 from caller import Caller
+from documents import blocks, text
 
 from itwin_async.emulator import Emulator, Fault
 from itwin_async.emulator.command import parser
 from itwin_async.emulator.world.collaboration import ChangesetGroupRecord
 from itwin_async.emulator.world.creations import CreationRecord, schedule
 
-TEXT = (Path(__file__).parents[2] / "docs/emulator.md").read_text(encoding="utf-8")
+TEXT = text("docs/emulator.md")
 EXAMPLES = [
     example.strip()
-    for block in re.findall(r"^```http\n(.*?)^```", TEXT, re.MULTILINE | re.DOTALL)
+    for block in blocks("docs/emulator.md", "http")
     for example in re.split(r"\n\n", block)
 ]
 

@@ -27,6 +27,8 @@ import pytest
 from itwin_async.cli import main
 from itwin_async.emulator import EmulatorThread
 
+_NOWHERE = "/dev/null"  # no folder: nothing is read there, and a cache is not written
+
 COMMAND = [sys.executable, "-m", "itwin_async.cli"]
 
 # Take stdin as the controlling terminal, so that Ctrl-C is a key and no signal of ours.
@@ -47,6 +49,8 @@ def environment(emulator: EmulatorThread | CannedPlatform, **further: str) -> di
         "ITWIN_ACCESS_TOKEN": emulator.token,
         "ITWIN_BASE_URL": emulator.base_url,
         "PYTHONWARNINGS": "error",
+        "XDG_CONFIG_HOME": _NOWHERE,
+        "XDG_CACHE_HOME": _NOWHERE,
         "TERM": "xterm-256color",
         **further,
     }
@@ -128,9 +132,14 @@ def run(
     return Done(end.value.code, *texts)
 
 
-def rows(emulator: EmulatorThread, *arguments: str, **further: str) -> list[dict[str, object]]:
+def rows(
+    emulator: EmulatorThread | CannedPlatform,
+    *arguments: str,
+    cwd: Path | None = None,
+    **further: str,
+) -> list[dict[str, object]]:
     """What a command that must succeed writes as NDJSON."""
-    done = run(emulator, *arguments, "--ndjson", **further)
+    done = run(emulator, *arguments, "--ndjson", cwd=cwd, **further)
     assert done.returncode == 0, done.stderr
     return [json.loads(line) for line in done.stdout.splitlines()]
 

@@ -12,32 +12,23 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from documents import blocks, text
+from documents import blocks, sections, text
 from inner_pytest import Run
 
 import _itwin_async_pytest as plugin
 from itwin_async.emulator import Emulator
 
 CHAPTER = text("docs/testing.md")
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", CHAPTER, re.DOTALL | re.MULTILINE))
+SECTIONS = sections("docs/testing.md")
 WORLD = '{"itwins": [{"displayName": "Harbour", "imodels": [{"displayName": "Pier"}]}]}'
 MODULE = re.compile(r"^(async )?def test_|^@pytest.fixture", re.MULTILINE)
 
 
-def snippets(part: str) -> list[str]:
-    return re.findall(r"```python\n(.*?)```", part, re.DOTALL)
-
-
-def test_every_section_with_snippets_is_run() -> None:
-    found = [block for section in SECTIONS.values() for block in snippets(section)]
-    assert found == blocks("docs/testing.md", "python")
-
-
-@pytest.mark.parametrize("title", [title for title in SECTIONS if "```python" in SECTIONS[title]])
+@pytest.mark.parametrize("title", SECTIONS)
 def test_the_snippets_of_a_section_work(title: str, run: Run, pytester: pytest.Pytester) -> None:
     pytester.path.joinpath("world.json").write_text(WORLD)
     modules, lines = [], list[str]()
-    for block in snippets(SECTIONS[title]):
+    for block in SECTIONS[title]:
         if MODULE.search(block):
             modules.append(block)
         elif block.startswith("@"):

@@ -81,7 +81,7 @@ class Actions:
         emulator = self._emulator
         return {
             "GET /openapi.json": Action(lambda command: openapi(command.origin)),
-            "GET /live": Action(lambda _: overview(emulator)),
+            "GET /live": Action(lambda c: overview(emulator, c.query.get("user", ""))),
             "GET /requests": Action(self._requests),
             "DELETE /requests": Action(lambda _: emulator.clear_requests()),
             "GET /counts": Action(lambda _: {"counts": dict[str, Json](emulator.counts)}),

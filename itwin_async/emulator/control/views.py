@@ -2,37 +2,25 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from collections import Counter
+from itertools import chain, islice
 
 from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.json_types import Json, JsonObject
 from itwin_async.emulator.platform.served import ROUTER
+from itwin_async.emulator.world.state import World
 
 _SHOWN_ITWINS = 200
 _SHOWN_REQUESTS = 60
+_SHOWN_USERS = 50
 
 
-def overview(emulator: EmulatorControls) -> JsonObject:
-    """Return what the web page shows."""
+def overview(emulator: EmulatorControls, wanted: str = "") -> JsonObject:
+    """Return what the web page shows, of users only those whose name has a text in it."""
     world = emulator.state
-    itwins: list[Json] = [
-        {
-            "id": itwin.id,
-            "displayName": itwin.display_name,
-            "subClass": itwin.sub_class,
-            "status": itwin.status,
-            "imodels": len(world.imodels_of(itwin.id)),
-            "favoriteOf": [
-                user for user in world.users if itwin.id in world.lists_of(user).favorite_itwins
-            ],
-            "favoriteImodels": {
-                user: len(world.favorites_of(user, itwin.id))
-                for user in world.users
-                if itwin.id in world.lists_of(user).favorite_imodels
-            },
-        }
-        for itwin in list(world.itwins.values())[:_SHOWN_ITWINS]
-    ]
+    text = wanted.casefold()
+    names = [name for name in world.users if text in name.casefold()]
+    shown = names[:_SHOWN_USERS]
     requests = emulator.requests[-_SHOWN_REQUESTS:]
     return {
         "now": emulator.clock.stamp(3),
@@ -44,11 +32,43 @@ def overview(emulator: EmulatorControls) -> JsonObject:
             "requests": emulator.request_count,
         },
         "operations": _operations(emulator),
-        "itwins": itwins,
+        "itwins": _itwins(world, names),
+        "users": [_user(world, name) for name in shown],
+        "foundUsers": len(names),
         "requests": [row.json() for row in reversed(requests)],
         "faults": [entry.json() for entry in emulator.faults],
         "violations": list[Json](emulator.violations[-_SHOWN_REQUESTS:]),
     }
+
+
+def _user(world: World, name: str) -> JsonObject:
+    lists = world.lists_of(name)
+    imodels = sum(len(world.favorites_of(name, itwin_id)) for itwin_id in lists.favorite_imodels)
+    return {"name": name, "favoriteItwins": len(lists.favorite_itwins), "favoriteImodels": imodels}
+
+
+def _itwins(world: World, users: list[str]) -> list[Json]:
+    lists = {user: world.lists_of(user) for user in users[:_SHOWN_USERS]}
+    fans = Counter(chain.from_iterable(world.lists_of(user).favorite_itwins for user in users))
+    return [
+        {
+            "id": itwin.id,
+            "displayName": itwin.display_name,
+            "subClass": itwin.sub_class,
+            "status": itwin.status,
+            "imodels": len(world.imodels_of(itwin.id)),
+            "favorites": fans[itwin.id],
+            "favoriteOf": [
+                user for user, of_user in lists.items() if itwin.id in of_user.favorite_itwins
+            ],
+            "favoriteImodels": {
+                user: len(world.favorites_of(user, itwin.id))
+                for user, of_user in lists.items()
+                if itwin.id in of_user.favorite_imodels
+            },
+        }
+        for itwin in list(world.itwins.values())[:_SHOWN_ITWINS]
+    ]
 
 
 def imodels_of(emulator: EmulatorControls, itwin_id: str, limit: int) -> JsonObject:
