@@ -15,6 +15,8 @@ from opentelemetry import trace
 
 from itwin_async.events import Event, HoldStarted, WaitFinished, WaitScheduled
 
+__all__ = ["mark_request", "record_event"]
+
 _CORRELATION = "X-Correlation-Id"
 
 

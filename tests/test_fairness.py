@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import sys
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
@@ -177,11 +178,11 @@ async def test_calls_that_are_cancelled_or_late_take_no_turn() -> None:
         assert (stats.in_use, stats.waiting_for_connection, stats.limit) == (0, 0, 1)
 
 
-async def test_waiting_costs_the_same_however_many_wait() -> None:
-    """Measured by the work for a call, at queues that differ by a factor of sixteen."""
+async def test_a_turn_takes_the_same_steps_however_many_wait() -> None:
     from itwin_async._http.slots import Slots
 
-    async def each(users: int, calls: int) -> float:
+    async def steps(users: int, calls: int) -> int:
+        """Count the calls of functions, C's too, that handing on one slot takes at most."""
         slots = Slots(1)
         assert slots.take_now()
         turns = [
@@ -190,19 +191,29 @@ async def test_waiting_costs_the_same_however_many_wait() -> None:
             for _ in range(calls)
         ]
         await asyncio.sleep(0)
-        clock = asyncio.get_running_loop().time
-        started = clock()
-        for turn in turns[::2]:
-            turn.cancel()
-        for _ in turns[::2]:
-            slots.give_back()
-            await asyncio.sleep(0)
-        await asyncio.gather(*turns, return_exceptions=True)
-        return (clock() - started) / len(turns)
+        counted = 0
 
-    few = min([await each(5, 50) for _ in range(5)])
-    for users, calls in ((5, 800), (4000, 1)):
-        assert min([await each(users, calls) for _ in range(3)]) < 12 * few
+        def count(*_: object) -> None:
+            nonlocal counted
+            counted += 1
+
+        most = 0
+        for _ in range(40):
+            counted = 0
+            sys.setprofile(count)
+            slots.give_back()
+            sys.setprofile(None)
+            most = max(most, counted)
+            await asyncio.sleep(0)
+        for turn in turns:
+            turn.cancel()
+        await asyncio.gather(*turns, return_exceptions=True)
+        assert slots.waiting == 0
+        return most
+
+    few = await steps(5, 10)
+    assert await steps(5, 1000) == few
+    assert await steps(4000, 1) <= few + 4  # a user who has had all their turns is dropped
 
 
 async def test_waits_are_told_with_seconds_and_why() -> None:

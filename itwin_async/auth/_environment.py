@@ -131,7 +131,8 @@ def complete(settings: Settings) -> tuple[Credentials, Settings]:
     completed = settings.copy()
     completed.setdefault("base_url", found.platform.base_url)
     if settings.get("client_session") is None:
-        network = network_of_environment(URL(completed.get("base_url", "")))
+        base_url = settings.get("base_url", found.platform.base_url)
+        network = network_of_environment(URL(base_url))
         completed.setdefault("trust_env", network.get("trust_env", False))
         if "ssl" in network and settings.get("connector") is None:
             completed.setdefault("ssl", network["ssl"])

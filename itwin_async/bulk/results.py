@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Iterable
-from typing import Any, Generic, Literal, Self, TypeAlias, TypeVar
+from typing import Generic, Literal, Self, TypeAlias, TypeVar
 
 import attrs
 
@@ -145,11 +145,11 @@ class _Calls(Generic[A, R]):
             cancel_anywhere(task)
 
     async def aclose(self) -> None:
-        tasks: list[asyncio.Task[Any]] = [*self._tasks]
-        if self._feeder is not None:
-            tasks.append(self._feeder)
+        tasks, feeder = tuple(self._tasks), self._feeder
         self.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        if feeder is not None:
+            await asyncio.gather(feeder, return_exceptions=True)
 
     async def _feed(self) -> None:
         drawn: AsyncIterator[A] | None = None
