@@ -54,7 +54,7 @@ def test_made_up_data(emulator: EmulatorThread) -> None:
     ("claims", "name", "status"),
     [
         ({"exp": 1}, "token", "fail"),
-        ({"exp": time.time() + 60}, "token", "warn"),
+        ({"exp": "soon"}, "token", "warn"),
         ({"exp": None}, "token", "ok"),
         ({"iss": "https://qa-ims.bentley.com"}, "token", "fail"),
         ({"scope": "email"}, "scopes", "fail"),
@@ -65,6 +65,8 @@ def test_made_up_data(emulator: EmulatorThread) -> None:
 def test_what_a_token_says(
     emulator: EmulatorThread, claims: dict[str, object], name: str, status: str
 ) -> None:
+    if claims.get("exp") == "soon":
+        claims = {"exp": time.time() + 200}
     token = _token(**claims)
     done = run(emulator, "doctor", "--json", ITWIN_ACCESS_TOKEN=token)
     check = _checks(done)[name]
