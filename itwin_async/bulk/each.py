@@ -59,7 +59,9 @@ async def each(
     Args:
         function: the operation; called with the session and an item.
         session: the session.
-        items: what to call it for; may be an async iterable such as a pager.
+        items: what to call it for; may be an async iterable such as a pager. Each item is handed
+            over as it is; where the operation takes ids, give ``(imodel.id async for imodel in
+            imodels.list_all_imodels(session))``.
         concurrency: how many calls are under way at once.
         on_result: called with an item and its result, as results come.
         fail_fast: raise the first error instead of noting it; the other calls are cancelled.

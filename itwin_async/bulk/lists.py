@@ -149,7 +149,8 @@ def join(
     Args:
         list_of: a list function; called with the session and an item.
         session: the session.
-        items: what to call it for; may be an async iterable such as a pager.
+        items: what to call it for; may be an async iterable such as a pager. Each item is handed
+            over as it is, so that a list function that takes an id needs ids.
         concurrency: how many lists are begun at once.
         ordered: whether lists come in the order of the items, or as they come; entries of one list
             are never mixed with those of another.

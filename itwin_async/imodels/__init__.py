@@ -109,7 +109,6 @@ from itwin_async.imodels.named_versions import (
 from itwin_async.imodels.recents import add_recent, list_recents, remove_recent
 from itwin_async.imodels.several_itwins import (
     HasId,
-    Joining,
     list_all_favorites,
     list_all_imodels,
     list_all_recents,
@@ -158,7 +157,6 @@ __all__ = [
     "IModelOrder",
     "IModelState",
     "IModelSummary",
-    "Joining",
     "Lock",
     "LockLevel",
     "LockedObjects",

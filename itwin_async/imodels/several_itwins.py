@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterable, Iterable
-from typing import Protocol, TypeAlias, TypedDict, Unpack
+from typing import Protocol, TypeAlias
 
 from itwin_async import bulk
 from itwin_async._arguments import whole
@@ -29,29 +29,14 @@ class HasId(Protocol):
 ITwins: TypeAlias = "Iterable[str | HasId] | AsyncIterable[str | HasId]"
 
 
-class Joining(TypedDict, total=False):
-    """
-    How the lists of many iTwins are walked; see ``bulk.join``.
-
-    Attributes:
-        concurrency: how many lists are begun at once, 8 by default.
-        ordered: whether lists come in the order of the iTwins (the default), or as they come.
-        errors: ``"raise"`` (the default), or ``"collect"`` to leave lists that fail there and note
-            them in ``failures``.
-
-    """
-
-    concurrency: int
-    ordered: bool
-    errors: bulk.Errors
-
-
 def list_all_imodels(
     session: Session,
     itwins: ITwins | None = None,
     *,
     page_size: int | None = None,
-    **joining: Unpack[Joining],
+    concurrency: int = 8,
+    ordered: bool = True,
+    errors: bulk.Errors = "raise",
 ) -> bulk.JoinedLists[str | HasId, IModelSummary]:
     """
     List every iModel of every iTwin.
@@ -61,10 +46,21 @@ def list_all_imodels(
         itwins: ids of iTwins, or iTwins; by default all that the calling user is a member of,
             inactive ones too, up to 10,000, which the platform lists at most.
         page_size: iModels a page, 1 to 1000; ``None`` for the platform's default, 100.
-        joining: how the lists are walked.
+        concurrency: how many lists are begun at once.
+        ordered: whether lists come in the order of the iTwins, or as they come.
+        errors: ``"raise"``, or ``"collect"`` to leave lists that fail there and note them in
+            ``failures``.
 
     """
-    return _joined(session, itwins, list_imodels, page_size, **joining)
+    return _joined(
+        session,
+        itwins,
+        list_imodels,
+        page_size,
+        concurrency=concurrency,
+        ordered=ordered,
+        errors=errors,
+    )
 
 
 def list_all_favorites(
@@ -72,10 +68,20 @@ def list_all_favorites(
     itwins: ITwins | None = None,
     *,
     page_size: int | None = None,
-    **joining: Unpack[Joining],
+    concurrency: int = 8,
+    ordered: bool = True,
+    errors: bulk.Errors = "raise",
 ) -> bulk.JoinedLists[str | HasId, IModelSummary]:
     """List the calling user's favorite iModels of every iTwin; see ``list_all_imodels``."""
-    return _joined(session, itwins, list_favorites, page_size, **joining)
+    return _joined(
+        session,
+        itwins,
+        list_favorites,
+        page_size,
+        concurrency=concurrency,
+        ordered=ordered,
+        errors=errors,
+    )
 
 
 def list_all_recents(
@@ -83,10 +89,20 @@ def list_all_recents(
     itwins: ITwins | None = None,
     *,
     page_size: int | None = None,
-    **joining: Unpack[Joining],
+    concurrency: int = 8,
+    ordered: bool = True,
+    errors: bulk.Errors = "raise",
 ) -> bulk.JoinedLists[str | HasId, IModelSummary]:
     """List the recently used iModels of every iTwin; see ``list_all_imodels``."""
-    return _joined(session, itwins, list_recents, page_size, **joining)
+    return _joined(
+        session,
+        itwins,
+        list_recents,
+        page_size,
+        concurrency=concurrency,
+        ordered=ordered,
+        errors=errors,
+    )
 
 
 class _List(Protocol):
@@ -100,7 +116,10 @@ def _joined(
     itwins: ITwins | None,
     list_of: _List,
     page_size: int | None,
-    **joining: Unpack[Joining],
+    *,
+    concurrency: int,
+    ordered: bool,
+    errors: bulk.Errors,
 ) -> bulk.JoinedLists[str | HasId, IModelSummary]:
     def imodels_of(session: Session, itwin: str | HasId) -> Pager[IModelSummary]:
         itwin_id = itwin if isinstance(itwin, str) else itwin.id
@@ -109,7 +128,9 @@ def _joined(
     if page_size is not None:
         whole("page_size", page_size, 1, MAX_PAGE_SIZE)
     given = _all_itwins(session) if itwins is None else itwins
-    return bulk.join(imodels_of, session, given, **joining)
+    return bulk.join(
+        imodels_of, session, given, concurrency=concurrency, ordered=ordered, errors=errors
+    )
 
 
 def _all_itwins(session: Session) -> AsyncIterable[HasId]:

@@ -298,3 +298,9 @@ async def test_a_refused_itwin_is_a_failure_of_its_own(canned: CannedServer) -> 
         walk = aiter(imodels.list_all_imodels(session, [*guids, "no guid"], errors="collect"))
         assert [imodel.id async for imodel in walk] == ["0", "1", "3", "4"]
     assert [failure.item for failure in walk.failures] == [bad, "no guid"]
+
+
+@pytest.mark.parametrize("name", ["list_all_imodels", "list_all_favorites", "list_all_recents"])
+def test_an_unknown_keyword_is_reported_for_the_function_that_was_called(name: str) -> None:
+    with pytest.raises(TypeError, match=name):
+        getattr(imodels, name)(Session("t"), cursor="a")
