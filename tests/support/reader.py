@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from documents import ROOT, Snippet, execute, is_like, transcript
+from sign_in_browser import free_port
 
 _PORTS = ("8080", "8000")  # of the pages; this machine may have others free
 _LIMIT = 120
@@ -112,7 +113,7 @@ class Reader:
         self.folder = folder
         self.names = names if names is not None else {}
         self._shell = Shell(folder, variables)
-        self._ports = {port: str(_free_port()) for port in _PORTS}
+        self._ports = {port: str(free_port()) for port in _PORTS}
 
     def __enter__(self) -> Self:
         return self
@@ -154,8 +155,3 @@ class Reader:
                     time.sleep(0.02)
                 else:
                     break
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        return int(probe.getsockname()[1])

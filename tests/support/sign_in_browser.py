@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
 import socket
 import sys
 import urllib.error
 import urllib.request
 from collections.abc import Callable
+from contextlib import suppress
 from urllib.parse import parse_qs, urlencode, urlsplit
 
 
 def free_port() -> int:
-    """A port on which nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """
+    Find a port that nothing listens on.
+
+    It lies below those that systems give to connections, where another process would have it soon.
+    """
+    while True:
+        port = 15_000 + secrets.randbelow(17_000)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def visit(url: str) -> tuple[int, str]:
