@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import signal
 import weakref
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -21,6 +22,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 settings.register_profile("long", max_examples=5_000, deadline=None)
+
+# A shell that runs this in the background lets it ignore SIGINT, and the commands that it starts.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
