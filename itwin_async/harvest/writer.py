@@ -16,7 +16,7 @@ T = TypeVar("T")
 
 Step: TypeAlias = Callable[[], None]
 
-_MOST = 2**20  # bytes in the queue with which it is full
+_MOST = 2**20  # bytes, in the queue and with the thread, with which there is no room
 _LEAST = 2**14  # bytes that any step counts as
 _TICK = 0.5
 
@@ -132,9 +132,13 @@ class Writer:
         try:
             while not self._closing or not self._queue.empty():
                 steps = await self._gather()
+                held = self._bytes
                 await self._take([step for step in steps if step is not None])
+                self._bytes -= held
+                self._room.set()
                 for _ in steps:
                     self._queue.task_done()
+                await asyncio.sleep(0)  # whoever waited for room goes first
         except asyncio.CancelledError:
             self._fail(ITwinError(f"{self._store.name}: the task that writes was cancelled"))
             raise
@@ -147,8 +151,6 @@ class Writer:
             return []
         while not self._queue.empty():
             found.append(self._queue.get_nowait())
-        self._bytes = 0
-        self._room.set()
         return found
 
     async def _take(self, steps: list[Step]) -> None:
