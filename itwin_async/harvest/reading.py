@@ -6,6 +6,7 @@ import os
 import typing
 from collections.abc import Iterator, Mapping
 from contextlib import closing
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar, overload
@@ -149,6 +150,8 @@ def _build(cls: type, row: Mapping[str, object]) -> object:
         value = row.get(name)
         if kind == "json" and isinstance(value, str):
             values[name] = _from_json(hint, parse(value))
+        elif kind == "moment" and isinstance(value, datetime):
+            values[name] = value.astimezone(UTC)  # pyarrow has a zone of its own for it
         else:
             inner = without_none(hint)
             nested = kind == "nested" and isinstance(value, Mapping)

@@ -7,6 +7,7 @@ import pickle
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +124,20 @@ async def test_all_in_one_target(
 def _same(operation: Any, source: harvest.Source[object]) -> bool:
     full = isinstance(operation, DetailListOperation) and operation.full is source.item
     return (full or operation.item is source.item) and _named(operation.name, source.name)
+
+
+@pytest.mark.parametrize("name", FORMS)
+async def test_moments_are_read_with_the_same_zone(
+    session: Session, tmp_path: Path, name: str
+) -> None:
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    await harvest.run(session, harvest.lists("changesets"), tmp_path / name)
+    moments = [
+        item.push_date_time for _, item in harvest.read(tmp_path / name, imodels.ChangesetSummary)
+    ]
+    assert moments
+    assert all(moment is not None and moment.tzinfo is UTC for moment in moments)
 
 
 async def test_iModels_that_are_given(  # noqa: N802 - the platform's word

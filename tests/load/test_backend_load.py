@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import pytest
 
 from benchmarks.backend_load import run, views
-from examples import aiohttp_app
+from examples import backend
 
 pytestmark = pytest.mark.slow
 
@@ -30,7 +30,7 @@ async def test_what_stays_behind_is_found(
     monkeypatch: pytest.MonkeyPatch, leak: str, found: str
 ) -> None:
     kept: list[object] = []
-    plain = aiohttp_app.ndjson
+    plain = backend.ndjson
 
     def leaky(*values: Mapping[str, object]) -> bytes:
         if leak == "task":
@@ -41,7 +41,7 @@ async def test_what_stays_behind_is_found(
             raise RuntimeError("oops")
         return plain(*values)
 
-    monkeypatch.setattr(aiohttp_app, "ndjson", leaky)
+    monkeypatch.setattr(backend, "ndjson", leaky)
     outcome = await run(seconds=0.6, users=6, laps=2, patience=0.5)
     assert any(found in line for line in outcome.wrong)
     for task in kept:
