@@ -14,7 +14,7 @@ import os
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -30,6 +30,21 @@ _COUNT = "swaps"
 _CURRENT_FOLDER = -100  # AT_FDCWD
 _EXCHANGE = 2  # RENAME_EXCHANGE
 _UNSUPPORTED = {errno.ENOSYS, errno.EINVAL, errno.EOPNOTSUPP, errno.EPERM}
+
+
+@attrs.frozen
+class Replacement:
+    """
+    What a sink made to replace its rows by.
+
+    Attributes:
+        mark: the sink's mark when the swap counts.
+        swap: what takes the place of what.
+
+    """
+
+    mark: str
+    swap: Swap
 
 
 @attrs.frozen
@@ -67,23 +82,40 @@ def staged_for(path: Path, target: Path) -> Path:
     return target.with_name(f".new-{name}")
 
 
-def record(connection: sqlite3.Connection, folder: Path, swaps: Iterable[Swap]) -> None:
+def commit(
+    connection: sqlite3.Connection,
+    folder: Path,
+    swaps: Sequence[Swap],
+    change: Callable[[], object],
+) -> None:
     """
-    Record swaps in the transaction that is open; its commit makes the new ones count.
+    Change the checkpoint and replace what swaps name, in one step that cannot be half done.
 
     Args:
-        connection: the checkpoint's.
-        folder: the folder of the checkpoint, which names are relative to.
-        swaps: what takes the place of what.
+        connection: the checkpoint's; no transaction may be open.
+        folder: the folder of the checkpoint, which the names of swaps are relative to.
+        swaps: what takes the place of what; both must be durable.
+        change: what else belongs to the transaction, such as new marks.
+
+    Raises:
+        OSError: a name cannot be changed; it is when the target is opened next.
 
     """
-    connection.execute(_SCHEMA)
-    for swap in swaps:
-        names = [os.path.relpath(path, folder) for path in (swap.path, swap.staged)]
-        connection.execute(f"REPLACE INTO {_TABLE} VALUES (?, ?, ?)", (*names, swap.proof))  # noqa: S608 - a constant
-    connection.execute(
-        "REPLACE INTO harvest_meta VALUES (?, ?)", (_COUNT, str(count(connection) + 1))
-    )
+    # A power cut must not take back the record of what was renamed afterwards.
+    connection.execute("PRAGMA synchronous=FULL")
+    try:
+        connection.execute("BEGIN IMMEDIATE")
+        try:
+            change()
+            _record(connection, folder, swaps)
+            connection.execute("COMMIT")
+        except BaseException:
+            with suppress(sqlite3.Error):
+                connection.execute("ROLLBACK")
+            raise
+    finally:
+        connection.execute("PRAGMA synchronous=NORMAL")
+    finish(connection, folder)
 
 
 def count(connection: sqlite3.Connection) -> int:
@@ -123,6 +155,16 @@ def finish(connection: sqlite3.Connection, folder: Path) -> None:
             f"DELETE FROM {_TABLE} WHERE path = ?",  # noqa: S608 - a constant
             (os.path.relpath(swap.path, folder),),
         )
+
+
+def _record(connection: sqlite3.Connection, folder: Path, swaps: Iterable[Swap]) -> None:
+    connection.execute(_SCHEMA)
+    for swap in swaps:
+        names = [os.path.relpath(path, folder) for path in (swap.path, swap.staged)]
+        connection.execute(f"REPLACE INTO {_TABLE} VALUES (?, ?, ?)", (*names, swap.proof))  # noqa: S608 - a constant
+    connection.execute(
+        "REPLACE INTO harvest_meta VALUES (?, ?)", (_COUNT, str(count(connection) + 1))
+    )
 
 
 def discard(path: Path) -> None:
@@ -192,7 +234,7 @@ def exchange(one: Path, other: Path) -> bool:
 
 
 def stage_copy(source: Path, folder: Path) -> None:
-    """Give a file that stays as it is a second name in a folder, or copy it where links cannot be."""
+    """Link a file that stays as it is into a folder, or copy it where links cannot be."""
     copy = folder / source.name
     with suppress(OSError):
         copy.hardlink_to(source)
