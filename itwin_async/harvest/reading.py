@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TypeVar, overload
 
@@ -73,6 +73,22 @@ def read(
         written = chosen.items + (chosen.removed if removed else 0)
         if count != written:
             raise damaged(path, f"it has {count} rows where {written} were written")
+
+
+@contextmanager
+def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
+    """
+    Open a table, and read its rows as they are now, removed ones too.
+
+    Raises:
+        TargetError: there is no such harvest, or a file is not as it was written.
+
+    """
+    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        tables = checkpoint.tables()
+        table = next(one for one in tables if one.name == name)
+        path = files.of_table(name, alone=len(tables) == 1)
+        yield rows_of(files.form, path, checkpoint, table, removed=True)
 
 
 def tables_of(target: str | os.PathLike[str]) -> list[Table]:

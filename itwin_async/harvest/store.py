@@ -107,7 +107,8 @@ class Store:
             if not begun:
                 checkpoint.begin(identity, self._plan)
                 self._save_marks(checkpoint)
-            checkpoint.reopen()
+            if checkpoint.get("merged") is None:  # else what failed is read beside what is there
+                checkpoint.reopen()
             self.totals = checkpoint.totals()
         except BaseException:
             self.close()

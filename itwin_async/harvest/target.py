@@ -47,10 +47,19 @@ class TargetFiles:
     state: Path
     lock: Path
 
+    @property
+    def spool(self) -> Path:
+        """The SQLite database that a refresh is read into."""
+        return self.path.with_name(f"{self.path.name}.refresh")
+
     def all(self) -> list[Path]:
         """List every file that a harvest writes, but for the parts in a directory."""
-        beside = [self.state.with_name(f"{self.state.name}{end}") for end in _SQLITE_BESIDE]
-        return [self.path, self.state, self.lock, *beside]
+        beside = [
+            file.with_name(f"{file.name}{end}")
+            for file in (self.state, self.spool)
+            for end in ("", *_SQLITE_BESIDE)
+        ]
+        return [self.path, self.lock, *beside]
 
     def of_table(self, table: str, *, alone: bool) -> Path:
         """Name the file or directory that the rows of a table are in."""
