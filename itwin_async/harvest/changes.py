@@ -137,6 +137,7 @@ class ChangesFile:
         self._target = target
         self._files = target_files(target)
         self._path = path
+        refuse_overlap(Path(path), self._files)
 
     def begin(self) -> None:
         """Note where the first file begins: with what is written from now on."""

@@ -36,11 +36,13 @@ class Refreshed:
 
     Attributes:
         generation: number of the generation.
+        items: how many rows there are now.
         changes: how many rows were ``added``, ``changed`` and ``removed``.
 
     """
 
     generation: int
+    items: int
     changes: dict[str, int]
 
 
@@ -55,12 +57,14 @@ class Refresh:
     Attributes:
         known: up to which index lists need not be read.
         resumed: whether an earlier run began it.
+        generation: number of the generation that the target has.
 
     """
 
     def __init__(self, files: TargetFiles, plan: Plan) -> None:
         self.known: Known = {}
         self.resumed = False
+        self.generation = 1
         self._files = files
         self._plan = plan
         self._stored = [node for node in plan if node.stored]
@@ -78,11 +82,12 @@ class Refresh:
         """
         path = self._files.spool
         with closing(Checkpoint(self._files.state, writable=True)) as target:
+            self.generation = target.generations()[-1].number
             if path.exists() and self._is_usable(target):
                 self.resumed = True
                 return True
-            present = target.generations()[-1]
-            if not again and (present.number == 1 or not target.totals().failed):
+            spools.discard(path)
+            if not again and (self.generation == 1 or not target.totals().failed):
                 return False
             known = self._known(target) if again else {}
             with reading(path):
@@ -193,7 +198,7 @@ class _Merge:
             swap.commit(
                 target.connection, self._files.state.parent, swaps, lambda: self._save(made)
             )
-        return Refreshed(self._generation, dict(self._changes))
+        return Refreshed(self._generation, self._items.total(), dict(self._changes))
 
     def _rows(self, number: int) -> Iterator[Row]:
         node = self._nodes[number]

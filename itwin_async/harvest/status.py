@@ -23,6 +23,27 @@ State: TypeAlias = Literal["complete", "incomplete", "running", "unfinished"]
 
 
 @attrs.frozen
+class RefreshStatus:
+    """
+    How far a refresh is.
+
+    Attributes:
+        generation: the generation that it makes.
+        lists_known: lists found so far.
+        lists_done: lists that are finished.
+        lists_failed: lists that failed.
+        items: rows that were read.
+
+    """
+
+    generation: int
+    lists_known: int
+    lists_done: int
+    lists_failed: int
+    items: int
+
+
+@attrs.frozen
 class Status:
     """
     What is durable in a target.
@@ -43,6 +64,7 @@ class Status:
         version: the version of this package that began the generation.
         started_at: when the generation was begun.
         finished_at: when it was finished, if it is.
+        refresh: how far a refresh is that has begun and is not there to be read yet.
 
     """
 
@@ -61,6 +83,7 @@ class Status:
     version: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    refresh: RefreshStatus | None = None
 
     @property
     def finished(self) -> bool:
@@ -194,4 +217,14 @@ def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Sta
         version=generation.version,
         started_at=generation.started,
         finished_at=generation.finished,
+        refresh=_refresh(files),
     )
+
+
+def _refresh(files: TargetFiles) -> RefreshStatus | None:
+    try:
+        with closing(Checkpoint(files.spool, writable=False)) as spool:
+            totals, number = spool.totals(), spool.generations()[-1].number
+    except TargetError:  # there is none, or it was just removed
+        return None
+    return RefreshStatus(number, totals.lists, totals.done, totals.failed, totals.items)
