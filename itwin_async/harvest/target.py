@@ -105,8 +105,11 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     if not known:
         raise invalid("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
     form = _ENDINGS[known[0]]
-    if form == "parquet":
-        return TargetFiles(path, form, path / "_harvest.state", path / "_harvest.lock")
+    if form == "parquet" and (path / "_harvest.state").exists():
+        raise TargetError(
+            f"{path} was begun by an earlier version, whose state lies in it; "
+            "harvest into a new target"
+        )
     state = path if form == "sqlite" else path.with_name(f"{path.name}.state")
     return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
 
@@ -133,8 +136,6 @@ def locked(path: Path, target: Path) -> Iterator[None]:
         ) from None
     lock = FileLock(path, mode=0o644, thread_local=False)
     try:
-        if path.parent == target:  # a directory of parts
-            target.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
                 lock.acquire(timeout=_LOOK, poll_interval=_LOOK / 10)
