@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 import attrs
 import msgspec
@@ -72,7 +72,7 @@ class Report:
         target: the target.
         source: what it is a harvest of.
         finished: whether everything is there, except for lists that failed.
-        resumed: whether the target was begun by an earlier run.
+        resumed: whether an earlier run had begun the target and left something to do.
         progress: the last counts.
         failures: lists that failed, the first thousand.
         error: why the run ended before its end; ``run`` raises it instead.
@@ -92,9 +92,16 @@ class Report:
         """Whether everything is there and no list failed."""
         return self.finished and not self.progress.lists_failed
 
+    @property
+    def state(self) -> Literal["complete", "incomplete", "unfinished"]:
+        """How much is there: everything, all but lists that failed, or less."""
+        if not self.finished:
+            return "unfinished"
+        return "complete" if self.complete else "incomplete"
+
     def to_json(self) -> str:
         """Write the report as a JSON object."""
-        return to_json(self)
+        return to_json(self, state=self.state, complete=self.complete)
 
     def _repr_html_(self) -> str:
         told = self.progress
@@ -133,9 +140,10 @@ def printed(facts: Mapping[str, str], failures: Sequence[Failure]) -> dict[str, 
 OnProgress: TypeAlias = Callable[[Progress], object]
 
 
-def to_json(value: attrs.AttrsInstance) -> str:
+def to_json(value: attrs.AttrsInstance, **further: object) -> str:
     """Write an object of this package as JSON, whatever bytes the names of files hold."""
     plain = attrs.asdict(value, value_serializer=lambda _, __, member: _printable(member))
+    plain |= further
     return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
 
 

@@ -137,14 +137,14 @@ class _Run:
         store = self._store
         async with self._writer as writer:
             await writer.call(partial(store.open, identity))
-            self._items_before, resumed = store.totals.items, store.totals.lists > 0
+            self._items_before = store.totals.items
             with self._calls.running():
                 await ungrouped(self._work_all(concurrency))
             finished, failures = await writer.call(store.outcome)
             progress = self._progress()
             self._tell(progress)
             self._check_told()
-            return Report(store.name, identity, finished, resumed, progress, failures)
+            return Report(store.name, identity, finished, store.resumed, progress, failures)
 
     async def _work_all(self, concurrency: int) -> None:
         self._owner = Owner()
