@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from typing import Literal, TypeAlias
 
 import attrs
@@ -48,6 +49,16 @@ class Progress:
         refused: how many of them were answered with 429.
         waiting: calls that wait for the quota at this moment.
         seconds: time since this run began.
+        bytes: size of the answers of this run, decompressed.
+        retried: how many of the calls repeated one that had failed.
+        errors: how many of the calls failed, other than with 429.
+        quarantined: items that were set aside, since they cannot be read or stored.
+        waited: seconds that calls of this run waited for a connection or the quota, summed.
+        waiting_until: when calls go again after a 429; or, where the platform does not answer, when
+            the harvest gives up. ``None`` if nothing is waited for.
+        waiting_for: what is waited for, in a few words; empty for nothing.
+        lists_expected: how many lists there will be, as far as one can tell from those found.
+        seconds_left: how long it will go on at the pace of this run; ``None`` if nobody can tell.
 
     """
 
@@ -61,6 +72,20 @@ class Progress:
     refused: int
     waiting: int
     seconds: float
+    bytes: int = 0
+    retried: int = 0
+    errors: int = 0
+    quarantined: int = 0
+    waited: float = 0.0
+    waiting_until: datetime | None = None
+    waiting_for: str = ""
+    lists_expected: int = 0
+    seconds_left: float | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every list is read or failed."""
+        return self.all_known and self.lists_done + self.lists_failed == self.lists_known
 
 
 @attrs.frozen
@@ -138,6 +163,7 @@ def printed(facts: Mapping[str, str], failures: Sequence[Failure]) -> dict[str, 
 
 
 OnProgress: TypeAlias = Callable[[Progress], object]
+"""A function, or a coroutine function."""
 
 
 def to_json(value: attrs.AttrsInstance, **further: object) -> str:

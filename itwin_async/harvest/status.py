@@ -143,8 +143,8 @@ def check(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
-    found, removed = Counter[tuple[int, str]](), Counter[int]()
     running = is_held(files.lock)
+    found, removed = Counter[tuple[int, str]](), Counter[int]()
     with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         with reading(files.state):
             checkpoint.verify()
