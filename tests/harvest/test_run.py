@@ -293,8 +293,9 @@ async def test_no_ids_at_all(session: Session, tmp_path: Path) -> None:
 
 
 def test_ids_that_are_none() -> None:
-    with pytest.raises(ArgumentError):
+    with pytest.raises(ArgumentError) as caught:
         harvest.favorite_imodels(["a/b"])
+    assert caught.value.argument == "itwin_ids"
 
 
 async def test_sources_are_data(emulator: Emulator, session: Session, tmp_path: Path) -> None:
