@@ -11,7 +11,14 @@ import click
 
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
-from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
+from itwin_async.cli.harvest_status import (
+    EXIT_CODES,
+    OF_STATES,
+    check,
+    merge,
+    run_on_target,
+    status,
+)
 from itwin_async.cli.harvest_view import View, nothing_requested, summary
 from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
 from itwin_async.cli.itwin_filters import itwin_filters
@@ -44,9 +51,21 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
         return names
 
 
+class _Shard(click.ParamType):  # type: ignore[type-arg]
+    name = "k/n"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        number, _, of = str(value).partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            self.fail("give which share and how many, such as 3/8", param, ctx)
+        return int(number), int(of)
+
+
 class _Harvest(click.Command):
     """
-    ``harvest TARGET``, ``harvest status TARGET`` and ``harvest check TARGET``.
+    ``harvest TARGET``, and ``harvest`` with ``status``, ``check`` or ``merge``.
     """
 
     def make_context(
@@ -56,7 +75,7 @@ class _Harvest(click.Command):
         parent: click.Context | None = None,
         **extra: object,
     ) -> click.Context:
-        for command in (status, check):  # every target has an ending
+        for command in (status, check, merge):  # every target has an ending
             if args[:1] == [command.name]:
                 name = f"{info_name} {command.name}"
                 return command.make_context(name, args[1:], parent, **extra)
@@ -94,6 +113,12 @@ class _Harvest(click.Command):
     help="Which iTwins, where they are not given: all, favorite or recently used ones.",
 )
 @itwin_filters
+@click.option(
+    "--shard",
+    type=_Shard(),
+    metavar="K/N",
+    help="Only the K-th of N shares, each with a TARGET of its own; see 'harvest merge'.",
+)
 @click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
 @click.option(
     "--concurrency",
@@ -136,6 +161,7 @@ def harvest(
     imodels: Path | None,
     of: str | None,
     filters: bulk.Filters,
+    shard: tuple[int, int] | None,
     full: bool,
     concurrency: int,
     page_size: int,
@@ -178,6 +204,8 @@ def harvest(
             full=full,
             **filters,
         )
+        if shard is not None:
+            source = bulk.shard(source, *shard)
         before = _before(target)
         with View(target, quiet=quiet) as view, _told(view, reports, identity(source), before):
             async with open_session(options) as session:

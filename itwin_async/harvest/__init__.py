@@ -18,9 +18,11 @@ from itwin_async.harvest.lists import (
     tags,
 )
 from itwin_async.harvest.map import draw_map
+from itwin_async.harvest.merge_shards import merge
 from itwin_async.harvest.progress import Failure, Progress, Report
 from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
+from itwin_async.harvest.shards import shard
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import DetailSource, Source
 from itwin_async.harvest.status import RefreshStatus, Status, check, status
@@ -46,10 +48,12 @@ __all__ = [
     "favorite_itwins",
     "list_names",
     "lists",
+    "merge",
     "read",
     "recent_imodels",
     "recent_itwins",
     "run",
+    "shard",
     "status",
     "tags",
     "write_changes",
