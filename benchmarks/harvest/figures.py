@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import resource
 import statistics
 import subprocess
 import sys
@@ -115,12 +116,17 @@ def rows(quick: bool) -> Iterator[str]:
     names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
         for name in names:
-            started = time.perf_counter()
+            before = _spent()
             peak = _peak(server.url, lists, PAGE, folder / name)
-            count, spent = lists * PAGE, time.perf_counter() - started
+            count, spent = lists * PAGE, _spent() - before
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            rate, each = f"{count / spent:>9,.0f} rows/s", f"{size / count:>7,.0f} bytes a row"
-            yield f"{count:,} rows, {name:<16} {rate} {each} {peak:>7,.0f} MB at most"
+            cost = f"{spent / count * 1e6:>5.0f} CPU seconds per million"
+            yield f"{count:,} rows, {name:<16} {cost} {size / count:>7,.0f} bytes a row {peak:>5,.0f} MB"
+
+
+def _spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def resuming(quick: bool) -> Iterator[str]:

@@ -15,7 +15,7 @@ from doubles import refused
 from harvest_truth import NEEDS
 from list_platform import ListPlatform, list_platform, rows_of
 
-from itwin_async import Session, harvest
+from itwin_async import Session, harvest, imodels
 from itwin_async.emulator import Emulator
 
 NAMES = harvest.list_names()
@@ -115,7 +115,7 @@ async def test_moments_and_removed_rows_are_kept(
 ) -> None:
     shares = await harvested(session, harvest.favorite_imodels(), tmp_path, 2)
     gone = next(iter(emulator.state.favorites["demo"].imodels))
-    emulator.state.favorites["demo"].imodels.remove(gone)
+    await imodels.remove_favorite(session, gone)
     for number, share in enumerate(shares, 1):
         source = harvest.shard(harvest.favorite_imodels(), number, 2)
         await harvest.run(session, source, share, refresh=True)
