@@ -121,7 +121,8 @@ def rows(quick: bool) -> Iterator[str]:
             count, spent = lists * PAGE, _spent() - before
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             cost = f"{spent / count * 1e6:>5.0f} CPU seconds per million"
-            yield f"{count:,} rows, {name:<16} {cost} {size / count:>7,.0f} bytes a row {peak:>5,.0f} MB"
+            each = f"{size / count:>7,.0f} bytes a row"
+            yield f"{count:,} rows, {name:<16} {cost} {each} {peak:>5,.0f} MB at most"
 
 
 def _spent() -> float:
