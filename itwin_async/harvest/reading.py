@@ -66,13 +66,39 @@ def read(
             tables = checkpoint.tables()
         chosen = _choose(files, tables, item, table)
         cls = class_of(files, chosen, item)
-        count, path = 0, files.of_table(chosen.name, alone=len(tables) == 1)
-        for row in rows_of(files.form, path, checkpoint, chosen, removed=removed):
-            count += 1
+        for row in _rows(files, checkpoint, tables, chosen, removed):
             yield row.list, from_dict(cls, parse(row.text))
-        written = chosen.items + (chosen.removed if removed else 0)
-        if count != written:
-            raise damaged(path, f"it has {count} rows where {written} were written")
+
+
+def stored(target: str | os.PathLike[str], table: str, *, removed: bool = False) -> Iterator[Row]:
+    """
+    Read the rows of a table as they are stored.
+
+    Raises:
+        TargetError: there is no such harvest, or it is not as it was written.
+
+    """
+    files = target_files(target)
+    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        with reading(files.state):
+            tables = checkpoint.tables()
+        yield from _rows(files, checkpoint, tables, _choose(files, tables, None, table), removed)
+
+
+def _rows(
+    files: TargetFiles,
+    checkpoint: Checkpoint,
+    tables: list[Table],
+    chosen: Table,
+    removed: bool,
+) -> Iterator[Row]:
+    count, path = 0, files.of_table(chosen.name, alone=len(tables) == 1)
+    for row in rows_of(files.form, path, checkpoint, chosen, removed=removed):
+        count += 1
+        yield row
+    written = chosen.items + (chosen.removed if removed else 0)
+    if count != written:
+        raise damaged(path, f"it has {count} rows where {written} were written")
 
 
 def tables_of(target: str | os.PathLike[str]) -> list[Table]:
