@@ -111,6 +111,13 @@ class _Harvest(click.Command):
     metavar="N",
     help="Items a page.",
 )
+@click.option("--refresh", is_flag=True, help="Make a TARGET that is there current.")
+@click.option(
+    "--changes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what came, changed and went since the last such FILE, as NDJSON.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
 @click.option(
     "--report",
@@ -132,6 +139,8 @@ def harvest(
     full: bool,
     concurrency: int,
     page_size: int,
+    refresh: bool,
+    changes: Path | None,
     fail_fast: bool,
     report: Path | None,
     as_json: bool,
@@ -141,12 +150,16 @@ def harvest(
     """
     Harvest many lists into TARGET; run it again after a crash, and it goes on.
 
+    With --refresh a finished TARGET becomes current: everything is read again beside it, and takes
+    its place in one step.
+
     TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, or .parquet
     for a folder of parts; each list has a table of its own. See "itwin-async harvest status TARGET"
     for how far it is.
     """
     names = tuple(dict.fromkeys(name for group in what for name in group))
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
+    written = {changes} if changes is not None else set[Path]()
     given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
     for option, given, id_ in given_ids:
         if given is not None and not any(takes(name, id_) for name in names):
@@ -156,7 +169,7 @@ def harvest(
         raise click.UsageError("only one of --itwins and --imodels can be standard input")
 
     async def main() -> int:
-        _refuse_overlaps(target, [itwins, imodels], reports)
+        _refuse_overlaps(target, [itwins, imodels], reports | written)
         source = bulk.lists(
             *names,
             itwin_ids=ids_of_file(itwins, "itwin_ids", quiet=quiet),
@@ -176,6 +189,8 @@ def harvest(
                     page_size=page_size,
                     fail_fast=fail_fast,
                     on_progress=view.show,
+                    refresh=refresh,
+                    changes=changes,
                 )
         _write(reports, done)
         if not quiet:
