@@ -79,16 +79,6 @@ def stored(target: str | os.PathLike[str], table: str, *, removed: bool = False)
         yield from _counted(found, removed=removed)
 
 
-def _counted(found: Snapshot, *, removed: bool) -> Iterator[Row]:
-    count = 0
-    for row in found.rows(removed=removed):
-        count += 1
-        yield row
-    written = found.table.items + (found.table.removed if removed else 0)
-    if count != written:
-        raise damaged(found.path, f"it has {count} rows where {written} were written")
-
-
 @contextmanager
 def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
     """
@@ -100,6 +90,16 @@ def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
     """
     with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as found:
         yield found.rows(removed=True)
+
+
+def _counted(found: Snapshot, *, removed: bool) -> Iterator[Row]:
+    count = 0
+    for row in found.rows(removed=removed):
+        count += 1
+        yield row
+    written = found.table.items + (found.table.removed if removed else 0)
+    if count != written:
+        raise damaged(found.path, f"it has {count} rows where {written} were written")
 
 
 def tables_of(target: str | os.PathLike[str]) -> list[Table]:
