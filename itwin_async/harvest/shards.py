@@ -10,7 +10,7 @@ import attrs
 
 from itwin_async._arguments import whole
 from itwin_async.harvest.columns import id_of
-from itwin_async.harvest.sources import Source
+from itwin_async.harvest.sources import Outer, Source
 from itwin_async.itwins import ITwinSummary
 
 EVERY = " of every shard"
@@ -61,7 +61,9 @@ class _Divider:
             keys = tuple(key for key in source.keys if _is_in(key, self.number, self.of))
         return attrs.evolve(source, keys=keys, parameters=told, divided=True)
 
-    def _outer(self, source: Source[object]) -> tuple[object, Callable[[object], bool] | None]:
+    def _outer(
+        self, source: Source[object]
+    ) -> tuple[Outer | Source[object] | None, Callable[[object], bool] | None]:
         outer = source.outer
         if isinstance(outer, Source) and not _leads(outer):
             return self.share(outer), source.only
@@ -72,7 +74,7 @@ class _Divider:
 
 def _leads(source: Source[object]) -> bool:
     """Tell whether a source is few lists, whose items may have the lists that are divided."""
-    is_of_itwins = isinstance(source.item, type) and issubclass(source.item, ITwinSummary)
+    is_of_itwins = issubclass(source.item, ITwinSummary)
     return source.outer is None and (source.keys == ("",) or is_of_itwins)
 
 
