@@ -87,9 +87,7 @@ def snapshot(files: TargetFiles, choose: Callable[[list[Table]], Table]) -> Iter
             yield found
 
 
-def _open(
-    files: TargetFiles, choose: Callable[[list[Table]], Table], stack: ExitStack
-) -> Snapshot:
+def _open(files: TargetFiles, choose: Callable[[list[Table]], Table], stack: ExitStack) -> Snapshot:
     with reading(files.state):
         checkpoint = stack.enter_context(closing(Checkpoint(files.state, writable=False)))
         tables = checkpoint.tables()

@@ -12,8 +12,10 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,6 +70,54 @@ def test_killed_at_any_moment(storm: EmulatorThread, tmp_path: Path, name: str) 
     assert found(target) == expected(storm)
     stranger = sorted((str(row["list"]), str(row["item"]["id"])) for row in lines(target))  # type: ignore[index]
     assert stranger == expected(storm)
+
+
+def test_readers_of_a_folder_see_no_row_twice(storm: EmulatorThread, tmp_path: Path) -> None:
+    """Parts are merged all the time, and the process is killed at any moment, in the midst too."""
+    pytest.importorskip("pyarrow")
+    target = tmp_path / "out.parquet"
+    with reading_by_duckdb(target) as seen:
+        kill_again_and_again(storm, target)
+        ids = [name for _, name in expected(storm)]
+        deadline = time.monotonic() + 30
+        while not seen or len(seen[-1]) < len(ids):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)  # until the reader has seen the end
+    assert sorted(seen[-1]) == sorted(ids)
+    for names in seen:
+        assert len(names) == len(set(names))
+        assert set(names) <= set(ids)
+    assert len({len(names) for names in seen}) > 2
+    assert [path.name for path in target.parent.glob(".*")] == []
+
+
+@contextmanager
+def reading_by_duckdb(target: Path) -> Iterator[list[list[str]]]:
+    """Read all ids in a folder again and again, in a thread."""
+    duckdb = pytest.importorskip("duckdb")
+    seen: list[list[str]] = []
+    problems: list[BaseException] = []
+    ends = threading.Event()
+
+    def read() -> None:
+        with duckdb.connect() as database:
+            while not ends.wait(0.01):
+                try:
+                    found = database.execute(f"SELECT id FROM '{target}/*.parquet'").fetchall()
+                except duckdb.IOException as problem:  # merged since their names were read
+                    if "No files found" not in str(problem) and "No such file" not in str(problem):
+                        problems.append(problem)
+                else:
+                    seen.append([str(name) for (name,) in found])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        ends.set()
+        reader.join(30)
+    assert not problems
 
 
 @pytest.mark.parametrize("name", ["out.db", "out.ndjson", "out.ndjson.gz", "out.parquet"])
