@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TypeVar, overload
 
 from itwin_async import catalog
 from itwin_async._json.converter import from_dict
 from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.snapshot import snapshot
 from itwin_async.harvest.target import TargetFiles, target_files
@@ -67,6 +68,19 @@ def read(
         written = found.table.items + (found.table.removed if removed else 0)
         if count != written:
             raise damaged(found.path, f"it has {count} rows where {written} were written")
+
+
+@contextmanager
+def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
+    """
+    Open a table, and read its rows as they are now, removed ones too.
+
+    Raises:
+        TargetError: there is no such harvest, or a file is not as it was written.
+
+    """
+    with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as found:
+        yield found.rows(removed=True)
 
 
 def tables_of(target: str | os.PathLike[str]) -> list[Table]:

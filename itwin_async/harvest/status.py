@@ -6,18 +6,42 @@ import os
 from collections import Counter
 from contextlib import closing
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import attrs
 
 from itwin_async._json.converter import from_dict
 from itwin_async._tables.html import facts_html
 from itwin_async.harvest.checkpoint import Checkpoint
-from itwin_async.harvest.errors import damaged, reading
+from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
 from itwin_async.harvest.reading import CLASSES
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.snapshot import snapshot
-from itwin_async.harvest.target import TargetFiles, target_files
+from itwin_async.harvest.target import TargetFiles, is_held, target_files
+
+State: TypeAlias = Literal["complete", "incomplete", "running", "unfinished"]
+
+
+@attrs.frozen
+class RefreshStatus:
+    """
+    How far a refresh is.
+
+    Attributes:
+        generation: the generation that it makes.
+        lists_known: lists found so far.
+        lists_done: lists that are finished.
+        lists_failed: lists that failed.
+        items: rows that were read.
+
+    """
+
+    generation: int
+    lists_known: int
+    lists_done: int
+    lists_failed: int
+    items: int
 
 
 @attrs.frozen
@@ -36,10 +60,12 @@ class Status:
         pages: pages that they came in.
         failures: lists that failed, the first thousand.
         tables: rows of each table.
+        running: whether a harvest writes the target at this moment.
         generation: how often everything was read: 1 for a harvest, one more for each refresh.
         version: the version of this package that began the generation.
         started_at: when the generation was begun.
         finished_at: when it was finished, if it is.
+        refresh: how far a refresh is that has begun and is not there to be read yet.
 
     """
 
@@ -53,19 +79,35 @@ class Status:
     pages: int
     failures: list[Failure]
     tables: dict[str, int] = attrs.field(factory=dict)
+    running: bool = False
     generation: int = 1
     version: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    refresh: RefreshStatus | None = None
 
     @property
     def finished(self) -> bool:
         """Whether everything is there, except for lists that failed."""
         return self.all_known and self.lists_done + self.lists_failed == self.lists_known
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything is there and no list failed."""
+        return self.finished and not self.lists_failed
+
+    @property
+    def state(self) -> State:
+        """Whether it runs; else how much is there: all, all but lists that failed, or less."""
+        if self.running:
+            return "running"
+        if not self.finished:
+            return "unfinished"
+        return "incomplete" if self.lists_failed else "complete"
+
     def to_json(self) -> str:
         """Write the status as a JSON object."""
-        return to_json(self)
+        return to_json(self, state=self.state, finished=self.finished, complete=self.complete)
 
     def _repr_html_(self) -> str:
         facts = {
@@ -96,8 +138,23 @@ def status(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
+    running = is_held(files.lock)  # first, since a run that ends meanwhile has finished it
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        return _status(files, checkpoint)
+        found = _status(files, checkpoint, running=running)
+    _check_files(files, found)
+    return found
+
+
+def _check_files(files: TargetFiles, status: Status) -> None:
+    """Find a target whose rows were deleted while its state was left."""
+    for table in status.tables:
+        path = files.of_table(table, alone=len(status.tables) == 1)
+        if not path.exists():
+            raise TargetError(
+                f"{path} does not exist, but {files.state} does: restore it, or delete both "
+                "and harvest again",
+                kind="missing",
+            )
 
 
 def check(target: str | os.PathLike[str]) -> Status:
@@ -110,9 +167,10 @@ def check(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
+    running = is_held(files.lock)
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         checkpoint.verify()
-        result, tables = _status(files, checkpoint), checkpoint.tables()
+        result, tables = _status(files, checkpoint, running=running), checkpoint.tables()
     for table in tables:
         _check(files, table.name)
     return result
@@ -143,7 +201,7 @@ def _check(files: TargetFiles, name: str) -> None:
         raise damaged(opened.path, f"it has {gone} removed rows where {table.removed} were written")
 
 
-def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
+def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Status:
     totals, generation = checkpoint.totals(), checkpoint.generations()[-1]
     return Status(
         target=str(files.path),
@@ -156,8 +214,19 @@ def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
         pages=totals.pages,
         failures=checkpoint.failures(),
         tables={table.name: table.items for table in checkpoint.tables()},
+        running=running,
         generation=generation.number,
         version=generation.version,
         started_at=generation.started,
         finished_at=generation.finished,
+        refresh=_refresh(files),
     )
+
+
+def _refresh(files: TargetFiles) -> RefreshStatus | None:
+    try:
+        with closing(Checkpoint(files.spool, writable=False)) as spool:
+            totals, number = spool.totals(), spool.generations()[-1].number
+    except TargetError:  # there is none, or it was just removed
+        return None
+    return RefreshStatus(number, totals.lists, totals.done, totals.failed, totals.items)

@@ -58,6 +58,7 @@ class Store:
     Attributes:
         totals: counts of what is written, if not yet committed.
         unstorable: numbers of the lists that have rows that cannot be stored.
+        resumed: whether an earlier run left something to do.
 
     """
 
@@ -75,6 +76,7 @@ class Store:
         self.fail_fast = fail_fast
         self.totals = Totals()
         self.unstorable: set[int] = set()
+        self.resumed = False
         self._state = state
         self._plan = plan
         self._sinks = sinks
@@ -116,8 +118,10 @@ class Store:
             if not begun:
                 checkpoint.begin(identity, self._plan)
                 self._save_marks(checkpoint)
-            checkpoint.reopen()
+            if checkpoint.get("merged") is None:  # else what failed is read beside what is there
+                checkpoint.reopen()
             self.totals = checkpoint.totals()
+            self.resumed = bool(begun and checkpoint.open_lists(0, 1))
         except BaseException:
             self.close()
             if fresh:
