@@ -10,6 +10,7 @@ from importlib import import_module
 
 from itwin_async import RetryPolicy, Session, harvest
 from itwin_async.harvest import store
+from itwin_async.harvest.sinks import parquet
 
 
 async def main(target: str, base_url: str, token: str, page_size: str, *names: str) -> None:
@@ -20,6 +21,7 @@ async def main(target: str, base_url: str, token: str, page_size: str, *names: s
         source = harvest.lists(*(names or ["favorite-imodels"]), full=True)
         if target.endswith(".parquet"):
             import_module("pyarrow.parquet")  # takes as long as a process lives here
+            parquet._MANY = 4  # so that a process that lives briefly merges parts too
         print("started", flush=True)
         report = await harvest.run(session, source, target, page_size=int(page_size), concurrency=4)
         print(report.progress.items, report.complete, flush=True)
