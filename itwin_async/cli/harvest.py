@@ -158,6 +158,7 @@ def harvest(
     for how far it is.
     """
     names = tuple(dict.fromkeys(name for group in what for name in group))
+    written = {changes} if changes is not None else set[Path]()
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
     written = {changes} if changes is not None else set[Path]()
     given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
@@ -179,7 +180,7 @@ def harvest(
             **filters,
         )
         before = _before(target)
-        with View(target, quiet=quiet) as view, _told(view, reports, identity(source)):
+        with View(target, quiet=quiet) as view, _told(view, reports, identity(source), before):
             async with open_session(options) as session:
                 done = await bulk.run(
                     session,
@@ -219,13 +220,17 @@ def _refuse_overlaps(target: str, given: list[Path | None], reports: set[Path]) 
 
 
 @contextmanager
-def _told(view: View, reports: set[Path], source: dict[str, str]) -> Iterator[None]:
+def _told(
+    view: View, reports: set[Path], source: dict[str, str], before: Status | None
+) -> Iterator[None]:
     """Leave a report of a harvest that ends too early, and say that it can go on."""
     try:
         yield
     except BaseException as problem:
         try:
-            _write(reports, view.broken_off(source, str(problem) or "interrupted"))
+            resumed = before is not None and not before.complete
+            why = str(problem) or "interrupted"
+            _write(reports, view.broken_off(source, why, resumed=resumed))
         except TargetError as other:  # what ended the harvest matters more
             complain(str(other))
         view.say_how_to_go_on()

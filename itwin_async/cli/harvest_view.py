@@ -76,13 +76,14 @@ class View:
             self._said, self._every = now, min(2 * self._every, _SELDOM)
             click.echo(f"{shown(self._target)}: {' · '.join(_counts(progress))}", err=True)
 
-    def broken_off(self, source: dict[str, str], error: str) -> Report:
+    def broken_off(self, source: dict[str, str], error: str, *, resumed: bool) -> Report:
         """
         Report a harvest that did not come to its end.
 
         Args:
             source: what was harvested.
             error: why it ended.
+            resumed: whether an earlier run left something to do.
 
         Returns:
             The report.
@@ -94,7 +95,6 @@ class View:
         else:
             with suppress(TargetError):  # what ended it may keep it from being read
                 found = status(self._target).failures
-        resumed = progress.items > progress.new_items
         return Report(self._target, source, False, resumed, progress, found, error)  # noqa: FBT003
 
     def say_how_to_go_on(self) -> None:
