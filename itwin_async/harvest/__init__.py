@@ -5,6 +5,7 @@ Bulk harvest: many lists into a database or files, resumable after any end, noth
 from __future__ import annotations
 
 from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.estimate import Estimate, SourceEstimate, estimate
 from itwin_async.harvest.geojson import Exported, export_geojson
 from itwin_async.harvest.lists import (
     favorite_imodels,
@@ -16,7 +17,9 @@ from itwin_async.harvest.lists import (
     tags,
 )
 from itwin_async.harvest.map import draw_map
+from itwin_async.harvest.metrics import Metrics, serve_metrics
 from itwin_async.harvest.progress import Failure, Progress, Report
+from itwin_async.harvest.quarantine import Quarantined, quarantined
 from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
 from itwin_async.harvest.sinks import Sink
@@ -25,25 +28,32 @@ from itwin_async.harvest.status import Status, check, status
 
 __all__ = [
     "DetailSource",
+    "Estimate",
     "Exported",
     "Failure",
+    "Metrics",
     "Progress",
+    "Quarantined",
     "Report",
     "Sink",
     "Source",
+    "SourceEstimate",
     "Status",
     "TargetError",
     "check",
     "draw_map",
+    "estimate",
     "export_geojson",
     "favorite_imodels",
     "favorite_itwins",
     "list_names",
     "lists",
+    "quarantined",
     "read",
     "recent_imodels",
     "recent_itwins",
     "run",
+    "serve_metrics",
     "status",
     "tags",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from itwin_async.errors import (
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
-    DecodeError,
     InvalidRequestError,
     ITwinError,
     RateLimitError,
@@ -218,14 +217,14 @@ class _Run:
                 pager = node.source.inner(
                     self._session, entry.key, page_size=self._page_size, cursor=reading.cursor
                 )
-                async with aclosing(pager.pages()) as pages:
+                async with aclosing(pager.pages(tolerant=True)) as pages:
                     done = False
                     async for page in pages:
                         cursor, done = page.cursor, page.next is None
                         self._outages, reading.struck = 0, None
-                        lists = self._lists_of(node, entry, page)
+                        lists, odd = self._lists_of(node, entry, page)
                         await self._writer.put(
-                            partial(store.add_page, entry, page, lists, cursor, done=done),
+                            partial(store.add_page, entry, page, lists, cursor, done=done, odd=odd),
                             len(page.raw),
                         )
                         reading.cursor = cursor
@@ -241,12 +240,22 @@ class _Run:
                 await self._writer.put(partial(store.finish, entry))
             return
 
-    def _lists_of(self, node: Node, entry: Entry, page: Page[object]) -> NewLists:
-        """Find the lists that the items of a page have."""
-        return [
-            (number, list(_keys(self._plan[number].source, entry.key, page.items)))
-            for number in node.children
-        ]
+    def _lists_of(
+        self, node: Node, entry: Entry, page: Page[object]
+    ) -> tuple[NewLists, list[tuple[int, str]]]:
+        """Find the lists that the items of a page have, and the items that cannot tell."""
+        lists: list[tuple[int, list[tuple[str, str | None]]]] = []
+        odd: dict[int, str] = {}
+        for number in node.children:
+            source, keys = self._plan[number].source, list[tuple[str, str | None]]()
+            for position, item in enumerate(page.items):
+                try:
+                    if source.only is None or source.only(item):
+                        keys.append((source.key_of(entry.key, item), _title(item)))
+                except ValueError as problem:
+                    odd[position] = str(problem)
+            lists.append((number, keys))
+        return lists, list(odd.items())
 
     async def _fail(self, entry: Entry, error: ITwinError) -> None:
         node = self._plan[entry.source]
@@ -289,6 +298,7 @@ class _Run:
             bytes=calls.received,
             retried=calls.retried,
             errors=calls.errors,
+            quarantined=totals.quarantined,
             waited=calls.waited,
             waiting_until=until,
             waiting_for=reason,
@@ -319,17 +329,6 @@ def _is_stale(error: ITwinError) -> bool:
     if isinstance(error, ApiError) and error.status == _GONE:
         return True
     return isinstance(error, InvalidRequestError)
-
-
-def _keys(
-    source: Source[object], above: str, items: Sequence[object]
-) -> Iterator[tuple[str, str | None]]:
-    try:
-        for item in items:
-            if source.only is None or source.only(item):
-                yield source.key_of(above, item), _title(item)
-    except ValueError as problem:
-        raise DecodeError(f"the list of lists cannot be read: {problem}") from None
 
 
 def _title(item: object) -> str | None:
