@@ -12,6 +12,7 @@ import click
 
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
+from itwin_async.cli.harvest_running import Running, estimated, running_options
 from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
 from itwin_async.cli.harvest_view import View, summary
 from itwin_async.cli.runtime import Options, open_session, session_options
@@ -111,6 +112,7 @@ class _Harvest(click.Command):
     help="Items a page.",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
+@running_options
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
@@ -134,6 +136,7 @@ def harvest(
     report: Path | None,
     as_json: bool,
     quiet: bool,
+    running: Running,
     options: Options,
 ) -> None:
     """
@@ -161,8 +164,19 @@ def harvest(
             of=of,
             full=full,
         )
-        with View(target, quiet=quiet) as view, _told(view, reports, identity(source)):
-            async with open_session(options) as session:
+        if running.plan:
+            async with open_session(options, retry=running.retry) as session:
+                found = await bulk.estimate(
+                    session, source, page_size=page_size, concurrency=concurrency
+                )
+            click.echo(found.to_json() if as_json else estimated(found))
+            return 0
+        with (
+            View(target, quiet=quiet) as view,
+            running.telling(view.show) as show,
+            _told(view, reports, identity(source)),
+        ):
+            async with open_session(options, retry=running.retry) as session:
                 done = await bulk.run(
                     session,
                     source,
@@ -170,7 +184,8 @@ def harvest(
                     concurrency=concurrency,
                     page_size=page_size,
                     fail_fast=fail_fast,
-                    on_progress=view.show,
+                    on_progress=show,
+                    wait_for_server=running.wait_for_server,
                 )
         _write(reports, done)
         if not quiet:

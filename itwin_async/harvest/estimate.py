@@ -17,7 +17,7 @@ from itwin_async.harvest.plan import Node, plan
 from itwin_async.harvest.progress import to_json
 from itwin_async.harvest.sources import Source
 from itwin_async.paging import MAX_PAGE_SIZE
-from itwin_async.session import Session, internals_of
+from itwin_async.session import Session
 
 _PAGES = 3  # of a sampled list
 _PAGES_OF_THE_ONLY_LIST = 20  # it leads to all others
@@ -161,13 +161,10 @@ async def estimate(
     whole("concurrency", concurrency, 1)
     whole("samples", samples, 1, 1000)
     nodes = plan([source] if isinstance(source, Source) else list(source))
-    counter, clock = CallCounter(session), internals_of(session).client.retry.clock
-    looker, started = _Looker(session, nodes, page_size), clock()
-    found: list[SourceEstimate] = []
+    counter, looker = CallCounter(session), _Looker(session, nodes, page_size)
     with counter.running():
-        for node in nodes:
-            found.append(await looker.look(node, samples))
-    seconds_a_call = (clock() - started) / max(1, counter.calls)
+        found = [await looker.look(node, samples) for node in nodes]
+    seconds_a_call = counter.spent / max(1, counter.calls)
     rate, calls = session.stats().rate, sum(one.calls for one in found)
     seconds = calls / rate if rate else calls * seconds_a_call / concurrency
     return Estimate(found, rate and rate * 60, seconds / 60, counter.calls)

@@ -79,7 +79,7 @@ class Metrics:
         self._told: Progress | None = None
         self._updated = self._finished = 0.0
         try:
-            self.registry.register(self)  # type: ignore[arg-type] # a collector by its methods
+            self.registry.register(self)
         except ValueError:
             raise ConfigurationError("the registry has the metrics of another harvest") from None
 
@@ -91,7 +91,7 @@ class Metrics:
 
     def close(self) -> None:
         """Remove the metrics from the registry."""
-        self.registry.unregister(self)  # type: ignore[arg-type] # as above
+        self.registry.unregister(self)
 
     def describe(self) -> Iterator[Metric]:
         """Name the metrics, for the registry."""

@@ -64,4 +64,7 @@ def quarantined(target: str | os.PathLike[str], limit: int | None = None) -> lis
             " ORDER BY harvest_quarantine.rowid LIMIT ?",
             (-1 if limit is None else limit,),
         ).fetchall()
-    return [Quarantined(*row[:-1], moment_of(row[-1])) for row in rows]
+    return [
+        Quarantined(key, name, source, table, page, position, json, error, moment_of(when))
+        for key, name, source, table, page, position, json, error, when in rows
+    ]
