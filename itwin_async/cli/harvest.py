@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -14,17 +13,18 @@ from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
 from itwin_async.cli.harvest_running import Running, estimated, running_options
 from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
-from itwin_async.cli.harvest_view import View, summary
+from itwin_async.cli.harvest_view import View, nothing_requested, summary
+from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
+from itwin_async.cli.itwin_filters import itwin_filters
 from itwin_async.cli.runtime import Options, open_session, session_options
 from itwin_async.cli.stdout import write
-from itwin_async.harvest import Report, TargetError
-from itwin_async.harvest.ids import parse_ids
+from itwin_async.harvest import Report, Status, TargetError
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
 from itwin_async.harvest.plan import identity
 from itwin_async.harvest.target import target_files
 
-_STDIN = Path("-")  # of a report: the standard output
+_STDOUT = Path("-")
 
 
 class _Names(click.ParamType):  # type: ignore[type-arg]
@@ -33,6 +33,8 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
         names = tuple(name.strip() for name in str(value).split(","))
         known = bulk.list_names()
         for name in names:
@@ -41,9 +43,6 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
                 self.fail(f"{name!r} is not one of the lists; {hint}", param, ctx)
         return names
-
-
-_ids_type = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
 class _Harvest(click.Command):
@@ -72,20 +71,21 @@ class _Harvest(click.Command):
 @click.option(
     "--what",
     type=_Names(),
-    default="favorite-imodels",
+    multiple=True,
+    default=["favorite-imodels"],
     show_default=True,
     metavar="NAME,NAME",
-    help="What to harvest: lists by name, such as imodels,named-versions,changesets.",
+    help="What to harvest: lists by name, such as imodels,named-versions; may be repeated.",
 )
 @click.option(
     "--itwins",
-    type=_ids_type,
+    type=id_file,
     metavar="FILE",
     help="iTwins to harvest, one id a line, instead of all; - is standard input.",
 )
 @click.option(
     "--imodels",
-    type=_ids_type,
+    type=id_file,
     metavar="FILE",
     help="iModels to harvest, one id a line, instead of those of the iTwins; - is standard input.",
 )
@@ -94,6 +94,7 @@ class _Harvest(click.Command):
     type=click.Choice(["itwins", "favorite-itwins", "recent-itwins"]),
     help="Which iTwins, where they are not given: all, favorite or recently used ones.",
 )
+@itwin_filters
 @click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
 @click.option(
     "--concurrency",
@@ -111,6 +112,13 @@ class _Harvest(click.Command):
     metavar="N",
     help="Items a page.",
 )
+@click.option("--refresh", is_flag=True, help="Make a TARGET that is there current.")
+@click.option(
+    "--changes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what came, changed and went since the last such FILE, as NDJSON.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
 @running_options
 @click.option(
@@ -125,13 +133,16 @@ class _Harvest(click.Command):
 def harvest(
     *,
     target: str,
-    what: tuple[str, ...],
+    what: tuple[tuple[str, ...], ...],
     itwins: Path | None,
     imodels: Path | None,
     of: str | None,
+    filters: bulk.Filters,
     full: bool,
     concurrency: int,
     page_size: int,
+    refresh: bool,
+    changes: Path | None,
     fail_fast: bool,
     report: Path | None,
     as_json: bool,
@@ -142,27 +153,33 @@ def harvest(
     """
     Harvest many lists into TARGET; run it again after a crash, and it goes on.
 
+    With --refresh a finished TARGET becomes current: everything is read again beside it, and takes
+    its place in one step.
+
     TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, or .parquet
     for a folder of parts; each list has a table of its own. See "itwin-async harvest status TARGET"
     for how far it is.
     """
-    reports = {file for file in (report, _STDIN if as_json else None) if file is not None}
+    names = tuple(dict.fromkeys(name for group in what for name in group))
+    written = {changes} if changes is not None else set[Path]()
+    reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
     given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
     for option, given, id_ in given_ids:
-        if given is not None and not any(takes(name, id_) for name in what):
+        if given is not None and not any(takes(name, id_) for name in names):
             fits = [name for name in bulk.list_names() if takes(name, id_)]
             raise click.UsageError(f"{option} is for {', '.join(fits)}")
-    if itwins == imodels == _STDIN:
+    if itwins == imodels == STDIN:
         raise click.UsageError("only one of --itwins and --imodels can be standard input")
 
     async def main() -> int:
-        _refuse_overlaps(target, [itwins, imodels], reports)
+        _refuse_overlaps(target, [itwins, imodels], reports | written)
         source = bulk.lists(
-            *what,
-            itwin_ids=_ids_of(itwins, "itwin_ids"),
-            imodel_ids=_ids_of(imodels, "imodel_ids"),
+            *names,
+            itwin_ids=ids_of_file(itwins, "itwin_ids", quiet=quiet),
+            imodel_ids=ids_of_file(imodels, "imodel_ids", quiet=quiet),
             of=of,
             full=full,
+            **filters,
         )
         if running.plan:
             async with open_session(options, retry=running.retry) as session:
@@ -171,10 +188,11 @@ def harvest(
                 )
             click.echo(found.to_json() if as_json else estimated(found))
             return 0
+        before = _before(target)
         with (
             View(target, quiet=quiet) as view,
             running.telling(view.show) as show,
-            _told(view, reports, identity(source)),
+            _told(view, reports, identity(source), before),
         ):
             async with open_session(options, retry=running.retry) as session:
                 done = await bulk.run(
@@ -185,40 +203,48 @@ def harvest(
                     page_size=page_size,
                     fail_fast=fail_fast,
                     on_progress=show,
+                    refresh=refresh,
+                    changes=changes,
                     wait_for_server=running.wait_for_server,
                 )
         _write(reports, done)
         if not quiet:
             click.echo(summary(done), err=True)
+        if before is not None and before.complete and not done.progress.calls:
+            complain(nothing_requested(before))
         return OF_STATES[done.state]
 
     run_on_target(main)
 
 
+def _before(target: str) -> Status | None:
+    with suppress(TargetError):
+        return bulk.status(target)
+    return None
+
+
 def _refuse_overlaps(target: str, given: list[Path | None], reports: set[Path]) -> None:
     files, inputs = target_files(target), [Path(".env")]
-    inputs += [path for path in given if path is not None and path != _STDIN]
+    inputs += [path for path in given if path is not None and path != STDIN]
     for path in inputs:
         refuse_overlap(path, files)
-    for report in reports - {_STDIN}:
+    for report in reports - {_STDOUT}:
         refuse_overlap(report, files, *inputs)
         probe(report)  # to learn now, and not in the morning, that it cannot be written
 
 
-def _ids_of(file: Path | None, name: str) -> Path | list[str] | None:
-    if file != _STDIN:
-        return file
-    return parse_ids(sys.stdin.buffer.read(), "standard input", name)
-
-
 @contextmanager
-def _told(view: View, reports: set[Path], source: dict[str, str]) -> Iterator[None]:
+def _told(
+    view: View, reports: set[Path], source: dict[str, str], before: Status | None
+) -> Iterator[None]:
     """Leave a report of a harvest that ends too early, and say that it can go on."""
     try:
         yield
     except BaseException as problem:
         try:
-            _write(reports, view.broken_off(source, str(problem) or "interrupted"))
+            resumed = before is not None and not before.complete
+            why = str(problem) or "interrupted"
+            _write(reports, view.broken_off(source, why, resumed=resumed))
         except TargetError as other:  # what ended the harvest matters more
             complain(str(other))
         view.say_how_to_go_on()
@@ -228,7 +254,7 @@ def _told(view: View, reports: set[Path], source: dict[str, str]) -> Iterator[No
 def _write(files: set[Path], report: Report) -> None:
     text = f"{report.to_json()}\n".encode()
     for file in files:
-        if file == _STDIN:
+        if file == _STDOUT:
             write(text)
             continue
         with replacing(file) as stream:

@@ -85,13 +85,14 @@ class View:
             self._said, self._every = now, min(2 * self._every, _SELDOM)
             click.echo(f"{shown(self._target)}: {' · '.join(_counts(progress))}", err=True)
 
-    def broken_off(self, source: dict[str, str], error: str) -> Report:
+    def broken_off(self, source: dict[str, str], error: str, *, resumed: bool) -> Report:
         """
         Report a harvest that did not come to its end.
 
         Args:
             source: what was harvested.
             error: why it ended.
+            resumed: whether an earlier run left something to do.
 
         Returns:
             The report.
@@ -103,7 +104,6 @@ class View:
         else:
             with suppress(TargetError):  # what ended it may keep it from being read
                 found = status(self._target).failures
-        resumed = progress.items > progress.new_items
         return Report(self._target, source, False, resumed, progress, found, error)  # noqa: FBT003
 
     def say_how_to_go_on(self) -> None:
@@ -165,6 +165,8 @@ def summary(report: Report) -> str:
         f"{progress.calls:,} calls" + (f", {progress.refused:,} refused" * bool(progress.refused)),
         duration(progress.seconds),
     ]
+    if report.changes:
+        parts.insert(1, ", ".join(f"{count:,} {kind}" for kind, count in report.changes.items()))
     lines = [f"{shown(report.target)}: {' · '.join(parts)}"]
     lines += failures(report.failures, progress.lists_failed)
     if progress.quarantined:
@@ -191,8 +193,13 @@ def described(status: Status) -> str:
         ("lists", f"{status.lists_done:,} done of {known}, {status.lists_failed:,} failed"),
         ("items", f"{status.items:,} in {status.pages:,} pages"),
         *((" ", f"{rows:,} {table}") for table, rows in _several(status.tables)),
+        ("read", _read(status)),
         ("state", state(status)),
     ]
+    if status.refresh is not None:
+        told = status.refresh
+        text = f"{told.lists_done:,} of {told.lists_known:,} lists of generation {told.generation}"
+        rows.append(("refresh", f"under way, {text}; run the same harvest to go on"))
     lines = [f"{name:8}{shown(value)}" for name, value in rows]
     lines += failures(status.failures, status.lists_failed)
     if status.quarantined:
@@ -202,6 +209,15 @@ def described(status: Status) -> str:
         if status.quarantined > len(first):
             lines.append(f"  and {status.quarantined - len(first):,} more")
     return "\n".join(lines)
+
+
+def _read(status: Status) -> str:
+    began, ended = status.started_at, status.finished_at
+    parts = [f"generation {status.generation}"]
+    parts += [f"started {began:%Y-%m-%d %H:%M:%S} UTC"] if began else []
+    parts += [f"finished {ended:%Y-%m-%d %H:%M:%S} UTC"] if ended else []
+    parts += [f"by version {status.version}"] if status.version else []
+    return ", ".join(parts)
 
 
 def checked(status: Status) -> str:
@@ -219,6 +235,15 @@ def state(status: Status) -> str:
     if status.lists_failed:
         return f"finished without {status.lists_failed:,} lists; run the same harvest to read them"
     return "finished"
+
+
+def nothing_requested(status: Status) -> str:
+    """Say since when a target is finished, so that nobody takes it for new."""
+    since = "" if status.finished_at is None else f" since {status.finished_at:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{shown(status.target)} is finished{since}: nothing was requested, and nothing is newer; "
+        "--refresh makes it current"
+    )
 
 
 def failures(found: Iterable[Failure], count: int) -> list[str]:

@@ -4,9 +4,11 @@ Bulk harvest: many lists into a database or files, resumable after any end, noth
 
 from __future__ import annotations
 
+from itwin_async.harvest.changes import Change, changes, write_changes
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.estimate import Estimate, SourceEstimate, estimate
 from itwin_async.harvest.geojson import Exported, export_geojson
+from itwin_async.harvest.itwin_filters import Filters
 from itwin_async.harvest.lists import (
     favorite_imodels,
     favorite_itwins,
@@ -24,22 +26,26 @@ from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import DetailSource, Source
-from itwin_async.harvest.status import Status, check, status
+from itwin_async.harvest.status import RefreshStatus, Status, check, status
 
 __all__ = [
+    "Change",
     "DetailSource",
     "Estimate",
     "Exported",
     "Failure",
+    "Filters",
     "Metrics",
     "Progress",
     "Quarantined",
+    "RefreshStatus",
     "Report",
     "Sink",
     "Source",
     "SourceEstimate",
     "Status",
     "TargetError",
+    "changes",
     "check",
     "draw_map",
     "estimate",
@@ -56,4 +62,5 @@ __all__ = [
     "serve_metrics",
     "status",
     "tags",
+    "write_changes",
 ]

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
-
-import attrs
+from typing import cast
 
 from itwin_async._arguments import between, invalid, whole
 from itwin_async._tasks import Owner, cancellations, ungrouped
@@ -26,25 +24,27 @@ from itwin_async.errors import (
     TransportError,
 )
 from itwin_async.harvest.calls import CallCounter
-from itwin_async.harvest.checkpoint import Entry, Totals
+from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.meter import Meter
 from itwin_async.harvest.patience import Patience, Reading, is_hopeless
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.platform import platform_of
 from itwin_async.harvest.progress import OnProgress, Progress, Report
+from itwin_async.harvest.refreshing import Refreshing
 from itwin_async.harvest.sinks import RowSink, Sink
 from itwin_async.harvest.sources import Source
+from itwin_async.harvest.spool import Known
 from itwin_async.harvest.store import NewLists, Store, sink_of
-from itwin_async.harvest.target import locked, target_files
+from itwin_async.harvest.target import TargetFiles, locked, target_files
 from itwin_async.harvest.telling import Teller
 from itwin_async.harvest.work_queue import WorkQueue
 from itwin_async.harvest.writer import Writer
-from itwin_async.paging import MAX_PAGE_SIZE, Page
+from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
 from itwin_async.session import Session
 
 _RESTARTS = 3
 _GONE = 410
 _WEEK = 7 * 24 * 3600
-_ENOUGH = 3  # lists that tell how long the others take
 
 
 async def run(
@@ -57,6 +57,8 @@ async def run(
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
     wait_for_server: float = 0.0,
+    refresh: bool = False,
+    changes: str | os.PathLike[str] | None = None,
 ) -> Report:
     """
     Harvest one or several sources into a target, or resume a harvest that was interrupted.
@@ -78,6 +80,10 @@ async def run(
         wait_for_server: how long the harvest waits, in seconds, while the platform cannot be
             reached or answers 5xx for list after list; then it goes on where it was. 0 for not at
             all: lists fail, and one after another ends the run.
+        refresh: make a target that is there current: everything is read again beside it, and takes
+            its place in one step. A refresh that was interrupted goes on; a harvest that is not
+            finished is finished first.
+        changes: a file for what came, changed and went since the last such file, as NDJSON.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -93,6 +99,7 @@ async def run(
     sources = [source] if isinstance(source, Source) else list(source)
     nodes = plan(sources)
     wanted = [node for node in nodes if node.stored]
+    files: TargetFiles | None = None
     if isinstance(target, str | os.PathLike):
         files = target_files(target)
         path, state, lock = files.path, files.state, files.lock
@@ -106,14 +113,28 @@ async def run(
         raise ArgumentError(
             "a sink of your own takes one source, whose items have an id", argument="target"
         )
+    elif refresh or changes is not None:
+        raise ArgumentError(
+            "a sink of your own has no refresh and no changes",
+            argument="refresh" if refresh else "changes",
+        )
     else:
         path = state = Path(target.state)
         lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
     with locked(lock, path):
         store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
         known = {**identity(sources), "platform": await platform_of(session)}
-        run = _Run(session, nodes, store, page_size, on_progress, wait_for_server)
-        return await run.run(known, concurrency)
+
+        async def read(store: Store, after: Known) -> Report:
+            run = _Run(session, nodes, store, page_size, on_progress, wait_for_server, after)
+            return await run.run(known, concurrency)
+
+        if files is None:
+            return await read(store, {})
+        work = Refreshing(files, nodes, store, read, fail_fast=fail_fast)
+        if changes is None:
+            return await work.run(refresh=refresh)
+        return await work.run_with_changes(changes, known, refresh=refresh)
 
 
 class _Run:
@@ -127,7 +148,9 @@ class _Run:
         page_size: int,
         on_progress: OnProgress | None,
         wait_for_server: float,
+        after: Known,
     ) -> None:
+        self._after = after
         self._session = session
         self._plan = plan
         self._store = store
@@ -135,12 +158,10 @@ class _Run:
         self._calls = CallCounter(session)
         self._teller = Teller(on_progress, self._progress)
         self._patience = Patience(session, wait_for_server, self._calls, self._teller.tell)
+        self._meter = Meter(self._calls, self._patience)
         self._waits = wait_for_server > 0
         self._writer = Writer(store, self._saved)
         self._queue = WorkQueue(self._writer, store)
-        self._started = time.monotonic()
-        self._before = Totals()
-        self._led = 0
         self._outages = self._most_outages = 0
         self._owner = Owner()
 
@@ -150,7 +171,7 @@ class _Run:
         store = self._store
         async with self._writer as writer:
             await writer.call(partial(store.open, identity))
-            self._before = attrs.evolve(store.totals)
+            self._meter.begin(store.totals)
             try:
                 with self._calls.running():
                     await ungrouped(self._work_all(concurrency))
@@ -189,7 +210,7 @@ class _Run:
                 return True
             await self._fail(reading.entry, error)
         if self._plan[reading.entry.source].children:
-            self._led += 1
+            self._meter.led += 1
         return True
 
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
@@ -214,9 +235,7 @@ class _Run:
         node = self._plan[entry.source]
         while True:
             try:
-                pager = node.source.inner(
-                    self._session, entry.key, page_size=self._page_size, cursor=reading.cursor
-                )
+                pager = self._pager(node, entry, reading.cursor)
                 async with aclosing(pager.pages(tolerant=True)) as pages:
                     done = False
                     async for page in pages:
@@ -239,6 +258,12 @@ class _Run:
             if not done:
                 await self._writer.put(partial(store.finish, entry))
             return
+
+    def _pager(self, node: Node, entry: Entry, cursor: str | None) -> Pager[object]:
+        inner = cast("Callable[..., Pager[object]]", node.source.inner)
+        known = self._after.get((entry.source, entry.key))
+        more = {} if known is None or cursor is not None else {"after_index": known}
+        return inner(self._session, entry.key, page_size=self._page_size, cursor=cursor, **more)
 
     def _lists_of(
         self, node: Node, entry: Entry, page: Page[object]
@@ -270,56 +295,12 @@ class _Run:
                 raise error
         await self._writer.put(partial(self._store.fail, entry, type(error).__name__, str(error)))
 
+    def _progress(self) -> Progress:
+        return self._meter.progress(self._store.totals)
+
     def _saved(self) -> None:
         self._queue.notify()
         self._teller.tell()
-
-    def _progress(self) -> Progress:
-        totals, calls, before = self._store.totals, self._calls, self._before
-        seconds = time.monotonic() - self._started
-        until, reason = self._patience.until, self._patience.reason
-        if until is None:
-            until = calls.held_until
-            reason = "the quota" if until is not None else ""
-        expected = self._expected()
-        ended = totals.done + totals.failed - before.done
-        left = expected - totals.done - totals.failed
-        return Progress(
-            lists_known=totals.lists,
-            lists_done=totals.done,
-            lists_failed=totals.failed,
-            all_known=not totals.leading,
-            items=totals.items,
-            new_items=totals.items - before.items,
-            calls=calls.calls,
-            refused=calls.refused,
-            waiting=calls.waiting,
-            seconds=seconds,
-            bytes=calls.received,
-            retried=calls.retried,
-            errors=calls.errors,
-            quarantined=totals.quarantined,
-            waited=calls.waited,
-            waiting_until=until,
-            waiting_for=reason,
-            lists_expected=expected,
-            seconds_left=_left(left, ended, seconds),
-        )
-
-    def _expected(self) -> int:
-        """Guess how many lists there are from how many each list that led to others led to."""
-        totals = self._store.totals
-        if not totals.leading or not self._led:
-            return totals.lists
-        found = totals.lists - self._before.lists
-        return totals.lists + round(totals.leading * found / self._led)
-
-
-def _left(lists: int, ended: int, seconds: float) -> float | None:
-    """Guess how long lists take by how long others took."""
-    if not lists:
-        return 0.0
-    return lists * seconds / ended if ended >= _ENOUGH else None
 
 
 def _is_stale(error: ITwinError) -> bool:

@@ -19,9 +19,10 @@ Pairs = list[tuple[str, str]]
 
 
 def expected(emulator: Emulator | EmulatorThread, user: str = "demo") -> Pairs:
-    """iTwin and iModel of every favorite iModel of every favorite iTwin."""
+    """iTwin and iModel of every favorite iModel of every favorite iTwin that is not inactive."""
     state = emulator.state
-    wanted = set(state.favorites[user].itwins)
+    favorites = state.favorites[user].itwins
+    wanted = {key for key in favorites if state.itwins[key].status != "Inactive"}
     models = (state.imodels[key] for key in state.favorites[user].imodels)
     return sorted((model.itwin_id, model.id) for model in models if model.itwin_id in wanted)
 
@@ -36,8 +37,8 @@ def lines(target: Path) -> Iterator[dict[str, object]]:
     if target.suffix == ".parquet":
         import pyarrow.dataset as ds
 
-        for row in ds.dataset(sorted(target.glob("*.parquet"))).to_table().to_pylist():
-            yield {"list": row.pop("list"), "item": row}
+        for row in ds.dataset(target).to_table(columns=["list", "json"]).to_pylist():
+            yield {"list": row["list"], "item": json.loads(row["json"])}
     elif target.suffix in {".db", ".sqlite"}:
         with closing(sqlite3.connect(target)) as database:
             for key, text in database.execute("SELECT list, json FROM favorite_imodels"):
