@@ -124,7 +124,7 @@ def _peak(url: str, lists: int, each: int, target: Path) -> float:
 
 
 def rows(quick: bool) -> Iterator[str]:
-    """What a row costs in each kind of target: time, disk and memory; whole iModels, 1000 a page."""
+    """What a row costs in each kind of target: time, disk, memory; whole iModels, 1000 a page."""
     lists = 20 if quick else 500
     names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from itwin_async.harvest.changes import Change, changes, write_changes
 from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.estimate import Estimate, SourceEstimate, estimate
 from itwin_async.harvest.geojson import Exported, export_geojson
 from itwin_async.harvest.itwin_filters import Filters
 from itwin_async.harvest.lists import (
@@ -18,7 +19,9 @@ from itwin_async.harvest.lists import (
     tags,
 )
 from itwin_async.harvest.map import draw_map
+from itwin_async.harvest.metrics import Metrics, serve_metrics
 from itwin_async.harvest.progress import Failure, Progress, Report
+from itwin_async.harvest.quarantine import Quarantined, quarantined
 from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
 from itwin_async.harvest.sinks import Sink
@@ -28,28 +31,35 @@ from itwin_async.harvest.status import RefreshStatus, Status, check, status
 __all__ = [
     "Change",
     "DetailSource",
+    "Estimate",
     "Exported",
     "Failure",
     "Filters",
+    "Metrics",
     "Progress",
+    "Quarantined",
     "RefreshStatus",
     "Report",
     "Sink",
     "Source",
+    "SourceEstimate",
     "Status",
     "TargetError",
     "changes",
     "check",
     "draw_map",
+    "estimate",
     "export_geojson",
     "favorite_imodels",
     "favorite_itwins",
     "list_names",
     "lists",
+    "quarantined",
     "read",
     "recent_imodels",
     "recent_itwins",
     "run",
+    "serve_metrics",
     "status",
     "tags",
     "write_changes",

@@ -28,6 +28,11 @@ from itwin_async.harvest.spool import Known, Spool
 from itwin_async.harvest.store import Store, sink_of
 from itwin_async.harvest.target import TargetFiles
 
+_ODD_ITEMS = (
+    "SELECT page, position, json, harvest_quarantine.error, harvested_at, source, key"
+    " FROM harvest_quarantine JOIN harvest_lists ON list = number ORDER BY harvest_quarantine.rowid"
+)
+
 
 @attrs.frozen
 class Refreshed:
@@ -260,7 +265,7 @@ class _Merge:
 
     def _save_lists(self, connection: sqlite3.Connection) -> None:
         """Take the lists of the spool, and keep those that may still be there."""
-        kept = self._unread_lists(connection)
+        kept, odd = self._unread_lists(connection), connection.execute(_ODD_ITEMS).fetchall()
         connection.execute("DELETE FROM harvest_seen")
         connection.execute("DELETE FROM harvest_lists")
         connection.executemany(spools.INSERT_LIST, ((*row, 0) for row in self._spool.lists()))
@@ -269,6 +274,17 @@ class _Merge:
             " unread) VALUES (?, ?, ?, (SELECT number FROM harvest_lists WHERE source = ?"
             " AND key = ?), 'done', ?, ?, 1)",
             kept,
+        )
+        connection.execute("DELETE FROM harvest_quarantine")
+        connection.executemany(
+            "INSERT INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
+            " WHERE source = ? AND key = ? AND unread",
+            odd,
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ?"
+            " FROM harvest_lists WHERE source = ? AND key = ?",
+            self._spool.connection.execute(_ODD_ITEMS),
         )
         connection.execute("UPDATE harvest_lists SET items = 0 WHERE items")
         connection.executemany(
