@@ -534,3 +534,29 @@ def test_strange_quotas(bad: dict[str, Any]) -> None:
         Quota(**bad)
     with refused("per_seconds"):
         Quota(5, per_seconds=0)
+
+
+async def late_sleep(seconds: float) -> None:
+    """Sleep as long as a real timer does, which is never early and often a little late."""
+    await asyncio.sleep(seconds + 0.0015)
+
+
+def test_timers_that_are_late_do_not_slow_the_pace_down() -> None:
+    took = []
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        pacer = Limiter(Quota(200, per_seconds=1, burst=1), clock=clock, sleep=late_sleep)
+        took.append(await crowd(pacer, 1000))
+
+    run(main())
+
+    (seconds,) = took
+    assert 5 <= seconds < 5.2  # with what each timer lost it were 6.6
+
+
+def test_a_bucket_is_not_taken_for_a_faster_one_while_it_lives_on_its_burst() -> None:
+    outcome = harvest(Bucket(200, 100), 4000, None)
+
+    assert outcome.seconds < 1.15 * 4000 / 200
+    assert outcome.refused_times <= 4

@@ -99,8 +99,8 @@ class RateEstimator:
                 return
             self.rate *= 2
         elif seconds > 1 and self.rate < self.high * _NEAR:
-            if self.passes - self.stages[-1][1] >= self.burst:
-                self.low = max(self.low, self.rate)
+            beyond = self.passes - self.stages[-1][1] - self.burst
+            self.low = max(self.low, min(self.rate, beyond / seconds))
             self.rate = min(self.rate * (1 + self.step), self.high * _NEAR)
             self.step *= 2
         elif seconds > self.calm:
