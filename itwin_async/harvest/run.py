@@ -5,21 +5,17 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
 
 from itwin_async._arguments import invalid, whole
-from itwin_async._http import urls
 from itwin_async._tasks import Owner, cancellations, ungrouped
 from itwin_async.errors import (
-    ApiError,
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
-    DecodeError,
-    InvalidRequestError,
     ITwinError,
     RateLimitError,
     ServerError,
@@ -27,6 +23,7 @@ from itwin_async.errors import (
 )
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.pages import is_stale, keys_of, platform_of
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.progress import OnProgress, Progress, Report
 from itwin_async.harvest.sinks import Sink
@@ -39,7 +36,6 @@ from itwin_async.paging import MAX_PAGE_SIZE, Page
 from itwin_async.session import Session
 
 _RESTARTS = 3
-_GONE = 410
 _TICK = 1.0
 
 
@@ -99,7 +95,7 @@ async def run(
         lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
     with locked(lock, path):
         store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
-        known = {**identity(sources), "platform": _platform(session)}
+        known = {**identity(sources), "platform": platform_of(session)}
         return await _Run(session, nodes, store, page_size, on_progress).run(known, concurrency)
 
 
@@ -198,7 +194,7 @@ class _Run:
                         if entry.number in store.unstorable:
                             return
             except ITwinError as error:
-                if cursor is not None and _is_stale(error) and restarts < _RESTARTS:
+                if cursor is not None and is_stale(error) and restarts < _RESTARTS:
                     cursor, restarts = None, restarts + 1
                     await self._writer.put(partial(store.restart, entry))
                     continue
@@ -210,7 +206,7 @@ class _Run:
     def _lists_of(self, node: Node, entry: Entry, page: Page[object]) -> NewLists:
         """Find the lists that the items of a page have."""
         return [
-            (number, list(_keys(self._plan[number].source, entry.key, page.items)))
+            (number, list(keys_of(self._plan[number].source, entry.key, page.items)))
             for number in node.children
         ]
 
@@ -270,34 +266,3 @@ class _Run:
             waiting=calls.waiting,
             seconds=time.monotonic() - self._started,
         )
-
-
-def _is_stale(error: ITwinError) -> bool:
-    """Tell whether a list may be readable from its start where it cannot be resumed."""
-    if isinstance(error, ArgumentError):
-        return error.argument == "cursor"
-    if isinstance(error, ApiError) and error.status == _GONE:
-        return True
-    return isinstance(error, InvalidRequestError)
-
-
-def _keys(
-    source: Source[object], above: str, items: Sequence[object]
-) -> Iterator[tuple[str, str | None]]:
-    try:
-        for item in items:
-            if source.only is None or source.only(item):
-                yield source.key_of(above, item), _title(item)
-    except ValueError as problem:
-        raise DecodeError(f"the list of lists cannot be read: {problem}") from None
-
-
-def _title(item: object) -> str | None:
-    title = getattr(item, "display_name", None)
-    return title if isinstance(title, str) else None
-
-
-def _platform(session: Session) -> str:
-    # A local platform is found at another port each time.
-    url = session.base_url
-    return "local" if urls.is_loopback(url.host or "") else str(url.origin())
