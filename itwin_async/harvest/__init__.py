@@ -4,6 +4,7 @@ Bulk harvest: many lists into a database or files, resumable after any end, noth
 
 from __future__ import annotations
 
+from itwin_async.harvest.distribute import distribute
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import Exported, export_geojson
 from itwin_async.harvest.lists import (
@@ -17,8 +18,10 @@ from itwin_async.harvest.lists import (
 )
 from itwin_async.harvest.map import draw_map
 from itwin_async.harvest.progress import Failure, Progress, Report
+from itwin_async.harvest.read_shard import ShardReport, read_shard
 from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
+from itwin_async.harvest.shards import Shard, Shards, shards
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import DetailSource, Source
 from itwin_async.harvest.status import Status, check, status
@@ -29,11 +32,15 @@ __all__ = [
     "Failure",
     "Progress",
     "Report",
+    "Shard",
+    "ShardReport",
+    "Shards",
     "Sink",
     "Source",
     "Status",
     "TargetError",
     "check",
+    "distribute",
     "draw_map",
     "export_geojson",
     "favorite_imodels",
@@ -41,9 +48,11 @@ __all__ = [
     "list_names",
     "lists",
     "read",
+    "read_shard",
     "recent_imodels",
     "recent_itwins",
     "run",
+    "shards",
     "status",
     "tags",
 ]

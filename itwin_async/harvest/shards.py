@@ -53,7 +53,8 @@ class Shards:
         lists_known: lists found so far.
         lists_done: those of them that are in the target, not counting those of shards.
         items: rows of these lists.
-        new_items: rows that were committed here.
+        identity: what the target is a harvest of.
+        tables: its tables.
         failures: lists that failed here.
         all_known: whether no further lists will be found.
 
@@ -77,7 +78,7 @@ class Shards:
         self._page_size = whole("page_size", page_size, 1, MAX_PAGE_SIZE)
         self._patience = Patience(2 * concurrency)
         self.identity = {**identity(sources), "platform": platform_of(session)}
-        self._tables = tuple(
+        self.tables = tuple(
             LakeTable(node.source.table, node.source.name, node.source.item, node.source.id)
             for node in self._nodes
             if node.stored
@@ -115,7 +116,7 @@ class Shards:
         await self._steps.aclose()
 
     async def _make(self) -> AsyncGenerator[Shard, None]:
-        await self._committer.prepare(self.identity, self._tables)
+        await self._committer.prepare(self.identity, self.tables)
         for node in self._nodes:
             if node.stored:
                 self._there[node.number] = await self._committer.committed(node.source.table)
@@ -199,7 +200,7 @@ class Shards:
             source = attrs.evolve(self._nodes[number].source, keys=("",), outer=None, only=None)
             while len(found) >= least:
                 lists, found[:] = tuple(found[: self.size]), found[self.size :]
-                yield Shard(source, lists, self.identity, self._tables)
+                yield Shard(source, lists, self.identity, self.tables)
 
 
 @attrs.define(eq=False)
