@@ -343,12 +343,6 @@ def internals_of(session: Session) -> Internals:
     return instance("session", session, Session, "a Session")._internals  # noqa: SLF001
 
 
-def caller_of(session: Session) -> str:
-    """Tell whose session or view it is, without the token."""
-    return session._credentials.caller  # noqa: SLF001 - as above
-
-
-def reveals_token(session: Session, data: bytes) -> bool:
-    """Tell whether data hold the session's token, where it is a fixed one."""
-    fixed = session._credentials.fixed  # noqa: SLF001 - as above
-    return fixed is not None and fixed.secret.reveal().encode() in data
+def credentials_of(session: Session) -> Credentials:
+    """Tell whose session or view it is."""
+    return session._credentials  # noqa: SLF001 - as above

@@ -47,6 +47,7 @@ class WaitingCall:
         self.credentials = credentials
         self.request = request
         self.deadline = deadline
+        self.limiter: Limiter | SharedLimiter
         if request.storage:
             self.limiter = client.storage_limiter
             self.http = client.storage_options(options.storage, request.url)

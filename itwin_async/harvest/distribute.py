@@ -4,37 +4,26 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
-from collections.abc import Callable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING
 
-from itwin_async._arguments import instance, invalid, optional, whole
+from itwin_async._arguments import optional, whole
 from itwin_async._tasks import ungrouped
-from itwin_async.errors import (
-    ArgumentError,
-    ConfigurationError,
-    ITwinError,
-    RateLimitError,
-    ServerError,
-    TransportError,
-)
+from itwin_async.errors import ConfigurationError, RateLimitError, ServerError, TransportError
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.committer import AnyTarget, Committer, lake_of
 from itwin_async.harvest.progress import Failure, OnProgress, Progress, Report
 from itwin_async.harvest.shards import Shard, Shards, shards
 from itwin_async.harvest.sources import Source
 from itwin_async.quota import Quota
-from itwin_async.session import Session, reveals_token
+from itwin_async.session import Session
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client
 
-    from itwin_async.harvest.cluster.pacer import Line
-    from itwin_async.harvest.cluster.task import Job, SessionMaker
+    from itwin_async.harvest.cluster.tasks import Cluster, Job, SessionMaker
     from itwin_async.harvest.read_shard import ShardReport
-
-T = TypeVar("T")
 
 _MINUTE = 60.0
 _USUAL = 500.0  # calls a minute, where the quota is not known
@@ -93,154 +82,39 @@ async def distribute(
         ITwinError: the list of lists cannot be read, or the platform cannot be reached.
 
     """
-    line = _line(client)
+    tasks = _import_dask()
     for name, value in (("size", size), ("in_flight", in_flight)):
         if value is not None:
             whole(name, value, 1)
     known = optional("quota", quota, Quota)
-    if not callable(session):
-        raise invalid("session", session, "a function that makes a session")
-    from itwin_async.harvest.cluster.pacer import ClusterPacer  # noqa: PLC0415 - an extra
-    from itwin_async.harvest.cluster.task import Job  # noqa: PLC0415 - an extra
-
-    run = uuid.uuid4().hex
-    pacer = ClusterPacer(line, run, "client", learning=known is None)
-    own = session(quota=pacer)
-    if not isinstance(own, Session):
-        raise invalid("session", own, "a function that makes a session")
-    job = Job(run, session, target, concurrency, page_size, fail_fast, known is None)
+    cluster = tasks.Cluster(client, learning=known is None)
+    own = cluster.session(session)
     found = shards(
         own, source, target, size=size or 1, concurrency=concurrency, page_size=page_size
     )
-    _check_pickles(own, job, source)
-    cluster = _Cluster(client, line, job)
+    job = tasks.Job(
+        cluster.run, session, target, concurrency, page_size, fail_fast, cluster.learning
+    )
+    tasks.check_pickles(own, job, source)
     await cluster.begin(limit or str(own.base_url.origin()), known)
     try:
         async with own:
-            return await _Distribution(cluster, own, found, size, known, on_progress).run(in_flight)
+            distribution = _Distribution(cluster, job, own, found, size, known, on_progress)
+            return await distribution.run(in_flight)
     finally:
         await cluster.end()
 
 
-def _line(client: object) -> Line:
+def _import_dask() -> ModuleType:
     try:
-        from distributed import Client  # noqa: PLC0415 - an extra
-    except ModuleNotFoundError:
+        from itwin_async.harvest.cluster import tasks  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError as problem:
+        if (problem.name or "").startswith("itwin_async"):
+            raise
         raise ConfigurationError(
             "distribute needs an extra: pip install 'itwin-async[dask]'"
         ) from None
-    from itwin_async.harvest.cluster.pacer import Line  # noqa: PLC0415 - an extra
-
-    given = instance("client", client, Client, "a distributed.Client")
-    return Line(given.scheduler, given.loop.asyncio_loop)
-
-
-def _check_pickles(session: Session, job: Job, source: object) -> None:
-    """
-    Check what goes to the workers.
-
-    Raises:
-        ArgumentError: it does not pickle, or holds a token.
-
-    """
-    from distributed.protocol.pickle import dumps  # noqa: PLC0415 - an extra
-
-    parts = {"session": job.make_session, "target": job.target, "source": source}
-    for name, part in parts.items():
-        try:
-            pickled = dumps(part)
-        except Exception as problem:  # noqa: BLE001 - whatever is in it
-            raise ArgumentError(
-                f"{name} must pickle, to be sent to workers: {type(problem).__name__}",
-                argument=name,
-            ) from None
-        if reveals_token(session, pickled):
-            raise ArgumentError(
-                f"{name} must hold no token: let a function find it on the worker, as "
-                "Session.from_env does",
-                argument=name,
-            )
-
-
-class _Cluster:
-    """What a harvest does with its cluster."""
-
-    def __init__(self, client: Client, line: Line, job: Job) -> None:
-        self._client = client
-        self._line = line
-        self.job = job
-
-    async def begin(self, limit: str, quota: Quota | None) -> None:
-        from itwin_async.harvest.cluster.plugin import PacingPlugin  # noqa: PLC0415 - an extra
-
-        try:
-            await self._call(self._client.register_plugin, PacingPlugin())
-        except Exception as problem:  # noqa: BLE001 - the scheduler's may be any
-            raise ConfigurationError(
-                f"the scheduler cannot pace a harvest ({type(problem).__name__}): install the same "
-                "version of itwin-async on it and on the workers"
-            ) from problem
-        told = None if quota is None else [quota.requests, quota.per_seconds, quota.burst]
-        run, client = self.job.run, self._client.id
-        await self._line.ask("begin", run=run, client=client, limit=limit, quota=told)
-
-    async def end(self) -> None:
-        with suppress(Exception):  # the scheduler may be gone; it ends with the client at the latest
-            await self._line.ask("end", run=self.job.run)
-
-    async def state(self) -> tuple[int, int]:
-        """Tell how many workers there are, and how many calls wait for their turn."""
-        try:
-            state = await self._line.ask("state", run=self.job.run)
-        except OSError as problem:
-            raise _lost() from problem
-        if not isinstance(state, dict):
-            raise _lost()
-        return state["workers"], state["waiting"]
-
-    async def read(self, shard: Shard, name: str) -> ShardReport | str:
-        """
-        Let a worker read a shard; returns why, where workers died of it.
-
-        Raises:
-            ConfigurationError: the scheduler is gone.
-
-        """
-        from distributed import KilledWorker  # noqa: PLC0415 - an extra
-
-        from itwin_async.harvest.cluster.task import run_shard  # noqa: PLC0415 - an extra
-
-        loop, done = asyncio.get_running_loop(), asyncio.Event()
-        key = f"itwin-async-{self.job.run}-{name}"
-        future = self._client.submit(run_shard, shard, self.job, key=key, pure=False)
-        future.add_done_callback(lambda _: loop.call_soon_threadsafe(done.set))
-        try:
-            await done.wait()
-            if future.cancelled():
-                raise _lost()
-            return await self._call(future.result)
-        except KilledWorker as problem:
-            return str(problem)
-        finally:
-            await self._forget(future)
-
-    async def _forget(self, future: Future) -> None:
-        if not future.done():
-            with suppress(Exception):
-                await self._call(self._client.cancel, [future])
-        future.release()
-
-    async def _call(self, function: Callable[..., T], *given: object) -> T:
-        """Call a function of the client, which may be asynchronous."""
-        if self._client.asynchronous:
-            return await function(*given)  # type: ignore[misc, no-any-return]
-        return await asyncio.to_thread(function, *given)
-
-
-def _lost() -> ConfigurationError:
-    return ConfigurationError(
-        "the scheduler of the cluster is gone, or has forgotten the harvest; run it again to go on"
-    )
+    return tasks
 
 
 class _Distribution:
@@ -248,7 +122,8 @@ class _Distribution:
 
     def __init__(
         self,
-        cluster: _Cluster,
+        cluster: Cluster,
+        job: Job,
         session: Session,
         found: Shards,
         size: int | None,
@@ -256,6 +131,7 @@ class _Distribution:
         on_progress: OnProgress | None,
     ) -> None:
         self._cluster = cluster
+        self._job = job
         self._session = session
         self._found = found
         self._size = size
@@ -272,7 +148,7 @@ class _Distribution:
 
     async def run(self, in_flight: int | None) -> Report:
         """Read everything and report."""
-        found, target = self._found, lake_of(self._cluster.job.target)
+        found, target = self._found, lake_of(self._job.target)
         self._fit_size()
         await self._look(in_flight)
         with self._own.running():
@@ -284,8 +160,14 @@ class _Distribution:
         await committer.call(target.compact)
         progress = self._progress()
         self._tell()
-        resumed = progress.items > progress.new_items
-        return Report(target.name, found.identity, True, resumed, progress, failures)  # noqa: FBT003
+        return Report(
+            target.name,
+            found.identity,
+            finished=True,
+            resumed=found.resumed,
+            progress=progress,
+            failures=failures,
+        )
 
     async def _work(self, in_flight: int | None) -> None:
         async with asyncio.TaskGroup() as group:
@@ -308,7 +190,7 @@ class _Distribution:
         try:
             for attempt in range(1, _TRIES + 1):
                 try:
-                    outcome = await self._cluster.read(shard, f"{number}-{attempt}")
+                    outcome = await self._cluster.read(shard, self._job, f"{number}-{attempt}")
                 except (TransportError, ServerError, RateLimitError):
                     if attempt == _TRIES:
                         raise
@@ -316,7 +198,8 @@ class _Distribution:
                 if not isinstance(outcome, str):
                     self._add(outcome)
                     return
-            self._fail(shard, outcome)
+                if attempt == _TRIES:
+                    self._fail(shard, outcome)
         finally:
             async with self._room:
                 self._running -= 1

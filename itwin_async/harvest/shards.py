@@ -1,4 +1,4 @@
-"""A harvest in parts: whole lists that any machine can read, found as their outer lists are read."""
+"""A harvest in parts: whole lists that any machine can read, found as outer lists are read."""
 
 from __future__ import annotations
 
@@ -57,6 +57,7 @@ class Shards:
         tables: its tables.
         failures: lists that failed here.
         all_known: whether no further lists will be found.
+        resumed: whether the target had lists already.
 
     """
 
@@ -78,7 +79,7 @@ class Shards:
         self._page_size = whole("page_size", page_size, 1, MAX_PAGE_SIZE)
         self._patience = Patience(2 * concurrency)
         self.identity = {**identity(sources), "platform": platform_of(session)}
-        self.tables = tuple(
+        self.tables: tuple[LakeTable, ...] = tuple(
             LakeTable(node.source.table, node.source.name, node.source.item, node.source.id)
             for node in self._nodes
             if node.stored
@@ -89,7 +90,7 @@ class Shards:
         self._unread: deque[_OuterList] = deque()
         self.lists_known = self.lists_done = self.items = 0
         self.failures: list[Failure] = []
-        self.all_known = False
+        self.all_known = self.resumed = False
         self._steps = self._make()
 
     @property
@@ -115,14 +116,18 @@ class Shards:
         """End what is under way."""
         await self._steps.aclose()
 
-    async def _make(self) -> AsyncGenerator[Shard, None]:
+    async def _begin(self) -> None:
         await self._committer.prepare(self.identity, self.tables)
         for node in self._nodes:
             if node.stored:
-                self._there[node.number] = await self._committer.committed(node.source.table)
+                there = await self._committer.committed(node.source.table)
+                self._there[node.number], self.resumed = there, self.resumed or bool(there)
         for node in self._nodes:
             if node.parent is None:
                 self._note(node, ((key, None) for key in node.source.keys))
+
+    async def _make(self) -> AsyncGenerator[Shard, None]:
+        await self._begin()
         active: list[_OuterList] = []
         try:
             while self._unread or active:
@@ -262,6 +267,4 @@ def shards(
 
     """
     sources = [source] if isinstance(source, Source) else list(source)
-    return Shards(
-        session, sources, target, size=size, concurrency=concurrency, page_size=page_size
-    )
+    return Shards(session, sources, target, size=size, concurrency=concurrency, page_size=page_size)

@@ -7,7 +7,10 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
-from typing import TypeVar
+from typing import TypeVar, cast
+
+from tornado.ioloop import IOLoop
+from tornado.platform.asyncio import BaseAsyncIOLoop
 
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.cluster.plugin import PREFIX
@@ -27,9 +30,9 @@ class Line:
 
     """
 
-    def __init__(self, rpc: object, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, rpc: object, loop: IOLoop | None) -> None:
         self._rpc = rpc
-        self._loop = loop
+        self._loop = cast("BaseAsyncIOLoop", loop).asyncio_loop
 
     def send(self, handler: str, **given: object) -> Future[object]:
         """Call a handler."""
