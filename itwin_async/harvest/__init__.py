@@ -7,6 +7,7 @@ from __future__ import annotations
 from itwin_async.harvest.distribute import distribute
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import Exported, export_geojson
+from itwin_async.harvest.itwin_filters import Filters
 from itwin_async.harvest.lists import (
     favorite_imodels,
     favorite_itwins,
@@ -30,6 +31,7 @@ __all__ = [
     "DetailSource",
     "Exported",
     "Failure",
+    "Filters",
     "Progress",
     "Report",
     "Shard",

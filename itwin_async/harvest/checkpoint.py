@@ -159,7 +159,7 @@ class Checkpoint:
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         if not writable and not path.exists():
-            raise TargetError(f"{path} does not exist")
+            raise TargetError(f"{path} does not exist", kind="missing")
         self._writable = writable
         self._latest = datetime.min.replace(tzinfo=UTC)
         address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from itwin_async._http import urls
 from itwin_async.errors import ApiError, ArgumentError, DecodeError, InvalidRequestError, ITwinError
 from itwin_async.harvest.sources import Source
-from itwin_async.session import Session
 
 _GONE = 410
 
@@ -37,13 +35,6 @@ def is_stale(error: ITwinError) -> bool:
     if isinstance(error, ApiError) and error.status == _GONE:
         return True
     return isinstance(error, InvalidRequestError)
-
-
-def platform_of(session: Session) -> str:
-    """Name the platform, as a target remembers it."""
-    # A local platform is found at another port each time.
-    url = session.base_url
-    return "local" if urls.is_loopback(url.host or "") else str(url.origin())
 
 
 def _name(item: object) -> str | None:

@@ -12,10 +12,10 @@ from itwin_async._tasks import ungrouped
 from itwin_async.errors import ConfigurationError, ITwinError, TransportError
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.committer import AnyTarget, Committer, lake_of
-from itwin_async.harvest.pages import platform_of
+from itwin_async.harvest.platform import platform_of
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.shards import Shard
-from itwin_async.harvest.whole_lists import ListReader, Patience
+from itwin_async.harvest.whole_lists import ListReader, Outages
 from itwin_async.paging import MAX_PAGE_SIZE
 from itwin_async.session import Session
 
@@ -77,7 +77,7 @@ async def read_shard(
     instance("shard", shard, Shard, "one of harvest.shards")
     whole("concurrency", concurrency, 1)
     whole("page_size", page_size, 1, MAX_PAGE_SIZE)
-    platform = platform_of(session)
+    platform = await platform_of(session)
     if platform != shard.identity.get("platform"):
         raise ConfigurationError(
             f"the harvest is of {shard.identity.get('platform')}, and this session for {platform}"
@@ -106,7 +106,7 @@ class _Reading:
 
     async def run(self, concurrency: int) -> ShardReport:
         shard, committer = self._shard, self._committer
-        self._patience = Patience(2 * concurrency)
+        self._outages = Outages(2 * concurrency)
         await committer.prepare(shard.identity, shard.tables)
         there = await committer.committed(shard.source.table)
         left = [(key, name) for key, name in shard.lists if key not in there]
@@ -138,7 +138,7 @@ class _Reading:
             try:
                 await self._read(key, name)
             except ITwinError as error:
-                if self._fail_fast or self._patience.is_over(error):
+                if self._fail_fast or self._outages.is_over(error):
                     raise
                 kind, source = type(error).__name__, self._shard.source.name
                 self._failures.append(Failure(key, name, kind, str(error), source))
@@ -148,7 +148,7 @@ class _Reading:
         reader = ListReader(self._session, source, key, name, page_size=self._page_size)
         try:
             while await reader.next() is not None:
-                self._patience.reset()
+                self._outages.reset()
         finally:
             await reader.aclose()
         rows = reader.rows()

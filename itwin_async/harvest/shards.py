@@ -14,11 +14,12 @@ from itwin_async._tasks import ungrouped
 from itwin_async.errors import ITwinError, TransportError
 from itwin_async.harvest.committer import AnyTarget, Committer, lake_of
 from itwin_async.harvest.lake import LakeTable
-from itwin_async.harvest.pages import keys_of, platform_of
+from itwin_async.harvest.pages import keys_of
 from itwin_async.harvest.plan import Node, identity, plan
+from itwin_async.harvest.platform import platform_of
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.sources import Source
-from itwin_async.harvest.whole_lists import ListReader, Patience
+from itwin_async.harvest.whole_lists import ListReader, Outages
 from itwin_async.paging import MAX_PAGE_SIZE, Page
 from itwin_async.session import Session
 
@@ -77,8 +78,8 @@ class Shards:
         self.size = whole("size", size, 1)
         self._concurrency = whole("concurrency", concurrency, 1)
         self._page_size = whole("page_size", page_size, 1, MAX_PAGE_SIZE)
-        self._patience = Patience(2 * concurrency)
-        self.identity = {**identity(sources), "platform": platform_of(session)}
+        self._outages = Outages(2 * concurrency)
+        self.identity = identity(sources)
         self.tables: tuple[LakeTable, ...] = tuple(
             LakeTable(node.source.table, node.source.name, node.source.item, node.source.id)
             for node in self._nodes
@@ -117,6 +118,7 @@ class Shards:
         await self._steps.aclose()
 
     async def _begin(self) -> None:
+        self.identity["platform"] = await platform_of(self._session)
         await self._committer.prepare(self.identity, self.tables)
         for node in self._nodes:
             if node.stored:
@@ -172,7 +174,7 @@ class Shards:
     def _take(self, outer: _OuterList) -> None:
         error, page = outer.error, outer.page
         if error is None:
-            self._patience.reset()
+            self._outages.reset()
         if error is None and page is not None:
             try:
                 for number in outer.node.children:
@@ -184,7 +186,7 @@ class Shards:
         if error is None:
             return
         is_first = not outer.node.stored and not outer.reader.key  # without it there is nothing
-        if is_first or self._patience.is_over(error):
+        if is_first or self._outages.is_over(error):
             raise error
         self.lists_known += not outer.node.stored
         source, reader = outer.node.source.name, outer.reader

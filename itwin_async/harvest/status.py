@@ -6,17 +6,20 @@ import os
 from collections import Counter
 from contextlib import closing
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import attrs
 
 from itwin_async._json.converter import from_dict
 from itwin_async._tables.html import facts_html
 from itwin_async.harvest.checkpoint import Checkpoint
-from itwin_async.harvest.errors import damaged, reading
+from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
 from itwin_async.harvest.reading import CLASSES, rows_of
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.target import TargetFiles, target_files
+from itwin_async.harvest.target import TargetFiles, is_held, target_files
+
+State: TypeAlias = Literal["complete", "incomplete", "running", "unfinished"]
 
 
 @attrs.frozen
@@ -35,6 +38,7 @@ class Status:
         pages: pages that they came in.
         failures: lists that failed, the first thousand.
         tables: rows of each table.
+        running: whether a harvest writes the target at this moment.
         generation: how often everything was read: 1 for a harvest, one more for each refresh.
         version: the version of this package that began the generation.
         started_at: when the generation was begun.
@@ -52,6 +56,7 @@ class Status:
     pages: int
     failures: list[Failure]
     tables: dict[str, int] = attrs.field(factory=dict)
+    running: bool = False
     generation: int = 1
     version: str | None = None
     started_at: datetime | None = None
@@ -62,9 +67,23 @@ class Status:
         """Whether everything is there, except for lists that failed."""
         return self.all_known and self.lists_done + self.lists_failed == self.lists_known
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything is there and no list failed."""
+        return self.finished and not self.lists_failed
+
+    @property
+    def state(self) -> State:
+        """Whether it runs; else how much is there: all, all but lists that failed, or less."""
+        if self.running:
+            return "running"
+        if not self.finished:
+            return "unfinished"
+        return "incomplete" if self.lists_failed else "complete"
+
     def to_json(self) -> str:
         """Write the status as a JSON object."""
-        return to_json(self)
+        return to_json(self, state=self.state, finished=self.finished, complete=self.complete)
 
     def _repr_html_(self) -> str:
         facts = {
@@ -95,8 +114,23 @@ def status(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
+    running = is_held(files.lock)  # first, since a run that ends meanwhile has finished it
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        return _status(files, checkpoint)
+        found = _status(files, checkpoint, running=running)
+    _check_files(files, found)
+    return found
+
+
+def _check_files(files: TargetFiles, status: Status) -> None:
+    """Find a target whose rows were deleted while its state was left."""
+    for table in status.tables:
+        path = files.of_table(table, alone=len(status.tables) == 1)
+        if not path.exists():
+            raise TargetError(
+                f"{path} does not exist, but {files.state} does: restore it, or delete both "
+                "and harvest again",
+                kind="missing",
+            )
 
 
 def check(target: str | os.PathLike[str]) -> Status:
@@ -109,11 +143,12 @@ def check(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
+    running = is_held(files.lock)
     found, removed = Counter[tuple[int, str]](), Counter[int]()
     with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         with reading(files.state):
             checkpoint.verify()
-            expected, result = checkpoint.items(), _status(files, checkpoint)
+            expected, result = checkpoint.items(), _status(files, checkpoint, running=running)
             tables = checkpoint.tables()
         for table in tables:
             cls = CLASSES.get(table.item)
@@ -141,7 +176,7 @@ def check(target: str | os.PathLike[str]) -> Status:
     return result
 
 
-def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
+def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Status:
     totals, generation = checkpoint.totals(), checkpoint.generations()[-1]
     return Status(
         target=str(files.path),
@@ -154,6 +189,7 @@ def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
         pages=totals.pages,
         failures=checkpoint.failures(),
         tables={table.name: table.items for table in checkpoint.tables()},
+        running=running,
         generation=generation.number,
         version=generation.version,
         started_at=generation.started,

@@ -56,6 +56,7 @@ class Store:
     Attributes:
         totals: counts of what is written, if not yet committed.
         unstorable: numbers of the lists that have rows that cannot be stored.
+        resumed: whether an earlier run left something to do.
 
     """
 
@@ -72,6 +73,7 @@ class Store:
         self.fail_fast = fail_fast
         self.totals = Totals()
         self.unstorable: set[int] = set()
+        self.resumed = False
         self._state = state
         self._plan = plan
         self._sinks = sinks
@@ -109,6 +111,7 @@ class Store:
                 self._save_marks(checkpoint)
             checkpoint.reopen()
             self.totals = checkpoint.totals()
+            self.resumed = bool(begun and checkpoint.open_lists(0, 1))
         except BaseException:
             self.close()
             if fresh:

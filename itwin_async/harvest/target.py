@@ -26,6 +26,7 @@ _ENDINGS: dict[str, Form] = {
     ".ndjson.zst": "ndjson",
     ".parquet": "parquet",
 }
+_LOOK = 0.2  # seconds; somebody may look for a moment whether the lock is held
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -127,7 +128,7 @@ def locked(path: Path, target: Path) -> Iterator[None]:
             target.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
-                lock.acquire(blocking=False)
+                lock.acquire(timeout=_LOOK, poll_interval=_LOOK / 10)
                 # A holder that ended meanwhile has removed the file; then this lock guards nothing.
                 if not path.exists() or not os.path.samestat(
                     os.fstat(before.fileno()), path.stat()
@@ -135,7 +136,7 @@ def locked(path: Path, target: Path) -> Iterator[None]:
                     lock.release()
     except Timeout:
         raise TargetError(
-            f"{target} is in use by another harvest; wait for it or stop it"
+            f"{target} is in use by another harvest; wait for it or stop it", kind="busy"
         ) from None
     except OSError as problem:
         raise explain(problem, target) from None
@@ -145,3 +146,36 @@ def locked(path: Path, target: Path) -> Iterator[None]:
         if sys.platform != "win32":
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether somebody holds a lock file at this moment."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except OSError:  # there is none, or it is somebody else's
+        return False
+    try:
+        if sys.platform == "win32":
+            return _is_held_on_windows(path)
+        import fcntl  # noqa: PLC0415 - of POSIX
+
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(number)
+    return False
+
+
+def _is_held_on_windows(path: Path) -> bool:
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - an extra
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False

@@ -111,22 +111,22 @@ class ListReader:
             raise DecodeError(f"a page of this list cannot be stored: {problem}") from None
 
 
-class Patience:
+class Outages:
     """
     Tells errors of single lists from what ends a harvest.
 
     Args:
-        outages: how many lists may fail one after another because nothing answers.
+        most: how many lists may fail one after another because nothing answers.
 
     """
 
-    def __init__(self, outages: int) -> None:
-        self._most = outages
-        self._outages = 0
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._in_a_row = 0
 
     def reset(self) -> None:
         """Note that something answered."""
-        self._outages = 0
+        self._in_a_row = 0
 
     def is_over(self, error: ITwinError) -> bool:
         """Tell whether an error of a list is no list's fault."""
@@ -135,5 +135,5 @@ class Patience:
         if isinstance(error, TransportError) and error.kind == "pacer":
             return True
         if isinstance(error, TransportError | ServerError | RateLimitError):
-            self._outages += 1
-        return self._outages > self._most
+            self._in_a_row += 1
+        return self._in_a_row > self._most

@@ -78,7 +78,7 @@ async def test_another_name_of_a_target_is_the_same_target(
     other.symlink_to(target)
     emulator.clear_requests()
     report = await harvest.run(session, SOURCE, other)
-    assert report.resumed
+    assert report.complete
     assert emulator.request_count == 0
     assert found(other) == expected(emulator)
     assert {path.name for path in tmp_path.iterdir()} - {f"{name}.state"} == {name, other.name}

@@ -40,7 +40,7 @@ async def test_a_finished_harvest_asks_for_nothing(
     emulator.clear_requests()
     report = await harvest.run(session, FULL, target)
     assert report.complete
-    assert report.resumed
+    assert not report.resumed
     assert report.progress.new_items == 0
     assert emulator.request_count == 0
     assert found(target) == expected(emulator)
