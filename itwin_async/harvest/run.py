@@ -13,11 +13,9 @@ from typing import cast
 from itwin_async._arguments import between, invalid, whole
 from itwin_async._tasks import Owner, cancellations, ungrouped
 from itwin_async.errors import (
-    ApiError,
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
-    InvalidRequestError,
     ITwinError,
     RateLimitError,
     ServerError,
@@ -26,6 +24,7 @@ from itwin_async.errors import (
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry
 from itwin_async.harvest.meter import Meter
+from itwin_async.harvest.pages import is_stale, lists_in
 from itwin_async.harvest.patience import Patience, Reading, is_hopeless
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.platform import platform_of
@@ -43,7 +42,6 @@ from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
 from itwin_async.session import Session
 
 _RESTARTS = 3
-_GONE = 410
 _WEEK = 7 * 24 * 3600
 
 
@@ -250,7 +248,7 @@ class _Run:
                         if entry.number in store.unstorable:
                             return
             except ITwinError as error:
-                if reading.cursor is not None and _is_stale(error) and restarts < _RESTARTS:
+                if reading.cursor is not None and is_stale(error) and restarts < _RESTARTS:
                     reading.cursor, restarts = None, restarts + 1
                     await self._writer.put(partial(store.restart, entry))
                     continue
@@ -272,14 +270,9 @@ class _Run:
         lists: list[tuple[int, list[tuple[str, str | None]]]] = []
         odd: dict[int, str] = {}
         for number in node.children:
-            source, keys = self._plan[number].source, list[tuple[str, str | None]]()
-            for position, item in enumerate(page.items):
-                try:
-                    if source.only is None or source.only(item):
-                        keys.append((source.key_of(entry.key, item), _title(item)))
-                except ValueError as problem:
-                    odd[position] = str(problem)
+            keys, problems = lists_in(self._plan[number].source, entry.key, page.items)
             lists.append((number, keys))
+            odd |= problems
         return lists, list(odd.items())
 
     async def _fail(self, entry: Entry, error: ITwinError) -> None:
@@ -301,17 +294,3 @@ class _Run:
     def _saved(self) -> None:
         self._queue.notify()
         self._teller.tell()
-
-
-def _is_stale(error: ITwinError) -> bool:
-    """Tell whether a list may be readable from its start where it cannot be resumed."""
-    if isinstance(error, ArgumentError):
-        return error.argument == "cursor"
-    if isinstance(error, ApiError) and error.status == _GONE:
-        return True
-    return isinstance(error, InvalidRequestError)
-
-
-def _title(item: object) -> str | None:
-    title = getattr(item, "display_name", None)
-    return title if isinstance(title, str) else None
