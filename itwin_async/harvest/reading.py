@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import TypeVar, overload
@@ -12,6 +12,7 @@ from itwin_async import catalog
 from itwin_async._json.converter import from_dict
 from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.lake import LakeTarget, open_lake
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import ndjson, parquet, sqlite
 from itwin_async.harvest.sinks.ndjson import parse
@@ -30,7 +31,11 @@ CLASSES: dict[str, type] = {
 
 @overload
 def read(
-    target: str | os.PathLike[str], *, table: str | None = None, removed: bool = False
+    target: str | os.PathLike[str],
+    *,
+    table: str | None = None,
+    removed: bool = False,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, object]]: ...
 @overload
 def read(
@@ -39,6 +44,7 @@ def read(
     *,
     table: str | None = None,
     removed: bool = False,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, T]]: ...
 def read(
     target: str | os.PathLike[str],
@@ -46,6 +52,7 @@ def read(
     *,
     table: str | None = None,
     removed: bool = False,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, object]]:
     """
     Read all items of a target, one after another, each with the key of its list.
@@ -55,12 +62,21 @@ def read(
         item: class of the items, for exact types and for classes of your own.
         table: the table, where there are several and the class does not tell which.
         removed: read items too that are no longer there.
+        storage_options: how an object store is reached, as ``run`` takes them.
 
     Raises:
         TargetError: there is no such harvest, or its items are of another class.
 
     """
     files = target_files(target)
+    lake = open_lake(files, storage_options)
+    if lake is not None:
+        chosen = _choose(files, lake_tables(lake), item, table)
+        cls = class_of(files, chosen, item)
+        for row in lake.rows(chosen.name):
+            if removed or row.removed_at is None:
+                yield row.list, from_dict(cls, parse(row.text))
+        return
     with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         with reading(files.state):
             tables = checkpoint.tables()
@@ -75,11 +91,33 @@ def read(
             raise damaged(path, f"it has {count} rows where {written} were written")
 
 
-def tables_of(target: str | os.PathLike[str]) -> list[Table]:
+def tables_of(
+    target: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None
+) -> list[Table]:
     """List the tables of a target."""
     files = target_files(target)
+    lake = open_lake(files, storage_options)
+    if lake is not None:
+        return lake_tables(lake)
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         return checkpoint.tables()
+
+
+def lake_tables(lake: LakeTarget) -> list[Table]:
+    """
+    List the tables of a target that many machines may write.
+
+    Raises:
+        TargetError: there is no such target.
+
+    """
+    state = lake.state()
+    if state is None:
+        raise TargetError(f"{lake.name} does not exist")
+    return [
+        Table(number, source, item, name, None, sum(lake.committed(name).values()))
+        for number, (name, source, item) in enumerate(state.tables)
+    ]
 
 
 def _choose(
@@ -90,7 +128,7 @@ def _choose(
         found = [table for table in found if issubclass(CLASSES.get(table.item, object), item)]
     if len(found) != 1:
         names = ", ".join(table.name for table in tables)
-        raise TargetError(f"{files.path} has the tables {names}; give one of them as table=")
+        raise TargetError(f"{files.name} has the tables {names}; give one of them as table=")
     return found[0]
 
 
@@ -102,7 +140,7 @@ def class_of(files: TargetFiles, table: Table, wanted: type[object] | None) -> t
         return wanted
     if cls is None or (wanted is not None and not issubclass(cls, wanted)):
         other = "" if wanted is None else f", not {wanted.__name__}"
-        raise TargetError(f"{files.path} holds items of {name or 'an unknown class'}{other}")
+        raise TargetError(f"{files.name} holds items of {name or 'an unknown class'}{other}")
     return cls
 
 

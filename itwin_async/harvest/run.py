@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing, suppress
 from functools import partial
 from pathlib import Path
@@ -27,6 +27,8 @@ from itwin_async.errors import (
 )
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.lake import open_lake
+from itwin_async.harvest.lake.spool import SpoolStore
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.progress import OnProgress, Progress, Report
 from itwin_async.harvest.sinks import RowSink, Sink
@@ -52,6 +54,7 @@ async def run(
     page_size: int = 1000,
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Report:
     """
     Harvest one or several sources into a target, or resume a harvest that was interrupted.
@@ -63,12 +66,15 @@ async def run(
         session: the session.
         source: what to harvest; of several each has a table of its own.
         target: a name that ends in ``.db``, ``.sqlite``, ``.ndjson``, ``.ndjson.gz``,
-            ``.ndjson.zst``, or ``.parquet`` for a directory of parts; or, for one source, a sink
-            of your own.
+            ``.ndjson.zst``, ``.parquet`` for a directory of parts, or ``.delta`` for Delta Lake;
+            an address in an object store that ends in ``.delta`` or ``.parquet``, such as
+            ``s3://bucket/x.delta``; or, for one source, a sink of your own.
         concurrency: how many lists are read at once.
         page_size: items a page, 1 to 1000.
         fail_fast: raise the first error of a list instead of recording it.
         on_progress: called with a ``Progress`` after something was written, and each second.
+        storage_options: how an object store is reached, besides what the environment says: keys
+            and endpoints by the names that ``deltalake`` takes. They are not kept.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -83,8 +89,16 @@ async def run(
     sources = [source] if isinstance(source, Source) else list(source)
     nodes = plan(sources)
     wanted = [node for node in nodes if node.stored]
+    known = {**identity(sources), "platform": _platform(session)}
     if isinstance(target, str | os.PathLike):
         files = target_files(target)
+        lake = open_lake(files, storage_options)
+        if lake is not None:
+            with locked(files.lock, files.name):
+                store: Store = SpoolStore(lake, files.path, nodes, fail_fast=fail_fast)
+                return await _Run(session, nodes, store, page_size, on_progress).run(
+                    known, concurrency
+                )
         path, state, lock = files.path, files.state, files.lock
         alone = len(wanted) == 1
         sinks: dict[int, Sink | RowSink] = {
@@ -101,7 +115,6 @@ async def run(
         lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
     with locked(lock, path):
         store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
-        known = {**identity(sources), "platform": _platform(session)}
         return await _Run(session, nodes, store, page_size, on_progress).run(known, concurrency)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 
@@ -12,9 +13,10 @@ import attrs
 from itwin_async._json.converter import from_dict
 from itwin_async._tables.html import facts_html
 from itwin_async.harvest.checkpoint import Checkpoint
-from itwin_async.harvest.errors import damaged, reading
+from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.lake import LakeTarget, open_lake
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
-from itwin_async.harvest.reading import CLASSES, rows_of
+from itwin_async.harvest.reading import CLASSES, lake_tables, rows_of
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.target import TargetFiles, target_files
 
@@ -85,7 +87,9 @@ def _shown(value: datetime | None) -> str:
     return "never" if value is None else value.isoformat(" ", "seconds")
 
 
-def status(target: str | os.PathLike[str]) -> Status:
+def status(
+    target: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+) -> Status:
     """
     Tell how far a harvest is; it may be running.
 
@@ -95,11 +99,16 @@ def status(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
+    lake = open_lake(files, storage_options)
+    if lake is not None:
+        return _status_of_lake(files, lake)
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         return _status(files, checkpoint)
 
 
-def check(target: str | os.PathLike[str]) -> Status:
+def check(
+    target: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+) -> Status:
     """
     Read a target whole and compare it with its checkpoint; the harvest may be unfinished.
 
@@ -109,6 +118,9 @@ def check(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
+    lake = open_lake(files, storage_options)
+    if lake is not None:
+        return _check_lake(files, lake)
     found, removed = Counter[tuple[int, str]](), Counter[int]()
     with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         with reading(files.state):
@@ -159,3 +171,69 @@ def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
         started_at=generation.started,
         finished_at=generation.finished,
     )
+
+
+def _check_lake(files: TargetFiles, lake: LakeTarget) -> Status:
+    result = _status_of_lake(files, lake)
+    for table in lake_tables(lake):
+        cls = CLASSES.get(table.item)
+        written, found = lake.committed(table.name), Counter[str]()
+        for row in lake.rows(table.name):
+            found[row.list] += row.removed_at is None
+            if cls is not None:
+                from_dict(cls, parse(row.text))
+        for key in {**written, **found}:
+            there, wanted = found[key], written.get(key, 0)
+            if there != wanted:
+                raise damaged(
+                    files.name, f"the list {key} has {there} rows where {wanted} were written"
+                )
+    return result
+
+
+def _status_of_lake(files: TargetFiles, lake: LakeTarget) -> Status:
+    """Tell what the target says, and the spool where there is one on this machine."""
+    tables, state = lake_tables(lake), lake.state()
+    if state is None:
+        raise TargetError(f"{files.name} does not exist")
+    done = {
+        (table.source, key): rows
+        for table in tables
+        for key, rows in lake.committed(table.name).items()
+    }
+    finished = state.finished is not None
+    result = Status(
+        target=files.name,
+        source=dict(state.identity),
+        lists_known=len(done) + state.failed,
+        lists_done=len(done),
+        lists_failed=state.failed,
+        all_known=finished,
+        items=sum(done.values()),
+        pages=0,
+        failures=list(state.failures),
+        tables={table.name: table.items for table in tables},
+        generation=state.generation,
+        started_at=state.started,
+        finished_at=state.finished,
+    )
+    if finished or not files.state.exists():
+        return result
+    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as spool:
+        lists = {(source, key): (how, items) for source, key, how, items in spool.lists()}
+        for name, (how, items) in lists.items():
+            if how == "done":
+                done.setdefault(name, items)
+        failures = [one for one in spool.failures() if (one.source, one.key) not in done]
+        return attrs.evolve(
+            result,
+            lists_known=len({*done, *lists}),
+            lists_done=len(done),
+            lists_failed=sum(
+                how == "failed" for name, (how, _) in lists.items() if name not in done
+            ),
+            all_known=spool.all_known,
+            items=sum(done.values()),
+            pages=spool.totals().pages,
+            failures=failures,
+        )

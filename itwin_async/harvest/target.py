@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,7 +17,7 @@ from itwin_async._arguments import invalid
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.errors import TargetError, explain
 
-Form: TypeAlias = Literal["sqlite", "ndjson", "parquet"]
+Form: TypeAlias = Literal["sqlite", "ndjson", "parquet", "delta", "objects"]
 
 _ENDINGS: dict[str, Form] = {
     ".db": "sqlite",
@@ -25,7 +27,12 @@ _ENDINGS: dict[str, Form] = {
     ".ndjson.gz": "ndjson",
     ".ndjson.zst": "ndjson",
     ".parquet": "parquet",
+    ".delta": "delta",
 }
+_URL = re.compile(
+    r"(s3|s3a|abfs|abfss|az|azure|adl|gs|memory)://[^/?#@]+(@[^/?#@]+)?/[^?#]+", re.IGNORECASE
+)
+_IN_STORES: dict[str, Form] = {".delta": "delta", ".parquet": "objects"}
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -39,6 +46,8 @@ class TargetFiles:
         form: what it holds.
         state: the SQLite database of the checkpoint.
         lock: the lock file that exists while a harvest runs.
+        url: address of a target that many machines may write; path and state are then the spool on
+            this machine.
 
     """
 
@@ -46,6 +55,19 @@ class TargetFiles:
     form: Form
     state: Path
     lock: Path
+    url: str | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a target that is one on this machine."""
+        if self.form == "delta" and self.url is not None and "://" not in self.url:
+            return Path(self.url)
+        return self.path if self.form == "parquet" else None
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return str(self.path) if self.url is None else self.url
 
     def all(self) -> list[Path]:
         """List every file that a harvest writes, but for the parts in a directory."""
@@ -82,6 +104,8 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
         ArgumentError: the name has none of the known endings.
 
     """
+    if isinstance(target, str) and "://" in target:
+        return _in_store(target.rstrip("/"))
     path = Path(target)
     if "\0" in str(path):
         raise invalid("target", str(path), "a name without NUL characters")
@@ -95,14 +119,43 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     if not known:
         raise invalid("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
     form = _ENDINGS[known[0]]
+    if form == "delta":
+        spool = path.with_name(f"{path.name}.spool")
+        return _spooled(spool, form, str(path.absolute()))
     if form == "parquet":
         return TargetFiles(path, form, path / "_harvest.state", path / "_harvest.lock")
     state = path if form == "sqlite" else path.with_name(f"{path.name}.state")
     return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
 
 
+def _in_store(url: str) -> TargetFiles:
+    """Tell what an address is; its harvest has a spool among this user's cached files."""
+    form = _IN_STORES.get(f".{url.rpartition('.')[2].lower()}")
+    only_here = form == "delta" and url.lower().startswith("memory:")
+    if form is None or only_here or not _URL.fullmatch(url):
+        shown = re.sub(r"//.*@", "//", url.partition("?")[0])
+        raise invalid(
+            "target",
+            shown,
+            "s3://, abfss://, az:// or gs://, a bucket and a name that ends in .delta or .parquet,"
+            " without a user and a query",
+        )
+    try:
+        from platformdirs import user_cache_path  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "a harvest needs an extra: pip install 'itwin-async[harvest]'"
+        ) from None
+    name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
+    return _spooled(user_cache_path("itwin-async") / "harvest" / f"{name}.spool", form, url)
+
+
+def _spooled(spool: Path, form: Form, url: str) -> TargetFiles:
+    return TargetFiles(spool, form, spool, spool.with_name(f"{spool.name}.lock"), url)
+
+
 @contextmanager
-def locked(path: Path, target: Path) -> Iterator[None]:
+def locked(path: Path, target: Path | str) -> Iterator[None]:
     """
     Hold a lock file; the system releases it however the process ends.
 
@@ -123,8 +176,8 @@ def locked(path: Path, target: Path) -> Iterator[None]:
         ) from None
     lock = FileLock(path, mode=0o644, thread_local=False)
     try:
-        if path.parent == target:  # a directory of parts
-            target.mkdir(parents=True, exist_ok=True)
+        if isinstance(target, str) or path.parent == target:  # a spool, or a directory of parts
+            path.parent.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
                 lock.acquire(blocking=False)

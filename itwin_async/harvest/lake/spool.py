@@ -1,0 +1,288 @@
+"""A harvest into a database on this machine, whose finished lists go on to a lake."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+
+import attrs
+
+from itwin_async.harvest.checkpoint import Checkpoint, Entry
+from itwin_async.harvest.lake.protocol import LakeTable, LakeTarget, ListRows
+from itwin_async.harvest.plan import Node, Plan
+from itwin_async.harvest.progress import Failure
+from itwin_async.harvest.rows import Row
+from itwin_async.harvest.sinks.sqlite import SqliteSink, quoted, rows_of
+from itwin_async.harvest.store import Store
+
+_ENOUGH = 50_000  # rows of finished lists that are committed at once
+_PUBLISH_AFTER = 20.0  # seconds that a finished list waits for others
+_LISTS_AT_ONCE = 2_000
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS harvest_published (list INTEGER PRIMARY KEY);
+"""
+
+
+class SpoolStore(Store):
+    """
+    A store on this machine whose finished lists are committed to a target and deleted here.
+
+    Args:
+        target: where the lists go.
+        spool: the database.
+        plan: the sources.
+        fail_fast: raise an error where rows cannot be stored, instead of recording it.
+        clock: tells seconds, for lists that wait for others.
+
+    """
+
+    def __init__(
+        self,
+        target: LakeTarget,
+        spool: Path,
+        plan: Plan,
+        *,
+        fail_fast: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        wanted = [node for node in plan if node.stored]
+        sinks = {
+            node.number: SqliteSink(spool, node.source.table, with_id=node.source.id != "id")
+            for node in wanted
+        }
+        super().__init__(target.name, spool, plan, sinks, fail_fast=fail_fast)
+        self._spool = spool
+        self._target = target
+        self._clock = clock
+        self._wanted = wanted
+        self._there: dict[int, Mapping[str, int]] = {}
+        self._ready = 0
+        self._ready_since: float | None = None
+        self._has_news = False
+
+    def open(self, identity: Mapping[str, str]) -> None:
+        """
+        Open the spool and the target, and compare them.
+
+        Raises:
+            TargetError: one of them is foreign, damaged or cannot be written.
+
+        """
+        is_new = not self._spool.exists()
+        super().open(identity)
+        try:
+            self._target.prepare(identity, [_table(node) for node in self._wanted])
+            self._there = {
+                node.number: self._target.committed(node.source.table) for node in self._wanted
+            }
+            self._opened.connection.executescript(_SCHEMA)
+            state = self._target.state()
+            if is_new and state is not None and state.finished and not state.failed:
+                self._take_over()
+            self._reopen_missing()
+            self.totals = self._opened.totals()
+            self._has_news = state is None or not state.finished
+            if self._unpublished(1):
+                self._ready_since = self._clock()
+        except BaseException:
+            self.close()
+            raise
+
+    def open_lists(self, after: int, count: int) -> tuple[list[Entry], bool]:
+        """Read the next lists that are not finished, here or by another machine."""
+        while True:
+            found, all_known = super().open_lists(after, count)
+            there = [entry for entry in found if self._is_there(entry)]
+            self.apply([partial(self._skip, entry) for entry in there])
+            left = [entry for entry in found if entry not in there]
+            if left or not found:
+                return left, all_known
+            after = found[-1].number
+
+    def outcome(self) -> tuple[bool, list[Failure]]:
+        """Commit every finished list, and note it in the target if there will be no others."""
+        self.commit()
+        self._publish()
+        finished, failures = super().outcome()
+        if finished:
+            state = self._target.state()
+            if self._has_news or state is None or state.failed != self.totals.failed:
+                self._target.finish(failures)
+                self._target.compact()
+        return finished, failures
+
+    def apply(self, steps: Sequence[Callable[[], None]]) -> None:
+        """Take steps in one transaction, and commit lists to the target where it is due."""
+        super().apply(steps)
+        since = self._ready_since
+        if since is None:
+            return
+        if self._ready >= _ENOUGH or self._clock() - since >= _PUBLISH_AFTER:
+            self.commit()
+            self._publish()
+
+    @property
+    def unsaved(self) -> bool:
+        """Whether something is not committed yet, here or to the target."""
+        return super().unsaved or self._ready_since is not None
+
+    def commit(self) -> None:
+        """Make everything durable on this machine."""
+        if super().unsaved:
+            super().commit()
+
+    def _is_there(self, entry: Entry) -> bool:
+        # A list that leads to others is read for these.
+        is_leaf = not self._node(entry).children
+        return is_leaf and entry.key in self._there.get(entry.source, {})
+
+    def _skip(self, entry: Entry) -> None:
+        rows = self._there[entry.source][entry.key]
+        connection = self._opened.connection
+        connection.execute(
+            "UPDATE harvest_lists SET items = ? WHERE number = ?", (rows, entry.number)
+        )
+        connection.execute("INSERT OR IGNORE INTO harvest_published VALUES (?)", (entry.number,))
+        # What was read of it before another machine committed it.
+        self._delete(entry.source, [entry.key])
+        self._opened.finish(entry)
+        self.totals.items += rows
+        super()._end(entry)
+
+    def _end(self, entry: Entry, *, done: bool = True) -> None:
+        super()._end(entry, done=done)
+        if done and self._node(entry).stored:
+            ((items,),) = self._opened.connection.execute(
+                "SELECT items FROM harvest_lists WHERE number = ?", (entry.number,)
+            )
+            self._ready += items
+            self._ready_since = self._clock() if self._ready_since is None else self._ready_since
+
+    def _publish(self) -> None:
+        while lists := self._unpublished(_LISTS_AT_ONCE):
+            source = lists[0].source
+            part: list[_Finished] = []
+            rows = 0
+            for one in lists:
+                if one.source != source or (part and rows + one.rows > _ENOUGH):
+                    break
+                part.append(one)
+                rows += one.rows
+            self._publish_part(source, part)
+        self._ready, self._ready_since = 0, None
+
+    def _publish_part(self, source: int, lists: Sequence[_Finished]) -> None:
+        table = self._plan[source].source.table
+        # The library of the target reads in threads of its own.
+        address = f"{self._spool.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, check_same_thread=False)) as reader:
+            self._target.commit(
+                table,
+                [
+                    ListRows(one.key, one.name, _SpooledRows(reader, table, one.key, one.rows))
+                    for one in lists
+                ],
+            )
+        self._has_news = True
+        connection = self._opened.connection
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "INSERT OR IGNORE INTO harvest_published VALUES (?)",
+                [(one.number,) for one in lists],
+            )
+            self._delete(source, [one.key for one in lists])
+
+    def _delete(self, source: int, keys: Sequence[str]) -> None:
+        table = quoted(self._plan[source].source.table)
+        self._opened.connection.executemany(
+            f"DELETE FROM {table} WHERE list = ?",  # noqa: S608 - quoted
+            [(key,) for key in keys],
+        )
+
+    def _unpublished(self, count: int) -> list[_Finished]:
+        found = self._opened.connection.execute(
+            "SELECT harvest_lists.number, source, key, list_name, items FROM harvest_lists"
+            " JOIN harvest_sources ON harvest_sources.number = source"
+            " WHERE state = 'done' AND table_name IS NOT NULL"
+            " AND harvest_lists.number NOT IN (SELECT list FROM harvest_published)"
+            " ORDER BY source, harvest_lists.number LIMIT ?",
+            (count,),
+        )
+        return [_Finished(*row) for row in found]
+
+    def _take_over(self) -> None:
+        """Know a harvest that another machine has finished."""
+        checkpoint, connection = self._opened, self._opened.connection
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            for number, lists in self._there.items():
+                checkpoint.add_lists(number, None, ((key, None) for key in lists))
+                connection.executemany(
+                    "UPDATE harvest_lists SET items = ? WHERE source = ? AND key = ?",
+                    [(rows, number, key) for key, rows in lists.items()],
+                )
+            connection.execute("UPDATE harvest_lists SET state = 'done'")
+            connection.execute(
+                "INSERT OR IGNORE INTO harvest_published SELECT number FROM harvest_lists"
+            )
+
+    def _reopen_missing(self) -> None:
+        """Read lists again that were committed to a target that does not have them any more."""
+        connection = self._opened.connection
+        found = connection.execute(
+            "SELECT number, source, key FROM harvest_lists"
+            " WHERE number IN (SELECT list FROM harvest_published)"
+        ).fetchall()
+        missing = [
+            (number,)
+            for number, source, key in found
+            if source in self._there and key not in self._there[source]
+        ]
+        with connection:
+            connection.execute("BEGIN IMMEDIATE")
+            connection.executemany(
+                "UPDATE harvest_lists SET state = 'open', cursor = NULL, items = 0, pages = 0,"
+                " checked = 0 WHERE number = ?",
+                missing,
+            )
+            connection.executemany("DELETE FROM harvest_published WHERE list = ?", missing)
+
+
+@attrs.frozen
+class _Finished:
+    number: int
+    source: int
+    key: str
+    name: str | None
+    rows: int
+
+
+@attrs.frozen
+class _SpooledRows:
+    """The rows of a list, read from the spool as often as they are wanted."""
+
+    connection: sqlite3.Connection
+    table: str
+    key: str
+    count: int
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __iter__(self) -> Iterator[Row]:
+        return rows_of(self.connection, self.table, removed=True, of=self.key)
+
+
+def _table(node: Node) -> LakeTable:
+    source = node.source
+    return LakeTable(source.table, source.name, source.item, source.id)
+
+
+def spooled(path: Path) -> Checkpoint | None:
+    """Open the spool of a target on this machine for reading, if there is one."""
+    return Checkpoint(path, writable=False) if path.exists() else None
