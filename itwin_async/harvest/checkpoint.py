@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS harvest_lists (
     error TEXT,
     started TEXT,
     finished TEXT,
+    unread INTEGER NOT NULL DEFAULT 0,
     UNIQUE (source, key)
 );
 CREATE INDEX IF NOT EXISTS harvest_lists_state ON harvest_lists (state, number);
@@ -159,7 +160,7 @@ class Checkpoint:
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         if not writable and not path.exists():
-            raise TargetError(f"{path} does not exist")
+            raise TargetError(f"{path} does not exist", kind="missing")
         self._writable = writable
         self._latest = datetime.min.replace(tzinfo=UTC)
         address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
@@ -192,7 +193,8 @@ class Checkpoint:
             raise TargetError(f"{path} is empty: no harvest was begun")
         latest = self.get("latest")
         if latest is not None:
-            self._latest = moment_of(latest)
+            # What is written from now on is later than all that is there.
+            self._latest = moment_of(latest) + timedelta(microseconds=self._writable)
 
     def get(self, name: str) -> str | None:
         """Read a value."""
@@ -254,13 +256,30 @@ class Checkpoint:
         """Save the latest moment that was told."""
         self.set("latest", moment(self._latest))
 
-    def begin(self, identity: Mapping[str, str], plan: Plan) -> None:
-        """Save what a new target is a harvest of, and the lists that are known from the start."""
+    def begin(
+        self,
+        identity: Mapping[str, str],
+        plan: Plan,
+        *,
+        generation: int = 1,
+        after: datetime | None = None,
+    ) -> None:
+        """
+        Save what a new target is a harvest of, and the lists that are known from the start.
+
+        Args:
+            identity: what it is a harvest of.
+            plan: the sources.
+            generation: number of the generation.
+            after: when it begins at the earliest.
+
+        """
+        self._latest = max(self._latest, after or self._latest)
         with self.connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             self.set("format", FORMAT)
             self.set("identity", json.dumps(dict(identity)))
-            self.begin_generation(1)
+            self.begin_generation(generation)
             self.save_latest()
             for node in plan:
                 source = node.source
@@ -384,6 +403,11 @@ class Checkpoint:
         )
         lists, done, failed, items, pages = map(int, rows[0])
         return Totals(lists, done, failed, items, pages, self._leading())
+
+    def parent_of(self, source: int) -> int | None:
+        """Tell the source whose items have the lists of another."""
+        rows = self._all("SELECT parent FROM harvest_sources WHERE number = ?", source)
+        return rows[0][0] if rows else None
 
     def items(self) -> dict[tuple[int, str], int]:
         """Count the rows of each list that has some, by its source's number and its key."""

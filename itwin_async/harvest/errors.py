@@ -5,14 +5,29 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal, TypeAlias
 
 from itwin_async.errors import ConfigurationError
 
 _FULL = {28, 122}  # ENOSPC, EDQUOT
 
 
+TargetProblem: TypeAlias = Literal["busy", "damaged", "full", "missing", "other"]
+
+
 class TargetError(ConfigurationError):
-    """The target cannot be used: foreign, locked, damaged, not writable, or its disk is full."""
+    """
+    The target cannot be used: foreign, locked, damaged, not writable, or its disk is full.
+
+    Attributes:
+        kind: ``"busy"``: another harvest writes it; ``"damaged"``; ``"full"``: its disk;
+            ``"missing"``: there is none; or ``"other"``.
+
+    """
+
+    def __init__(self, message: str, *, kind: TargetProblem = "other") -> None:
+        super().__init__(message)
+        self.kind: TargetProblem = kind
 
 
 def explain(problem: Exception, target: object, what: str = "written") -> TargetError:
@@ -25,7 +40,8 @@ def explain(problem: Exception, target: object, what: str = "written") -> Target
     if writing and (full or getattr(problem, "errno", None) in _FULL):
         return TargetError(
             f"the disk is full: {target} keeps what was harvested so far; "
-            "free some space and run the same command again"
+            "free some space and run the same command again",
+            kind="full",
         )
     if isinstance(problem, OSError) and problem.errno:
         return TargetError(f"{target} cannot be {what}: {problem.strerror}")
@@ -37,7 +53,8 @@ def explain(problem: Exception, target: object, what: str = "written") -> Target
 def damaged(target: object, text: str) -> TargetError:
     """Make the error of a target that is not as it was written."""
     return TargetError(
-        f"{target} is damaged: {text}; restore it from a copy, or harvest into a new target"
+        f"{target} is damaged: {text}; restore it from a copy, or harvest into a new target",
+        kind="damaged",
     )
 
 

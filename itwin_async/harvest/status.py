@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import attrs
 
@@ -16,9 +17,33 @@ from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.lake import LakeTarget, open_lake
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
-from itwin_async.harvest.reading import CLASSES, lake_tables, rows_of
+from itwin_async.harvest.reading import CLASSES, lake_tables
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.target import TargetFiles, target_files
+from itwin_async.harvest.snapshot import snapshot
+from itwin_async.harvest.target import TargetFiles, is_held, target_files
+
+State: TypeAlias = Literal["complete", "incomplete", "running", "unfinished"]
+
+
+@attrs.frozen
+class RefreshStatus:
+    """
+    How far a refresh is.
+
+    Attributes:
+        generation: the generation that it makes.
+        lists_known: lists found so far.
+        lists_done: lists that are finished.
+        lists_failed: lists that failed.
+        items: rows that were read.
+
+    """
+
+    generation: int
+    lists_known: int
+    lists_done: int
+    lists_failed: int
+    items: int
 
 
 @attrs.frozen
@@ -37,10 +62,12 @@ class Status:
         pages: pages that they came in.
         failures: lists that failed, the first thousand.
         tables: rows of each table.
+        running: whether a harvest writes the target at this moment.
         generation: how often everything was read: 1 for a harvest, one more for each refresh.
         version: the version of this package that began the generation.
         started_at: when the generation was begun.
         finished_at: when it was finished, if it is.
+        refresh: how far a refresh is that has begun and is not there to be read yet.
 
     """
 
@@ -54,19 +81,35 @@ class Status:
     pages: int
     failures: list[Failure]
     tables: dict[str, int] = attrs.field(factory=dict)
+    running: bool = False
     generation: int = 1
     version: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    refresh: RefreshStatus | None = None
 
     @property
     def finished(self) -> bool:
         """Whether everything is there, except for lists that failed."""
         return self.all_known and self.lists_done + self.lists_failed == self.lists_known
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything is there and no list failed."""
+        return self.finished and not self.lists_failed
+
+    @property
+    def state(self) -> State:
+        """Whether it runs; else how much is there: all, all but lists that failed, or less."""
+        if self.running:
+            return "running"
+        if not self.finished:
+            return "unfinished"
+        return "incomplete" if self.lists_failed else "complete"
+
     def to_json(self) -> str:
         """Write the status as a JSON object."""
-        return to_json(self)
+        return to_json(self, state=self.state, finished=self.finished, complete=self.complete)
 
     def _repr_html_(self) -> str:
         facts = {
@@ -98,12 +141,27 @@ def status(
         ArgumentError: the name has none of the known endings.
 
     """
-    files = target_files(target)
-    lake = open_lake(files, storage_options)
+    files = target_files(target, storage_options)
+    running = is_held(files.lock)  # first, since a run that ends meanwhile has finished it
+    lake = open_lake(files)
     if lake is not None:
-        return _status_of_lake(files, lake)
+        return _status_of_lake(files, lake, running=running)
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        return _status(files, checkpoint)
+        found = _status(files, checkpoint, running=running)
+    _check_files(files, found)
+    return found
+
+
+def _check_files(files: TargetFiles, status: Status) -> None:
+    """Find a target whose rows were deleted while its state was left."""
+    for table in status.tables:
+        path = files.of_table(table, alone=len(status.tables) == 1)
+        if not path.exists():
+            raise TargetError(
+                f"{path} does not exist, but {files.state} does: restore it, or delete both "
+                "and harvest again",
+                kind="missing",
+            )
 
 
 def check(
@@ -117,43 +175,46 @@ def check(
         ArgumentError: the name has none of the known endings.
 
     """
-    files = target_files(target)
-    lake = open_lake(files, storage_options)
+    files = target_files(target, storage_options)
+    running = is_held(files.lock)
+    lake = open_lake(files)
     if lake is not None:
-        return _check_lake(files, lake)
-    found, removed = Counter[tuple[int, str]](), Counter[int]()
-    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        with reading(files.state):
-            checkpoint.verify()
-            expected, result = checkpoint.items(), _status(files, checkpoint)
-            tables = checkpoint.tables()
-        for table in tables:
-            cls = CLASSES.get(table.item)
-            path = files.of_table(table.name, alone=len(tables) == 1)
-            for row in rows_of(files.form, path, checkpoint, table, removed=True):
-                if row.removed_at is None:
-                    found[table.number, row.list] += 1
-                else:
-                    removed[table.number] += 1
-                if cls is not None:
-                    from_dict(cls, parse(row.text))
-    for number, key in {**expected, **found}:
-        there, written = found.get((number, key), 0), expected.get((number, key), 0)
-        if there != written:
-            raise damaged(
-                files.path, f"the list {key} has {there} rows where {written} were written"
-            )
+        _check_lake(files, lake)
+        return _status_of_lake(files, lake, running=running)
+    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        checkpoint.verify()
+        result, tables = _status(files, checkpoint, running=running), checkpoint.tables()
     for table in tables:
-        if removed[table.number] != table.removed:
-            raise damaged(
-                files.path,
-                f"{table.name} has {removed[table.number]} removed rows where {table.removed} were"
-                " written",
-            )
+        _check(files, table.name)
     return result
 
 
-def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
+def _check(files: TargetFiles, name: str) -> None:
+    found, gone = Counter[str](), 0
+    with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as opened:
+        table, cls = opened.table, CLASSES.get(opened.table.item)
+        with reading(files.state):
+            items = opened.checkpoint.items()
+        expected = {key: rows for (number, key), rows in items.items() if number == table.number}
+        for row in opened.rows(removed=True):
+            if row.removed_at is None:
+                found[row.list] += 1
+            else:
+                gone += 1
+            if cls is not None:
+                with reading(opened.path):
+                    from_dict(cls, parse(row.text))
+    for key in {**expected, **found}:
+        there, written = found.get(key, 0), expected.get(key, 0)
+        if there != written:
+            raise damaged(
+                opened.path, f"the list {key} has {there} rows where {written} were written"
+            )
+    if gone != table.removed:
+        raise damaged(opened.path, f"it has {gone} removed rows where {table.removed} were written")
+
+
+def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Status:
     totals, generation = checkpoint.totals(), checkpoint.generations()[-1]
     return Status(
         target=str(files.path),
@@ -166,15 +227,25 @@ def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
         pages=totals.pages,
         failures=checkpoint.failures(),
         tables={table.name: table.items for table in checkpoint.tables()},
+        running=running,
         generation=generation.number,
         version=generation.version,
         started_at=generation.started,
         finished_at=generation.finished,
+        refresh=_refresh(files),
     )
 
 
-def _check_lake(files: TargetFiles, lake: LakeTarget) -> Status:
-    result = _status_of_lake(files, lake)
+def _refresh(files: TargetFiles) -> RefreshStatus | None:
+    try:
+        with closing(Checkpoint(files.spool, writable=False)) as spool:
+            totals, number = spool.totals(), spool.generations()[-1].number
+    except TargetError:  # there is none, or it was just removed
+        return None
+    return RefreshStatus(number, totals.lists, totals.done, totals.failed, totals.items)
+
+
+def _check_lake(files: TargetFiles, lake: LakeTarget) -> None:
     for table in lake_tables(lake):
         cls = CLASSES.get(table.item)
         written, found = lake.committed(table.name), Counter[str]()
@@ -188,52 +259,49 @@ def _check_lake(files: TargetFiles, lake: LakeTarget) -> Status:
                 raise damaged(
                     files.name, f"the list {key} has {there} rows where {wanted} were written"
                 )
-    return result
 
 
-def _status_of_lake(files: TargetFiles, lake: LakeTarget) -> Status:
-    """Tell what the target says, and the spool where there is one on this machine."""
+def _status_of_lake(files: TargetFiles, lake: LakeTarget, *, running: bool) -> Status:
+    """Tell what the target says, and its database where there is one on this machine."""
     tables, state = lake_tables(lake), lake.state()
-    if state is None:
-        raise TargetError(f"{files.name} does not exist")
+    assert state is not None  # noqa: S101 - it has tables
     done = {
         (table.source, key): rows
         for table in tables
         for key, rows in lake.committed(table.name).items()
     }
-    finished = state.finished is not None
-    result = Status(
+    found = Status(
         target=files.name,
         source=dict(state.identity),
         lists_known=len(done) + state.failed,
         lists_done=len(done),
         lists_failed=state.failed,
-        all_known=finished,
+        all_known=state.finished is not None,
         items=sum(done.values()),
         pages=0,
         failures=list(state.failures),
         tables={table.name: table.items for table in tables},
+        running=running,
         generation=state.generation,
         started_at=state.started,
         finished_at=state.finished,
+        refresh=_refresh(files),
     )
-    if finished or not files.state.exists():
-        return result
+    if state.finished is not None or not files.state.exists():
+        return found
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as spool:
         lists = {(source, key): (how, items) for source, key, how, items in spool.lists()}
         for name, (how, items) in lists.items():
             if how == "done":
                 done.setdefault(name, items)
-        failures = [one for one in spool.failures() if (one.source, one.key) not in done]
+        left = [how for name, (how, _) in lists.items() if name not in done]
         return attrs.evolve(
-            result,
+            found,
             lists_known=len({*done, *lists}),
             lists_done=len(done),
-            lists_failed=sum(
-                how == "failed" for name, (how, _) in lists.items() if name not in done
-            ),
+            lists_failed=left.count("failed"),
             all_known=spool.all_known,
             items=sum(done.values()),
             pages=spool.totals().pages,
-            failures=failures,
+            failures=[one for one in spool.failures() if (one.source, one.key) not in done],
         )

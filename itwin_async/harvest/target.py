@@ -6,7 +6,7 @@ import hashlib
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -33,6 +33,7 @@ _URL = re.compile(
     r"(s3|s3a|abfs|abfss|az|azure|adl|gs|memory)://[^/?#@]+(@[^/?#@]+)?/[^?#]+", re.IGNORECASE
 )
 _IN_STORES: dict[str, Form] = {".delta": "delta", ".parquet": "objects"}
+_LOOK = 0.2  # seconds; somebody may look for a moment whether the lock is held
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -46,8 +47,9 @@ class TargetFiles:
         form: what it holds.
         state: the SQLite database of the checkpoint.
         lock: the lock file that exists while a harvest runs.
-        url: address of a target that many machines may write; path and state are then the spool on
-            this machine.
+        url: address of a target that many machines may write; path and state are then the database
+            on this machine that its rows come through.
+        options: how its store is reached, besides what the environment says.
 
     """
 
@@ -56,6 +58,7 @@ class TargetFiles:
     state: Path
     lock: Path
     url: str | None = None
+    options: Mapping[str, str] = attrs.field(factory=dict, repr=False)
 
     @property
     def folder(self) -> Path | None:
@@ -69,10 +72,19 @@ class TargetFiles:
         """What it is called in messages."""
         return str(self.path) if self.url is None else self.url
 
+    @property
+    def spool(self) -> Path:
+        """The SQLite database that a refresh is read into."""
+        return self.path.with_name(f"{self.path.name}.refresh")
+
     def all(self) -> list[Path]:
         """List every file that a harvest writes, but for the parts in a directory."""
-        beside = [self.state.with_name(f"{self.state.name}{end}") for end in _SQLITE_BESIDE]
-        return [self.path, self.state, self.lock, *beside]
+        beside = [
+            file.with_name(f"{file.name}{end}")
+            for file in (self.state, self.spool)
+            for end in ("", *_SQLITE_BESIDE)
+        ]
+        return [self.path, self.lock, *beside]
 
     def of_table(self, table: str, *, alone: bool) -> Path:
         """Name the file or directory that the rows of a table are in."""
@@ -96,16 +108,24 @@ class TargetFiles:
         return self.path.name[: -len(end)], self.path.name[-len(end) :]
 
 
-def target_files(target: str | os.PathLike[str]) -> TargetFiles:
+def target_files(
+    target: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None
+) -> TargetFiles:
     """
     Tell by its name what a target is.
 
+    Args:
+        target: its name.
+        storage_options: how an object store is reached, besides what the environment says.
+
     Raises:
-        ArgumentError: the name has none of the known endings.
+        ArgumentError: the name has none of the known endings, or options are no texts by names, or
+            given for a target that takes none.
 
     """
+    options = _checked(storage_options)
     if isinstance(target, str) and "://" in target:
-        return _in_store(target.rstrip("/"))
+        return _in_store(target.rstrip("/"), options)
     path = Path(target)
     if "\0" in str(path):
         raise invalid("target", str(path), "a name without NUL characters")
@@ -121,15 +141,20 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     form = _ENDINGS[known[0]]
     if form == "delta":
         spool = path.with_name(f"{path.name}.spool")
-        return _spooled(spool, form, str(path.absolute()))
-    if form == "parquet":
-        return TargetFiles(path, form, path / "_harvest.state", path / "_harvest.lock")
+        return _spooled(spool, form, str(path.absolute()), options)
+    if options:
+        raise invalid("storage_options", [*options], "given for a target in an object store only")
+    if form == "parquet" and (path / "_harvest.state").exists():
+        raise TargetError(
+            f"{path} was begun by an earlier version, whose state lies in it; "
+            "harvest into a new target"
+        )
     state = path if form == "sqlite" else path.with_name(f"{path.name}.state")
     return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
 
 
-def _in_store(url: str) -> TargetFiles:
-    """Tell what an address is; its harvest has a spool among this user's cached files."""
+def _in_store(url: str, options: Mapping[str, str]) -> TargetFiles:
+    """Tell what an address is; its harvest has a database among this user's cached files."""
     form = _IN_STORES.get(f".{url.rpartition('.')[2].lower()}")
     only_here = form == "delta" and url.lower().startswith("memory:")
     if form is None or only_here or not _URL.fullmatch(url):
@@ -147,11 +172,23 @@ def _in_store(url: str) -> TargetFiles:
             "a harvest needs an extra: pip install 'itwin-async[harvest]'"
         ) from None
     name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
-    return _spooled(user_cache_path("itwin-async") / "harvest" / f"{name}.spool", form, url)
+    spool = user_cache_path("itwin-async") / "harvest" / f"{name}.spool"
+    return _spooled(spool, form, url, options)
 
 
-def _spooled(spool: Path, form: Form, url: str) -> TargetFiles:
-    return TargetFiles(spool, form, spool, spool.with_name(f"{spool.name}.lock"), url)
+def _spooled(spool: Path, form: Form, url: str, options: Mapping[str, str]) -> TargetFiles:
+    return TargetFiles(spool, form, spool, spool.with_name(f"{spool.name}.lock"), url, options)
+
+
+def _checked(options: Mapping[str, str] | None) -> dict[str, str]:
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise invalid("storage_options", type(options).__name__, "a mapping of str to str")
+    for name, value in options.items():
+        if not (isinstance(name, str) and name and isinstance(value, str)):
+            raise invalid("storage_options", str(name), "a mapping of str to str")
+    return dict(options)
 
 
 @contextmanager
@@ -176,11 +213,11 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
         ) from None
     lock = FileLock(path, mode=0o644, thread_local=False)
     try:
-        if isinstance(target, str) or path.parent == target:  # a spool, or a directory of parts
+        if isinstance(target, str):  # an address, whose lock is among cached files
             path.parent.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
-                lock.acquire(blocking=False)
+                lock.acquire(timeout=_LOOK, poll_interval=_LOOK / 10)
                 # A holder that ended meanwhile has removed the file; then this lock guards nothing.
                 if not path.exists() or not os.path.samestat(
                     os.fstat(before.fileno()), path.stat()
@@ -188,7 +225,7 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
                     lock.release()
     except Timeout:
         raise TargetError(
-            f"{target} is in use by another harvest; wait for it or stop it"
+            f"{target} is in use by another harvest; wait for it or stop it", kind="busy"
         ) from None
     except OSError as problem:
         raise explain(problem, target) from None
@@ -198,3 +235,36 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
         if sys.platform != "win32":
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether somebody holds a lock file at this moment."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except OSError:  # there is none, or it is somebody else's
+        return False
+    try:
+        if sys.platform == "win32":
+            return _is_held_on_windows(path)
+        import fcntl  # noqa: PLC0415 - of POSIX
+
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(number)
+    return False
+
+
+def _is_held_on_windows(path: Path) -> bool:
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - an extra
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False

@@ -17,7 +17,7 @@ from made_lists import Thing, made
 
 from itwin_async import ArgumentError, AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator
-from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows, open_lake
+from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows, Revision, open_lake
 from itwin_async.harvest.lake.spool import SpoolStore
 from itwin_async.harvest.plan import plan
 from itwin_async.harvest.rows import Row
@@ -236,7 +236,7 @@ def test_a_generation_replaces_the_other_once(target: str) -> None:
     gone = Row("b", None, "b-0", text("b-0"), NOW, NOW, NOW, NOW)
     new = [*rows("a", 2).rows, gone]
     for _ in range(2):  # a refresh that was killed is finished
-        lake.replace("things", iter(new), 2, {"a": 2, "c": 0})
+        lake.replace("things", iter(new), Revision(2, "r"), {"a": 2, "c": 0})
         state = opened(target).state()
         assert state is not None
         assert (state.generation, state.finished) == (2, None)
@@ -267,7 +267,7 @@ def test_missing_rows_are_found(target: str) -> None:
     short = rows("a", 3)
     lake.commit("things", [short, rows("b", 1)])
     assert harvest.check(target).items == 4
-    lake.replace("things", iter(short.rows), 2, {"a": 3, "b": 1})
+    lake.replace("things", iter(short.rows), Revision(2, "r"), {"a": 3, "b": 1})
     with pytest.raises(harvest.TargetError, match="the list b has 0 rows"):
         harvest.check(target)
 
@@ -288,7 +288,7 @@ async def test_finished_lists_are_published_by_time(session: Session, target: st
     lake = opened(target, THINGS)
     spool = target_files(target).path
     spool.parent.mkdir(parents=True, exist_ok=True)
-    store = SpoolStore(lake, spool, plan([source]), clock=lambda: now)
+    store = SpoolStore(lake, target_files(target), plan([source]), clock=lambda: now)
     store.open({"source": "made"})
     first, second = store.open_lists(0, 10)[0]
     page = await anext(source.inner(session, "a", page_size=1, cursor=None).pages())

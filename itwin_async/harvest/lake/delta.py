@@ -17,7 +17,14 @@ from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.lake.columns import READ, RowColumns, rows_of
 from itwin_async.harvest.lake.delta_log import DeltaLog
 from itwin_async.harvest.lake.failing import explained, without_secrets
-from itwin_async.harvest.lake.protocol import LakeState, LakeTable, ListRows, refuse_others
+from itwin_async.harvest.lake.protocol import (
+    LakeState,
+    LakeTable,
+    ListRows,
+    Revision,
+    changed_meanwhile,
+    refuse_others,
+)
 from itwin_async.harvest.migration import FORMAT
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
@@ -122,6 +129,7 @@ class DeltaTarget:
             finished=moment_of(outcome["finished"]) if outcome else None,
             failures=[Failure(**failure) for failure in outcome.get("failures", [])],
             failed=outcome.get("failed", 0),
+            revisions={name: table.revision for name, table in tables.items() if table.revision},
         )
 
     def committed(self, table: str) -> Mapping[str, int]:
@@ -174,17 +182,18 @@ class DeltaTarget:
             yield from rows_of(opened.delta.to_pyarrow_dataset().to_batches(columns=READ))
 
     def replace(
-        self, table: str, rows: Iterator[Row], generation: int, lists: Mapping[str, int]
+        self, table: str, rows: Iterator[Row], revision: Revision, lists: Mapping[str, int]
     ) -> None:
-        """Overwrite a table with its next generation in one commit."""
-        columns = self._columns[table]
+        """Overwrite a table in one commit, on the snapshot that was read."""
+        columns, opened = self._columns[table], self._table(table)
         with explained(self.name, "written"):
-            opened = self._table(table)
-            opened.refresh()
-            if opened.generation >= generation:
+            if opened.revision == revision.id:
                 return
-            marks = opened.marks(lists, generation=generation)
-            self._write(opened, columns, rows, marks, mode="overwrite")
+            marks = opened.marks(lists, revision)
+            try:
+                self._write(opened, columns, rows, marks, mode="overwrite")
+            except self._library.exceptions.CommitFailedError:
+                raise changed_meanwhile(self.name) from None
 
     def compact(self) -> None:
         """Make large files of small ones, and a checkpoint of the log."""
@@ -336,11 +345,33 @@ class _Table:
             if name.startswith(start) and version // _ROWS == generation
         }
 
-    def marks(self, lists: Mapping[str, int], generation: int | None = None) -> list[Transaction]:
-        of = self.generation if generation is None else generation
+    def marks(
+        self, lists: Mapping[str, int], revision: Revision | None = None
+    ) -> list[Transaction]:
+        of = self.generation if revision is None else revision.generation
         make = self._library.Transaction
         made = [make(f"{self._prefix}:{key}", of * _ROWS + rows) for key, rows in lists.items()]
-        return made if generation is None else [make(self._prefix, generation), *made]
+        if revision is None:
+            return made
+        number = len(self._revisions()) + 1
+        return [
+            make(self._prefix, revision.generation),
+            make(f"{self._prefix}#{revision.id}", number),
+            *made,
+        ]
+
+    @property
+    def revision(self) -> str | None:
+        found = self._revisions()
+        return max(found, key=found.__getitem__) if found else None
+
+    def _revisions(self) -> dict[str, int]:
+        start = f"{self._prefix}#"
+        return {
+            name.removeprefix(start): version
+            for name, version in self._identifiers().items()
+            if name.startswith(start)
+        }
 
     def _identifiers(self) -> Mapping[str, int]:
         return self._log.identifiers(self.delta.version())

@@ -10,7 +10,7 @@ import attrs
 
 from itwin_async.harvest.columns import moment, moment_of
 from itwin_async.harvest.errors import TargetError, damaged
-from itwin_async.harvest.lake.protocol import LakeState
+from itwin_async.harvest.lake.protocol import LakeState, Revision
 from itwin_async.harvest.migration import FORMAT
 from itwin_async.harvest.progress import Failure
 
@@ -49,6 +49,7 @@ class Manifest:
         generations: the generation of each table.
         parts: the parts of each table.
         lists: the lists of each table, and how many rows each has.
+        revisions: the revision that replaced the rows of a table last.
         outcome: of the generation that was finished last.
 
     """
@@ -60,6 +61,7 @@ class Manifest:
     generations: Mapping[str, int] = attrs.field(factory=dict)
     parts: Mapping[str, Sequence[Part]] = attrs.field(factory=dict)
     lists: Mapping[str, Mapping[str, int]] = attrs.field(factory=dict)
+    revisions: Mapping[str, str] = attrs.field(factory=dict)
     outcome: Mapping[str, object] | None = None
 
     @classmethod
@@ -115,6 +117,7 @@ class Manifest:
             moment_of(str(told["finished"])) if told else None,
             [Failure(**failure) for failure in failures],
             int(str(told.get("failed", 0))),
+            self.revisions,
         )
 
     def generation_of(self, table: str) -> int:
@@ -178,14 +181,15 @@ class Manifest:
         return attrs.evolve(self, parts={**self.parts, table: left})
 
     def replaced(
-        self, table: str, parts: Sequence[Part], lists: Mapping[str, int], generation: int
+        self, table: str, parts: Sequence[Part], lists: Mapping[str, int], revision: Revision
     ) -> Manifest:
         """Put the next generation of a table in the place of the present one."""
         return attrs.evolve(
             self,
             parts={**self.parts, table: list(parts)},
             lists={**self.lists, table: dict(lists)},
-            generations={**self.generations, table: generation},
+            generations={**self.generations, table: revision.generation},
+            revisions={**self.revisions, table: revision.id},
         )
 
     def finished(self, failures: Sequence[Failure]) -> Manifest:

@@ -17,7 +17,14 @@ from itwin_async.harvest.lake.columns import READ, RowColumns, rows_of
 from itwin_async.harvest.lake.failing import explained
 from itwin_async.harvest.lake.manifest import Manifest, Part
 from itwin_async.harvest.lake.object_stores import library, store_of
-from itwin_async.harvest.lake.protocol import LakeState, LakeTable, ListRows, refuse_others
+from itwin_async.harvest.lake.protocol import (
+    LakeState,
+    LakeTable,
+    ListRows,
+    Revision,
+    changed_meanwhile,
+    refuse_others,
+)
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
 
@@ -68,6 +75,7 @@ class ObjectParquetTarget:
         self._beside = f"{path}.harvest"
         self._sleep = sleep
         self._columns: dict[str, RowColumns] = {}
+        self._read: dict[str, list[str]] = {}
 
     @classmethod
     def of_url(
@@ -153,25 +161,29 @@ class ObjectParquetTarget:
         """Read the rows that one manifest names."""
         with explained(self.name, "read"):
             manifest, _ = self._existing()
+            self._read[table] = _names(manifest, table)
             for part in manifest.parts_of(table):
                 with self._opened(manifest, table, part) as batches:
                     yield from rows_of(batches)
 
     def replace(
-        self, table: str, rows: Iterator[Row], generation: int, lists: Mapping[str, int]
+        self, table: str, rows: Iterator[Row], revision: Revision, lists: Mapping[str, int]
     ) -> None:
         """Upload parts of the next generation, and let the manifest name these instead."""
         with explained(self.name, "written"):
             manifest, _ = self._existing()
-            if manifest.generation_of(table) >= generation:
+            if manifest.revisions.get(table) == revision.id:
                 return
+            before = self._read.get(table, _names(manifest, table))
             parts = self._stage(self._columns[table], rows, empty=True)
 
             def attempt() -> None:
                 manifest, tag = self._existing()
-                if manifest.generation_of(table) < generation:
-                    new = manifest.replaced(table, parts, lists, generation)
-                    self._save(new, tag)
+                if manifest.revisions.get(table) == revision.id:
+                    return
+                if _names(manifest, table) != before:
+                    raise changed_meanwhile(self.name)
+                self._save(manifest.replaced(table, parts, lists, revision), tag, staged=parts)
 
             self._repeatedly(attempt)
             self._sweep()
@@ -348,6 +360,10 @@ class ObjectParquetTarget:
 
 class _Refused(Exception):  # noqa: N818 - never leaves this module
     """Another machine has written the manifest meanwhile."""
+
+
+def _names(manifest: Manifest, table: str) -> list[str]:
+    return [part.name for part in manifest.parts_of(table)]
 
 
 def _part(file: BinaryIO, rows: int) -> Part:

@@ -7,17 +7,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from functools import partial
-from pathlib import Path
 
 import attrs
 
+from itwin_async._version import __version__
 from itwin_async.harvest.checkpoint import Checkpoint, Entry
-from itwin_async.harvest.lake.protocol import LakeTable, LakeTarget, ListRows
+from itwin_async.harvest.columns import moment
+from itwin_async.harvest.lake.protocol import LakeState, LakeTable, LakeTarget, ListRows
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.sqlite import SqliteSink, quoted, rows_of
 from itwin_async.harvest.store import Store
+from itwin_async.harvest.target import TargetFiles
 
 _ENOUGH = 50_000  # rows of finished lists that are committed at once
 _PUBLISH_AFTER = 20.0  # seconds that a finished list waits for others
@@ -33,31 +35,36 @@ class SpoolStore(Store):
 
     Args:
         target: where the lists go.
-        spool: the database.
+        files: the target's files on this machine.
         plan: the sources.
         fail_fast: raise an error where rows cannot be stored, instead of recording it.
         clock: tells seconds, for lists that wait for others.
+
+    Attributes:
+        is_new: whether the target was created by this run.
 
     """
 
     def __init__(
         self,
         target: LakeTarget,
-        spool: Path,
+        files: TargetFiles,
         plan: Plan,
         *,
         fail_fast: bool = False,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        wanted = [node for node in plan if node.stored]
+        wanted, spool = [node for node in plan if node.stored], files.state
         sinks = {
             node.number: SqliteSink(spool, node.source.table, with_id=node.source.id != "id")
             for node in wanted
         }
-        super().__init__(target.name, spool, plan, sinks, fail_fast=fail_fast)
+        super().__init__(target.name, spool, plan, sinks, fail_fast=fail_fast, clock=clock)
+        self.is_new = True
         self._spool = spool
+        self._refresh = files.spool
+        self._is_merging = False
         self._target = target
-        self._clock = clock
         self._wanted = wanted
         self._there: dict[int, Mapping[str, int]] = {}
         self._ready = 0
@@ -72,19 +79,22 @@ class SpoolStore(Store):
             TargetError: one of them is foreign, damaged or cannot be written.
 
         """
-        is_new = not self._spool.exists()
+        has_spool = self._spool.exists()
         super().open(identity)
         try:
-            self._target.prepare(identity, [_table(node) for node in self._wanted])
+            state = self._target.state()
+            self.is_new = state is None
+            self._target.prepare(identity, [table_of(node) for node in self._wanted])
             self._there = {
                 node.number: self._target.committed(node.source.table) for node in self._wanted
             }
             self._opened.connection.executescript(_SCHEMA)
-            state = self._target.state()
-            if is_new and state is not None and state.finished and not state.failed:
-                self._take_over()
-            self._reopen_missing()
+            # A refresh of this machine that was interrupted while it replaced rows goes on.
+            self._is_merging = state is not None and self._revision() in state.revisions.values()
+            if not self._is_merging:
+                self._compare(state, has_spool=has_spool)
             self.totals = self._opened.totals()
+            self.resumed = not self.is_new and self.resumed
             self._has_news = state is None or not state.finished
             if self._unpublished(1):
                 self._ready_since = self._clock()
@@ -108,7 +118,7 @@ class SpoolStore(Store):
         self.commit()
         self._publish()
         finished, failures = super().outcome()
-        if finished:
+        if finished and not self._is_merging:
             state = self._target.state()
             if self._has_news or state is None or state.failed != self.totals.failed:
                 self._target.finish(failures)
@@ -215,11 +225,49 @@ class SpoolStore(Store):
         )
         return [_Finished(*row) for row in found]
 
-    def _take_over(self) -> None:
+    def _compare(self, state: LakeState | None, *, has_spool: bool) -> None:
+        """Know what other machines have done."""
+        if state is not None:
+            present = self._opened.generations()[-1].number
+            is_finished = state.finished is not None and (state.generation > 1 or not state.failed)
+            if state.generation > present or (is_finished and not has_spool):
+                self._take_over(state)
+        self._reopen_missing()
+
+    def _revision(self) -> str | None:
+        if not self._refresh.exists():
+            return None
+        with closing(Checkpoint(self._refresh, writable=False)) as refresh:
+            return refresh.get("spool")
+
+    def _take_over(self, state: LakeState) -> None:
         """Know a harvest that another machine has finished."""
         checkpoint, connection = self._opened, self._opened.connection
+        numbers = {node.source.name: node.number for node in self._plan}
         with connection:
             connection.execute("BEGIN IMMEDIATE")
+            for table in ("harvest_lists", "harvest_seen", "harvest_generations"):
+                connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant
+            for node in self._wanted:
+                connection.execute(f"DELETE FROM {quoted(node.source.table)}")  # noqa: S608 - quoted
+            begun = state.started if state.generation == 1 else state.finished or checkpoint.now()
+            connection.execute(
+                "INSERT INTO harvest_generations (number, started, finished, version)"
+                " VALUES (?, ?, ?, ?)",
+                (
+                    state.generation,
+                    moment(begun),
+                    None if state.finished is None else moment(state.finished),
+                    __version__,
+                ),
+            )
+            if state.generation > 1:
+                checkpoint.set("merged", "by another machine")
+            for node in self._plan:
+                if node.parent is None:
+                    checkpoint.add_lists(
+                        node.number, None, ((key, None) for key in node.source.keys)
+                    )
             for number, lists in self._there.items():
                 checkpoint.add_lists(number, None, ((key, None) for key in lists))
                 connection.executemany(
@@ -227,9 +275,15 @@ class SpoolStore(Store):
                     [(rows, number, key) for key, rows in lists.items()],
                 )
             connection.execute("UPDATE harvest_lists SET state = 'done'")
-            connection.execute(
-                "INSERT OR IGNORE INTO harvest_published SELECT number FROM harvest_lists"
-            )
+            for one in state.failures:
+                number = numbers.get(one.source, 0)
+                checkpoint.add_lists(number, None, [(one.key, one.title)])
+                connection.execute(
+                    "UPDATE harvest_lists SET state = 'failed', kind = ?, error = ?"
+                    " WHERE source = ? AND key = ?",
+                    (one.kind, one.error, number, one.key),
+                )
+            note_published(connection)
 
     def _reopen_missing(self) -> None:
         """Read lists again that were committed to a target that does not have them any more."""
@@ -278,11 +332,16 @@ class _SpooledRows:
         return rows_of(self.connection, self.table, removed=True, of=self.key)
 
 
-def _table(node: Node) -> LakeTable:
+def note_published(connection: sqlite3.Connection) -> None:
+    """Note that all lists that were read are in the target."""
+    connection.execute("CREATE TABLE IF NOT EXISTS harvest_published (list INTEGER PRIMARY KEY)")
+    connection.execute("DELETE FROM harvest_published")
+    connection.execute(
+        "INSERT INTO harvest_published SELECT number FROM harvest_lists WHERE state = 'done'"
+    )
+
+
+def table_of(node: Node) -> LakeTable:
+    """Make the table of a source."""
     source = node.source
     return LakeTable(source.table, source.name, source.item, source.id)
-
-
-def spooled(path: Path) -> Checkpoint | None:
-    """Open the spool of a target on this machine for reading, if there is one."""
-    return Checkpoint(path, writable=False) if path.exists() else None
