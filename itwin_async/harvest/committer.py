@@ -98,8 +98,6 @@ def lake_of(target: AnyTarget) -> LakeTarget:
     """
     allowed = "one that many machines may write, such as a name that ends in .delta"
     if isinstance(target, str | os.PathLike):
-        from itwin_async.harvest.lake import open_lake
-
         found = open_lake(target_files(target))
         if found is None:
             raise invalid("target", str(target), allowed)
