@@ -243,6 +243,9 @@ class Canned(asyncio.Protocol):
                 b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
             )
             return
+        elif request.startswith(b"GET /_emulator/"):  # a harvest asks whose world it is
+            self._transport.write(_UNKNOWN)
+            return
         else:
             known = self._lists.get(request[5:7])
             answer = _UNKNOWN if known is None else known.answer(request)

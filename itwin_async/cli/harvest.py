@@ -11,6 +11,7 @@ import click
 
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
+from itwin_async.cli.harvest_running import Running, estimated, running_options
 from itwin_async.cli.harvest_status import (
     EXIT_CODES,
     OF_STATES,
@@ -144,6 +145,7 @@ class _Harvest(click.Command):
     help="Write what came, changed and went since the last such FILE, as NDJSON.",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
+@running_options
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
@@ -171,6 +173,7 @@ def harvest(
     report: Path | None,
     as_json: bool,
     quiet: bool,
+    running: Running,
     options: Options,
 ) -> None:
     """
@@ -207,10 +210,21 @@ def harvest(
             **filters,
         )
         if shard is not None:
-            source = bulk.shard(source, *shard)
+            source = bulk.share(source, *shard)
+        if running.plan:
+            async with open_session(options, retry=running.retry) as session:
+                found = await bulk.estimate(
+                    session, source, page_size=page_size, concurrency=concurrency
+                )
+            click.echo(found.to_json() if as_json else estimated(found))
+            return 0
         before = _before(target)
-        with View(target, quiet=quiet) as view, _told(view, reports, identity(source), before):
-            async with open_session(options) as session:
+        with (
+            View(target, quiet=quiet) as view,
+            running.telling(view.show) as show,
+            _told(view, reports, identity(source), before),
+        ):
+            async with open_session(options, retry=running.retry) as session:
                 done = await bulk.run(
                     session,
                     source,
@@ -218,9 +232,10 @@ def harvest(
                     concurrency=concurrency,
                     page_size=page_size,
                     fail_fast=fail_fast,
-                    on_progress=view.show,
+                    on_progress=show,
                     refresh=refresh,
                     changes=changes,
+                    wait_for_server=running.wait_for_server,
                 )
         _write(reports, done)
         if not quiet:

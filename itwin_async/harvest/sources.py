@@ -70,7 +70,7 @@ class Source(Generic[T_co]):
         only: tells whether an outer item has such a list at all.
         grows: whether items have an ``index``, those that are there stay as they are, and ``inner``
             takes ``after_index`` too, for a list of those behind it. A refresh asks for them alone.
-        divided: whether it is a share of a source, which ``parameters`` tell; see ``shard``.
+        divided: whether it is a share of a source, which ``parameters`` tell; see ``share``.
 
     """
 

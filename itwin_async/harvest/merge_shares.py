@@ -21,7 +21,7 @@ from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.plan import Node
 from itwin_async.harvest.reading import CLASSES, table_rows
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.shards import EVERY
+from itwin_async.harvest.shares import EVERY
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.sinks.sqlite import SqliteSink
 from itwin_async.harvest.sources import Source
@@ -52,7 +52,7 @@ def merge(target: str | os.PathLike[str], shares: Sequence[str | os.PathLike[str
 
     Args:
         target: the new target; its form may be another.
-        shares: the targets that were harvested with ``shard``, all of them, in any order.
+        shares: the targets that were harvested with ``share``, all of them, in any order.
 
     Raises:
         TargetError: they are no shares of one harvest, one is missing, given twice or not finished,
@@ -108,7 +108,7 @@ def _checked(parts: Sequence[TargetFiles]) -> list[TargetFiles]:
         if not found.finished:
             raise TargetError(f"{files.path} is not finished; run its harvest again first")
         identity = dict(found.source)
-        match = _SHARD.fullmatch(identity.pop("shard", ""))
+        match = _SHARD.fullmatch(identity.pop("share", ""))
         if match is None:
             raise TargetError(f"{files.path} is no share of a harvest")
         number, of = int(match[1]), int(match[2])
@@ -134,7 +134,7 @@ class _Merger:
         self._numbers: dict[tuple[int, str], int] = {}
         with closing(Checkpoint(parts[0].state, writable=False)) as first:
             self._identity = first.identity
-            del self._identity["shard"]
+            del self._identity["share"]
             self._nodes = _nodes(first)
         self._by_name = {node.source.name: node.number for node in self._nodes}
 
