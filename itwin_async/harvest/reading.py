@@ -91,6 +91,11 @@ def stored(target: str | os.PathLike[str], table: str, *, removed: bool = False)
 
     """
     files = target_files(target)
+    lake = open_lake(files)
+    if lake is not None:
+        chosen = _choose(files, lake_tables(lake), None, table)
+        yield from (row for row in lake.rows(chosen.name) if removed or row.removed_at is None)
+        return
     with snapshot(files, lambda tables: _choose(files, tables, None, table)) as found:
         yield from _counted(found, removed=removed)
 
