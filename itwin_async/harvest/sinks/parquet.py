@@ -75,7 +75,8 @@ class ParquetSink(RowSink):
         """Remove parts that were written after the mark, which names the finished ones."""
         self._columns = columns
         self._schema = self._arrow.schema([*self._fields(columns)])
-        self._path.mkdir(parents=True, exist_ok=True)
+        if not mark:
+            self._path.mkdir(parents=True, exist_ok=True)
         for left in (self._staged, self._draft):
             discard(left)
         sync_folder(self._path.parent)
