@@ -35,7 +35,7 @@ class Snapshot:
     path: Path
     checkpoint: Checkpoint
     _form: str
-    _files: Sequence[tuple[Path, BinaryIO]]
+    _files: Sequence[tuple[Path, BinaryIO | None]]
 
     def rows(self, *, removed: bool = False) -> Iterator[Row]:
         """
@@ -54,7 +54,8 @@ class Snapshot:
     def _lines(self) -> Iterator[Row]:
         length = int(self.table.mark or 0)
         for path, file in self._files:
-            yield from ndjson.rows_of(path, file, length)
+            if file is not None:
+                yield from ndjson.rows_of(path, file, length)
 
 
 @contextmanager
@@ -94,7 +95,7 @@ def _open(files: TargetFiles, choose: Callable[[list[Table]], Table], stack: Exi
         table = choose(tables)
         path = files.of_table(table.name, alone=len(tables) == 1)
         where = swap.current(checkpoint.connection, files.state.parent, path)
-    opened: list[tuple[Path, BinaryIO]] = []
+    opened: list[tuple[Path, BinaryIO | None]] = []
     with reading(where):
         if files.form == "parquet":
             opened = parts.open_all(where, table.mark, stack)
