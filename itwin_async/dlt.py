@@ -14,7 +14,7 @@ from dlt.extract import DltResource, DltSource
 from itwin_async import imodels
 from itwin_async._arguments import flag, one_of, whole
 from itwin_async.errors import ArgumentError
-from itwin_async.harvest.blocking import Put, SessionThread
+from itwin_async.harvest.blocking import Put, SessionThread, session_of
 from itwin_async.harvest.ids import Ids
 from itwin_async.harvest.lists import lists
 from itwin_async.harvest.sources import Inner, Source
@@ -66,8 +66,9 @@ def source(
             the platform; ``"replace"`` writes the table anew.
         incremental: ask for changesets behind the last one of the run before only. It takes the
             write disposition ``"merge"``; other lists cannot be asked for less.
-        settings: of the session, whose pool and quota the resources of a run share. It lives in a
-            thread of its own, so that it takes no ``client_session`` and no ``connector``.
+        settings: as for ``Session.from_env``. The resources of a run share one session, its pool
+            and its quota; it lives in a thread of its own, and so takes no ``client_session`` and
+            no ``connector``.
 
     Raises:
         ArgumentError: an argument is not what it must be, before any request.
@@ -80,9 +81,7 @@ def source(
             )
     one_of("write_disposition", write_disposition, ("merge", "replace"))
     how = _How(
-        SessionThread(
-            lambda: Session.from_env(**settings) if token is None else Session(token, **settings)
-        ),
+        SessionThread(lambda: session_of(token, settings)),
         whole("page_size", page_size, 1, MAX_PAGE_SIZE),
         whole("concurrency", concurrency, 1),
         flag("incremental", incremental),

@@ -20,7 +20,7 @@ from pyspark.sql.types import StructType
 
 from itwin_async._arguments import invalid, one_of, whole
 from itwin_async.errors import ArgumentError
-from itwin_async.harvest.blocking import SessionThread
+from itwin_async.harvest.blocking import SessionThread, session_of
 from itwin_async.harvest.lists import list_names, lists
 from itwin_async.harvest.sources import Source
 from itwin_async.harvest.stream import ArrowRows, Found, find_lists, read_lists
@@ -64,11 +64,11 @@ class _Read:
         return SessionThread(self._session)
 
     def _session(self) -> Session:
-        if not self.credentials:
-            return Session.from_env(**self.settings)
-        module, _, name = self.credentials.partition(":")
-        token: TokenSource = getattr(import_module(module), name)()
-        return Session(token, **self.settings)
+        token: TokenSource | None = None
+        if self.credentials:
+            module, _, name = self.credentials.partition(":")
+            token = getattr(import_module(module), name)()
+        return session_of(token, self.settings)
 
 
 class ITwinDataSource(DataSource):

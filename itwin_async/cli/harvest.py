@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -12,12 +12,12 @@ import click
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
 from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
-from itwin_async.cli.harvest_view import View, summary
+from itwin_async.cli.harvest_view import View, nothing_requested, summary
 from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
 from itwin_async.cli.itwin_filters import itwin_filters
 from itwin_async.cli.runtime import Options, open_session, session_options
 from itwin_async.cli.stdout import write
-from itwin_async.harvest import Report, TargetError
+from itwin_async.harvest import Report, Status, TargetError
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
 from itwin_async.harvest.plan import identity
@@ -111,6 +111,13 @@ class _Harvest(click.Command):
     metavar="N",
     help="Items a page.",
 )
+@click.option("--refresh", is_flag=True, help="Make a TARGET that is there current.")
+@click.option(
+    "--changes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write what came, changed and went since the last such FILE, as NDJSON.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
 @click.option(
     "--report",
@@ -132,6 +139,8 @@ def harvest(
     full: bool,
     concurrency: int,
     page_size: int,
+    refresh: bool,
+    changes: Path | None,
     fail_fast: bool,
     report: Path | None,
     as_json: bool,
@@ -141,12 +150,16 @@ def harvest(
     """
     Harvest many lists into TARGET; run it again after a crash, and it goes on.
 
+    With --refresh a finished TARGET becomes current: everything is read again beside it, and takes
+    its place in one step.
+
     TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, or .parquet
     for a folder of parts; each list has a table of its own. See "itwin-async harvest status TARGET"
     for how far it is.
     """
     names = tuple(dict.fromkeys(name for group in what for name in group))
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
+    written = {changes} if changes is not None else set[Path]()
     given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
     for option, given, id_ in given_ids:
         if given is not None and not any(takes(name, id_) for name in names):
@@ -156,7 +169,7 @@ def harvest(
         raise click.UsageError("only one of --itwins and --imodels can be standard input")
 
     async def main() -> int:
-        _refuse_overlaps(target, [itwins, imodels], reports)
+        _refuse_overlaps(target, [itwins, imodels], reports | written)
         source = bulk.lists(
             *names,
             itwin_ids=ids_of_file(itwins, "itwin_ids", quiet=quiet),
@@ -165,6 +178,7 @@ def harvest(
             full=full,
             **filters,
         )
+        before = _before(target)
         with View(target, quiet=quiet) as view, _told(view, reports, identity(source)):
             async with open_session(options) as session:
                 done = await bulk.run(
@@ -175,13 +189,23 @@ def harvest(
                     page_size=page_size,
                     fail_fast=fail_fast,
                     on_progress=view.show,
+                    refresh=refresh,
+                    changes=changes,
                 )
         _write(reports, done)
         if not quiet:
             click.echo(summary(done), err=True)
+        if before is not None and before.complete and not done.progress.calls:
+            complain(nothing_requested(before))
         return OF_STATES[done.state]
 
     run_on_target(main)
+
+
+def _before(target: str) -> Status | None:
+    with suppress(TargetError):
+        return bulk.status(target)
+    return None
 
 
 def _refuse_overlaps(target: str, given: list[Path | None], reports: set[Path]) -> None:

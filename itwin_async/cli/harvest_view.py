@@ -156,6 +156,8 @@ def summary(report: Report) -> str:
         f"{progress.calls:,} calls" + (f", {progress.refused:,} refused" * bool(progress.refused)),
         duration(progress.seconds),
     ]
+    if report.changes:
+        parts.insert(1, ", ".join(f"{count:,} {kind}" for kind, count in report.changes.items()))
     lines = [f"{shown(report.target)}: {' · '.join(parts)}"]
     lines += failures(report.failures, progress.lists_failed)
     return "\n".join(lines)
@@ -180,11 +182,25 @@ def described(status: Status) -> str:
         ("lists", f"{status.lists_done:,} done of {known}, {status.lists_failed:,} failed"),
         ("items", f"{status.items:,} in {status.pages:,} pages"),
         *((" ", f"{rows:,} {table}") for table, rows in _several(status.tables)),
+        ("read", _read(status)),
         ("state", state(status)),
     ]
+    if status.refresh is not None:
+        told = status.refresh
+        text = f"{told.lists_done:,} of {told.lists_known:,} lists of generation {told.generation}"
+        rows.append(("refresh", f"under way, {text}; run the same harvest to go on"))
     lines = [f"{name:8}{shown(value)}" for name, value in rows]
     lines += failures(status.failures, status.lists_failed)
     return "\n".join(lines)
+
+
+def _read(status: Status) -> str:
+    began, ended = status.started_at, status.finished_at
+    parts = [f"generation {status.generation}"]
+    parts += [f"started {began:%Y-%m-%d %H:%M:%S} UTC"] if began else []
+    parts += [f"finished {ended:%Y-%m-%d %H:%M:%S} UTC"] if ended else []
+    parts += [f"by version {status.version}"] if status.version else []
+    return ", ".join(parts)
 
 
 def checked(status: Status) -> str:
@@ -202,6 +218,15 @@ def state(status: Status) -> str:
     if status.lists_failed:
         return f"finished without {status.lists_failed:,} lists; run the same harvest to read them"
     return "finished"
+
+
+def nothing_requested(status: Status) -> str:
+    """Say since when a target is finished, so that nobody takes it for new."""
+    since = "" if status.finished_at is None else f" since {status.finished_at:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{shown(status.target)} is finished{since}: nothing was requested, and nothing is newer; "
+        "--refresh makes it current"
+    )
 
 
 def failures(found: Iterable[Failure], count: int) -> list[str]:

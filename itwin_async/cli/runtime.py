@@ -22,6 +22,7 @@ import click
 
 from itwin_async.cli import profiles
 from itwin_async.cli.failures import DEFECT, INTERRUPTED, TERMINATED, complain, exit_code
+from itwin_async.cli.network_options import network_options
 from itwin_async.errors import ConfigurationError, ITwinError
 from itwin_async.events import Observer, logger
 from itwin_async.quota import Quota, parse_quota
@@ -148,7 +149,7 @@ def session_options(command: F) -> F:
         options = Options(emulator, base_url, dict(quota), verbose, profile)
         return command(options=options, **others)
 
-    decorated: Callable[..., object] = gather
+    decorated: Callable[..., object] = network_options(gather)
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr."),
         click.option(

@@ -4,6 +4,7 @@ Bulk harvest: many lists into a database or files, resumable after any end, noth
 
 from __future__ import annotations
 
+from itwin_async.harvest.changes import Change, changes, write_changes
 from itwin_async.harvest.distribute import distribute
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import Exported, export_geojson
@@ -25,14 +26,16 @@ from itwin_async.harvest.run import run
 from itwin_async.harvest.shards import Shard, Shards, shards
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import DetailSource, Source
-from itwin_async.harvest.status import Status, check, status
+from itwin_async.harvest.status import RefreshStatus, Status, check, status
 
 __all__ = [
+    "Change",
     "DetailSource",
     "Exported",
     "Failure",
     "Filters",
     "Progress",
+    "RefreshStatus",
     "Report",
     "Shard",
     "ShardReport",
@@ -41,6 +44,7 @@ __all__ = [
     "Source",
     "Status",
     "TargetError",
+    "changes",
     "check",
     "distribute",
     "draw_map",
@@ -57,4 +61,5 @@ __all__ = [
     "shards",
     "status",
     "tags",
+    "write_changes",
 ]

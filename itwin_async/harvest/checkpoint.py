@@ -53,6 +53,7 @@ CREATE TABLE IF NOT EXISTS harvest_lists (
     error TEXT,
     started TEXT,
     finished TEXT,
+    unread INTEGER NOT NULL DEFAULT 0,
     UNIQUE (source, key)
 );
 CREATE INDEX IF NOT EXISTS harvest_lists_state ON harvest_lists (state, number);
@@ -192,7 +193,8 @@ class Checkpoint:
             raise TargetError(f"{path} is empty: no harvest was begun")
         latest = self.get("latest")
         if latest is not None:
-            self._latest = moment_of(latest)
+            # What is written from now on is later than all that is there.
+            self._latest = moment_of(latest) + timedelta(microseconds=self._writable)
 
     def get(self, name: str) -> str | None:
         """Read a value."""
@@ -254,13 +256,30 @@ class Checkpoint:
         """Save the latest moment that was told."""
         self.set("latest", moment(self._latest))
 
-    def begin(self, identity: Mapping[str, str], plan: Plan) -> None:
-        """Save what a new target is a harvest of, and the lists that are known from the start."""
+    def begin(
+        self,
+        identity: Mapping[str, str],
+        plan: Plan,
+        *,
+        generation: int = 1,
+        after: datetime | None = None,
+    ) -> None:
+        """
+        Save what a new target is a harvest of, and the lists that are known from the start.
+
+        Args:
+            identity: what it is a harvest of.
+            plan: the sources.
+            generation: number of the generation.
+            after: when it begins at the earliest.
+
+        """
+        self._latest = max(self._latest, after or self._latest)
         with self.connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             self.set("format", FORMAT)
             self.set("identity", json.dumps(dict(identity)))
-            self.begin_generation(1)
+            self.begin_generation(generation)
             self.save_latest()
             for node in plan:
                 source = node.source

@@ -101,6 +101,8 @@ class Report:
         progress: the last counts.
         failures: lists that failed, the first thousand.
         error: why the run ended before its end; ``run`` raises it instead.
+        generation: how often everything was read: 1 for a harvest, one more for each refresh.
+        changes: how many rows the refresh of this run ``added``, ``changed`` and ``removed``.
 
     """
 
@@ -111,6 +113,8 @@ class Report:
     progress: Progress
     failures: list[Failure]
     error: str | None = None
+    generation: int = 1
+    changes: dict[str, int] = attrs.field(factory=dict)
 
     @property
     def complete(self) -> bool:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import TypeVar, overload
 
 from itwin_async import catalog
@@ -13,9 +12,9 @@ from itwin_async._json.converter import from_dict
 from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.sinks import ndjson, parquet, sqlite
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.target import Form, TargetFiles, target_files
+from itwin_async.harvest.snapshot import Snapshot, snapshot
+from itwin_async.harvest.target import TargetFiles, target_files
 from itwin_async.operations import ListOperation
 
 T = TypeVar("T")
@@ -61,18 +60,46 @@ def read(
 
     """
     files = target_files(target)
-    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        with reading(files.state):
-            tables = checkpoint.tables()
-        chosen = _choose(files, tables, item, table)
-        cls = class_of(files, chosen, item)
-        count, path = 0, files.of_table(chosen.name, alone=len(tables) == 1)
-        for row in rows_of(files.form, path, checkpoint, chosen, removed=removed):
-            count += 1
+    with snapshot(files, lambda tables: _choose(files, tables, item, table)) as found:
+        cls = class_of(files, found.table, item)
+        for row in _counted(found, removed=removed):
             yield row.list, from_dict(cls, parse(row.text))
-        written = chosen.items + (chosen.removed if removed else 0)
-        if count != written:
-            raise damaged(path, f"it has {count} rows where {written} were written")
+
+
+def stored(target: str | os.PathLike[str], table: str, *, removed: bool = False) -> Iterator[Row]:
+    """
+    Read the rows of a table as they are stored.
+
+    Raises:
+        TargetError: there is no such harvest, or it is not as it was written.
+
+    """
+    files = target_files(target)
+    with snapshot(files, lambda tables: _choose(files, tables, None, table)) as found:
+        yield from _counted(found, removed=removed)
+
+
+@contextmanager
+def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
+    """
+    Open a table, and read its rows as they are now, removed ones too.
+
+    Raises:
+        TargetError: there is no such harvest, or a file is not as it was written.
+
+    """
+    with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as found:
+        yield found.rows(removed=True)
+
+
+def _counted(found: Snapshot, *, removed: bool) -> Iterator[Row]:
+    count = 0
+    for row in found.rows(removed=removed):
+        count += 1
+        yield row
+    written = found.table.items + (found.table.removed if removed else 0)
+    if count != written:
+        raise damaged(found.path, f"it has {count} rows where {written} were written")
 
 
 def tables_of(target: str | os.PathLike[str]) -> list[Table]:
@@ -104,30 +131,3 @@ def class_of(files: TargetFiles, table: Table, wanted: type[object] | None) -> t
         other = "" if wanted is None else f", not {wanted.__name__}"
         raise TargetError(f"{files.path} holds items of {name or 'an unknown class'}{other}")
     return cls
-
-
-def rows_of(
-    form: Form, path: Path, checkpoint: Checkpoint, table: Table, *, removed: bool = False
-) -> Iterator[Row]:
-    """
-    Read the rows of a table; closes the checkpoint where it is not needed.
-
-    Args:
-        form: form of the target.
-        path: the file or directory of the table.
-        checkpoint: the checkpoint, as of the moment that is read.
-        table: the table.
-        removed: read those too that are no longer there.
-
-    Raises:
-        TargetError: a file is not as it was written.
-
-    """
-    if form == "sqlite":
-        yield from sqlite.rows_of(checkpoint.connection, table.name, removed=removed)
-        return
-    checkpoint.close()  # a slow reader must not keep a harvest from being resumed
-    read_rows = ndjson.rows_of if form == "ndjson" else parquet.rows_of
-    for row in read_rows(path, int(table.mark or 0)):
-        if removed or row.removed_at is None:
-            yield row

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import attrs
 
@@ -30,14 +31,16 @@ from itwin_async.harvest.patience import Patience, Reading, is_hopeless
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.platform import platform_of
 from itwin_async.harvest.progress import OnProgress, Progress, Report
+from itwin_async.harvest.refreshing import Refreshing
 from itwin_async.harvest.sinks import RowSink, Sink
 from itwin_async.harvest.sources import Source
+from itwin_async.harvest.spool import Known
 from itwin_async.harvest.store import NewLists, Store, sink_of
-from itwin_async.harvest.target import locked, target_files
+from itwin_async.harvest.target import TargetFiles, locked, target_files
 from itwin_async.harvest.telling import Teller
 from itwin_async.harvest.work_queue import WorkQueue
 from itwin_async.harvest.writer import Writer
-from itwin_async.paging import MAX_PAGE_SIZE, Page
+from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
 from itwin_async.session import Session
 
 _RESTARTS = 3
@@ -55,6 +58,8 @@ async def run(
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
     wait_for_server: float = 0.0,
+    refresh: bool = False,
+    changes: str | os.PathLike[str] | None = None,
 ) -> Report:
     """
     Harvest one or several sources into a target, or resume a harvest that was interrupted.
@@ -76,6 +81,10 @@ async def run(
         wait_for_server: how long the harvest waits, in seconds, while the platform cannot be
             reached or answers 5xx for list after list; then it goes on where it was. 0 for not at
             all: lists fail, and one after another ends the run.
+        refresh: make a target that is there current: everything is read again beside it, and takes
+            its place in one step. A refresh that was interrupted goes on; a harvest that is not
+            finished is finished first.
+        changes: a file for what came, changed and went since the last such file, as NDJSON.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -91,6 +100,7 @@ async def run(
     sources = [source] if isinstance(source, Source) else list(source)
     nodes = plan(sources)
     wanted = [node for node in nodes if node.stored]
+    files: TargetFiles | None = None
     if isinstance(target, str | os.PathLike):
         files = target_files(target)
         path, state, lock = files.path, files.state, files.lock
@@ -104,14 +114,28 @@ async def run(
         raise ArgumentError(
             "a sink of your own takes one source, whose items have an id", argument="target"
         )
+    elif refresh or changes is not None:
+        raise ArgumentError(
+            "a sink of your own has no refresh and no changes",
+            argument="refresh" if refresh else "changes",
+        )
     else:
         path = state = Path(target.state)
         lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
     with locked(lock, path):
         store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
         known = {**identity(sources), "platform": await platform_of(session)}
-        run = _Run(session, nodes, store, page_size, on_progress, wait_for_server)
-        return await run.run(known, concurrency)
+
+        async def read(store: Store, after: Known) -> Report:
+            run = _Run(session, nodes, store, page_size, on_progress, wait_for_server, after)
+            return await run.run(known, concurrency)
+
+        if files is None:
+            return await read(store, {})
+        work = Refreshing(files, nodes, store, read, fail_fast=fail_fast)
+        if changes is None:
+            return await work.run(refresh=refresh)
+        return await work.run_with_changes(changes, known, refresh=refresh)
 
 
 class _Run:
@@ -125,7 +149,9 @@ class _Run:
         page_size: int,
         on_progress: OnProgress | None,
         wait_for_server: float,
+        after: Known,
     ) -> None:
+        self._after = after
         self._session = session
         self._plan = plan
         self._store = store
@@ -212,9 +238,7 @@ class _Run:
         node = self._plan[entry.source]
         while True:
             try:
-                pager = node.source.inner(
-                    self._session, entry.key, page_size=self._page_size, cursor=reading.cursor
-                )
+                pager = self._pager(node, entry, reading.cursor)
                 async with aclosing(pager.pages()) as pages:
                     done = False
                     async for page in pages:
@@ -237,6 +261,12 @@ class _Run:
             if not done:
                 await self._writer.put(partial(store.finish, entry))
             return
+
+    def _pager(self, node: Node, entry: Entry, cursor: str | None) -> Pager[object]:
+        inner = cast("Callable[..., Pager[object]]", node.source.inner)
+        known = self._after.get((entry.source, entry.key))
+        more = {} if known is None or cursor is not None else {"after_index": known}
+        return inner(self._session, entry.key, page_size=self._page_size, cursor=cursor, **more)
 
     def _lists_of(self, node: Node, entry: Entry, page: Page[object]) -> NewLists:
         """Find the lists that the items of a page have."""

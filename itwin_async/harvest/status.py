@@ -15,11 +15,33 @@ from itwin_async._tables.html import facts_html
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
-from itwin_async.harvest.reading import CLASSES, rows_of
+from itwin_async.harvest.reading import CLASSES
 from itwin_async.harvest.sinks.ndjson import parse
+from itwin_async.harvest.snapshot import snapshot
 from itwin_async.harvest.target import TargetFiles, is_held, target_files
 
 State: TypeAlias = Literal["complete", "incomplete", "running", "unfinished"]
+
+
+@attrs.frozen
+class RefreshStatus:
+    """
+    How far a refresh is.
+
+    Attributes:
+        generation: the generation that it makes.
+        lists_known: lists found so far.
+        lists_done: lists that are finished.
+        lists_failed: lists that failed.
+        items: rows that were read.
+
+    """
+
+    generation: int
+    lists_known: int
+    lists_done: int
+    lists_failed: int
+    items: int
 
 
 @attrs.frozen
@@ -43,6 +65,7 @@ class Status:
         version: the version of this package that began the generation.
         started_at: when the generation was begun.
         finished_at: when it was finished, if it is.
+        refresh: how far a refresh is that has begun and is not there to be read yet.
 
     """
 
@@ -61,6 +84,7 @@ class Status:
     version: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    refresh: RefreshStatus | None = None
 
     @property
     def finished(self) -> bool:
@@ -144,36 +168,37 @@ def check(target: str | os.PathLike[str]) -> Status:
     """
     files = target_files(target)
     running = is_held(files.lock)
-    found, removed = Counter[tuple[int, str]](), Counter[int]()
-    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+        checkpoint.verify()
+        result, tables = _status(files, checkpoint, running=running), checkpoint.tables()
+    for table in tables:
+        _check(files, table.name)
+    return result
+
+
+def _check(files: TargetFiles, name: str) -> None:
+    found, gone = Counter[str](), 0
+    with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as opened:
+        table, cls = opened.table, CLASSES.get(opened.table.item)
         with reading(files.state):
-            checkpoint.verify()
-            expected, result = checkpoint.items(), _status(files, checkpoint, running=running)
-            tables = checkpoint.tables()
-        for table in tables:
-            cls = CLASSES.get(table.item)
-            path = files.of_table(table.name, alone=len(tables) == 1)
-            for row in rows_of(files.form, path, checkpoint, table, removed=True):
-                if row.removed_at is None:
-                    found[table.number, row.list] += 1
-                else:
-                    removed[table.number] += 1
-                if cls is not None:
+            items = opened.checkpoint.items()
+        expected = {key: rows for (number, key), rows in items.items() if number == table.number}
+        for row in opened.rows(removed=True):
+            if row.removed_at is None:
+                found[row.list] += 1
+            else:
+                gone += 1
+            if cls is not None:
+                with reading(opened.path):
                     from_dict(cls, parse(row.text))
-    for number, key in {**expected, **found}:
-        there, written = found.get((number, key), 0), expected.get((number, key), 0)
+    for key in {**expected, **found}:
+        there, written = found.get(key, 0), expected.get(key, 0)
         if there != written:
             raise damaged(
-                files.path, f"the list {key} has {there} rows where {written} were written"
+                opened.path, f"the list {key} has {there} rows where {written} were written"
             )
-    for table in tables:
-        if removed[table.number] != table.removed:
-            raise damaged(
-                files.path,
-                f"{table.name} has {removed[table.number]} removed rows where {table.removed} were"
-                " written",
-            )
-    return result
+    if gone != table.removed:
+        raise damaged(opened.path, f"it has {gone} removed rows where {table.removed} were written")
 
 
 def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Status:
@@ -194,4 +219,14 @@ def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Sta
         version=generation.version,
         started_at=generation.started,
         finished_at=generation.finished,
+        refresh=_refresh(files),
     )
+
+
+def _refresh(files: TargetFiles) -> RefreshStatus | None:
+    try:
+        with closing(Checkpoint(files.spool, writable=False)) as spool:
+            totals, number = spool.totals(), spool.generations()[-1].number
+    except TargetError:  # there is none, or it was just removed
+        return None
+    return RefreshStatus(number, totals.lists, totals.done, totals.failed, totals.items)

@@ -6,9 +6,11 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from itwin_async.errors import ITwinError
+from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
 from itwin_async.harvest.columns import columns_with_id
 from itwin_async.harvest.errors import TargetError, explain
@@ -24,7 +26,7 @@ from itwin_async.harvest.target import TargetFiles
 from itwin_async.paging import Page
 
 _COMMIT_AFTER = 1.0  # seconds that rows wait where the sink does not ask for a commit
-_PARQUET_COMMIT_AFTER = 20.0  # a part that is written often is a small one
+_PARQUET_COMMIT_AFTER = 5.0  # a part that is written often is a small one
 
 NewLists = Sequence[tuple[int, Sequence[tuple[str, str | None]]]]
 """Lists that a page leads to: number of their source, and keys with names."""
@@ -68,6 +70,7 @@ class Store:
         sinks: Mapping[int, Sink | RowSink],
         *,
         fail_fast: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.fail_fast = fail_fast
@@ -81,8 +84,10 @@ class Store:
         self._checkpoint: Checkpoint | None = None
         self._compared: set[int] = set()
         self._deadline = 0.0
-        is_parquet = any(isinstance(sink, ParquetSink) for sink in sinks.values())
-        self._commit_after = _PARQUET_COMMIT_AFTER if is_parquet else _COMMIT_AFTER
+        self._clock = clock
+        self._parquet = {n: sink for n, sink in sinks.items() if isinstance(sink, ParquetSink)}
+        # A run that is soon killed gets on too, so the first parts are written early.
+        self._commit_after = _COMMIT_AFTER
 
     def open(self, identity: Mapping[str, str]) -> None:
         """
@@ -97,6 +102,7 @@ class Store:
         columns = {number: columns_with_id(one.item, one.id) for number, one in sources.items()}
         try:
             self._checkpoint = checkpoint = Checkpoint(path, writable=True)
+            swap.finish(checkpoint.connection, path.parent)
             begun = checkpoint.identity
             if begun:
                 _compare(self.name, begun, identity)
@@ -104,12 +110,16 @@ class Store:
             for number, sink in self._sinks.items():
                 if isinstance(sink, SqliteSink):
                     sink.connection = checkpoint.connection
+                mark = marks.get(number)
+                if mark is None and begun and self._is_ours:
+                    mark = ""  # it was killed before it had one
                 with self._blaming_sink():
-                    sink.open(columns[number], marks.get(number))
+                    sink.open(columns[number], mark)
             if not begun:
                 checkpoint.begin(identity, self._plan)
                 self._save_marks(checkpoint)
-            checkpoint.reopen()
+            if checkpoint.get("merged") is None:  # else what failed is read beside what is there
+                checkpoint.reopen()
             self.totals = checkpoint.totals()
             self.resumed = bool(begun and checkpoint.open_lists(0, 1))
         except BaseException:
@@ -130,6 +140,7 @@ class Store:
         finished = self._opened.all_known and totals.done + totals.failed == totals.lists
         if finished:
             self._opened.end_generation()
+            self._compact(last=True)
         return finished, self._opened.failures()
 
     def apply(self, steps: Sequence[Callable[[], None]]) -> None:
@@ -137,12 +148,12 @@ class Store:
         connection = self._opened.connection
         if steps and not connection.in_transaction:
             connection.execute("BEGIN IMMEDIATE")
-            self._deadline = time.monotonic() + self._commit_after
+            self._deadline = self._clock() + self._commit_after
         for step in steps:
             step()
         with self._blaming_sink():
             due = any(sink.waiting for sink in self._sinks.values())
-        if due or time.monotonic() >= self._deadline:
+        if due or self._clock() >= self._deadline:
             self.commit()
 
     def add_page(
@@ -222,6 +233,7 @@ class Store:
             self._save_marks(self._checkpoint)
             self._checkpoint.save_latest()
             self._checkpoint.connection.execute("COMMIT")
+            self._compact(last=False)
 
     def close(self) -> None:
         """Close the target; what is not committed is dropped."""
@@ -233,6 +245,23 @@ class Store:
         finally:
             if checkpoint is not None:
                 checkpoint.close()
+
+    def _compact(self, *, last: bool) -> None:
+        """Let parts that were written often become fewer, after a commit."""
+        if self._parquet:
+            self._commit_after = min(2 * self._commit_after, _PARQUET_COMMIT_AFTER)
+        for number, sink in self._parquet.items():
+            with self._blaming_sink():
+                sink.committed()
+                made = sink.compact(last=last)
+                if made is not None:
+                    self._replace(number, sink, made)
+
+    def _replace(self, number: int, sink: ParquetSink, made: swap.Replacement) -> None:
+        checkpoint = self._opened
+        change = partial(checkpoint.set_mark, number, made.mark)
+        swap.commit(checkpoint.connection, self._state.parent, [made.swap], change)
+        sink.replaced(made.mark)
 
     def _node(self, entry: Entry) -> Node:
         return self._plan[entry.source]
@@ -336,7 +365,7 @@ def sink_of(files: TargetFiles, source: Source[object], *, alone: bool) -> RowSi
     path = files.of_table(source.table, alone=alone)
     if files.form == "ndjson":
         return NdjsonSink(path, files.state, with_id=with_id)
-    return ParquetSink(path, files.state, with_id=with_id)
+    return ParquetSink(path, files.state, files.path, with_id=with_id)
 
 
 def _first(

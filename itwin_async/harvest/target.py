@@ -48,10 +48,19 @@ class TargetFiles:
     state: Path
     lock: Path
 
+    @property
+    def spool(self) -> Path:
+        """The SQLite database that a refresh is read into."""
+        return self.path.with_name(f"{self.path.name}.refresh")
+
     def all(self) -> list[Path]:
         """List every file that a harvest writes, but for the parts in a directory."""
-        beside = [self.state.with_name(f"{self.state.name}{end}") for end in _SQLITE_BESIDE]
-        return [self.path, self.state, self.lock, *beside]
+        beside = [
+            file.with_name(f"{file.name}{end}")
+            for file in (self.state, self.spool)
+            for end in ("", *_SQLITE_BESIDE)
+        ]
+        return [self.path, self.lock, *beside]
 
     def of_table(self, table: str, *, alone: bool) -> Path:
         """Name the file or directory that the rows of a table are in."""
@@ -96,8 +105,11 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     if not known:
         raise invalid("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
     form = _ENDINGS[known[0]]
-    if form == "parquet":
-        return TargetFiles(path, form, path / "_harvest.state", path / "_harvest.lock")
+    if form == "parquet" and (path / "_harvest.state").exists():
+        raise TargetError(
+            f"{path} was begun by an earlier version, whose state lies in it; "
+            "harvest into a new target"
+        )
     state = path if form == "sqlite" else path.with_name(f"{path.name}.state")
     return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
 
@@ -124,8 +136,6 @@ def locked(path: Path, target: Path) -> Iterator[None]:
         ) from None
     lock = FileLock(path, mode=0o644, thread_local=False)
     try:
-        if path.parent == target:  # a directory of parts
-            target.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
                 lock.acquire(timeout=_LOOK, poll_interval=_LOOK / 10)

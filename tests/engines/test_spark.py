@@ -97,8 +97,10 @@ def test_credentials_of_a_provider(
     module = ModuleType("own_credentials")
     module.token = lambda: emulator.token  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "own_credentials", module)
-    options = {"list": "itwins", "base_url": emulator.base_url}
-    assert rows({**options, "credentials": "own_credentials:token"})[0]
+    options = {"list": "itwins", "credentials": "own_credentials:token"}
+    assert rows(options)[0]
+    monkeypatch.setenv("ITWIN_BASE_URL", "http://127.0.0.1:9")
+    assert rows({**options, "base_url": emulator.base_url})[0]
 
 
 @pytest.mark.parametrize(
