@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from itwin_async._arguments import invalid
-from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows
+from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows, open_lake
 from itwin_async.harvest.target import target_files
 
 T = TypeVar("T")
@@ -98,8 +98,6 @@ def lake_of(target: AnyTarget) -> LakeTarget:
     """
     allowed = "one that many machines may write, such as a name that ends in .delta"
     if isinstance(target, str | os.PathLike):
-        from itwin_async.harvest.lake import open_lake
-
         found = open_lake(target_files(target))
         if found is None:
             raise invalid("target", str(target), allowed)

@@ -13,7 +13,7 @@ from itwin_async.errors import ITwinError
 from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
 from itwin_async.harvest.columns import columns_with_id
-from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.errors import TargetError, compare_identities, explain
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
@@ -105,7 +105,7 @@ class Store:
             swap.finish(checkpoint.connection, path.parent)
             begun = checkpoint.identity
             if begun:
-                _compare(self.name, begun, identity)
+                compare_identities(self.name, begun, identity)
             marks = {table.number: table.mark for table in checkpoint.tables()}
             for number, sink in self._sinks.items():
                 if isinstance(sink, SqliteSink):
@@ -376,15 +376,3 @@ def _first(
     for item, text in zip(items, texts, strict=True):
         rows.setdefault(source.id_of(item, text), (item, text))
     return rows
-
-
-def _compare(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    differences = [
-        f"{name} is {begun.get(name, 'not set')} there, {wanted.get(name, 'not set')} here"
-        for name in dict.fromkeys([*begun, *wanted])
-        if begun.get(name) != wanted.get(name)
-    ]
-    if differences:
-        raise TargetError(
-            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
-        )
