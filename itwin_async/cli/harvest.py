@@ -6,11 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
+from typing import TypedDict
 
 import click
 
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
+from itwin_async.cli.harvest_dask import distribute
 from itwin_async.cli.harvest_running import Running, estimated, running_options
 from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
 from itwin_async.cli.harvest_view import View, nothing_requested, summary
@@ -22,6 +24,7 @@ from itwin_async.harvest import Report, Status, TargetError
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
 from itwin_async.harvest.plan import identity
+from itwin_async.harvest.progress import OnProgress
 from itwin_async.harvest.target import target_files
 
 _STDOUT = Path("-")
@@ -43,6 +46,13 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
                 self.fail(f"{name!r} is not one of the lists; {hint}", param, ctx)
         return names
+
+
+class _How(TypedDict):
+    concurrency: int
+    page_size: int
+    fail_fast: bool
+    on_progress: OnProgress
 
 
 class _Harvest(click.Command):
@@ -119,6 +129,11 @@ class _Harvest(click.Command):
     metavar="FILE",
     help="Write what came, changed and went since the last such FILE, as NDJSON.",
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask cluster read; the address of its scheduler.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
 @running_options
 @click.option(
@@ -143,6 +158,7 @@ def harvest(
     page_size: int,
     refresh: bool,
     changes: Path | None,
+    dask: str | None,
     fail_fast: bool,
     report: Path | None,
     as_json: bool,
@@ -152,6 +168,9 @@ def harvest(
 ) -> None:
     """
     Harvest many lists into TARGET; run it again after a crash, and it goes on.
+
+    With --dask the workers of a cluster read, with credentials of their own environment, and write
+    a TARGET that many machines may write, such as s3://bucket/name.delta.
 
     With --refresh a finished TARGET becomes current: everything is read again beside it, and takes
     its place in one step.
@@ -170,6 +189,11 @@ def harvest(
             raise click.UsageError(f"{option} is for {', '.join(fits)}")
     if itwins == imodels == STDIN:
         raise click.UsageError("only one of --itwins and --imodels can be standard input")
+
+    if dask and (refresh or changes is not None or options.emulator):
+        raise click.UsageError(
+            "--dask is mutually exclusive with --refresh, --changes and --emulator"
+        )
 
     async def main() -> int:
         _refuse_overlaps(target, [itwins, imodels], reports | written)
@@ -194,19 +218,25 @@ def harvest(
             running.telling(view.show) as show,
             _told(view, reports, identity(source), before),
         ):
-            async with open_session(options, retry=running.retry) as session:
-                done = await bulk.run(
-                    session,
-                    source,
-                    target,
-                    concurrency=concurrency,
-                    page_size=page_size,
-                    fail_fast=fail_fast,
-                    on_progress=show,
-                    refresh=refresh,
-                    changes=changes,
-                    wait_for_server=running.wait_for_server,
-                )
+            how: _How = {
+                "concurrency": concurrency,
+                "page_size": page_size,
+                "fail_fast": fail_fast,
+                "on_progress": show,
+            }
+            if dask:
+                done = await distribute(dask, source, target, options, **how)
+            else:
+                async with open_session(options, retry=running.retry) as session:
+                    done = await bulk.run(
+                        session,
+                        source,
+                        target,
+                        **how,
+                        refresh=refresh,
+                        changes=changes,
+                        wait_for_server=running.wait_for_server,
+                    )
         _write(reports, done)
         if not quiet:
             click.echo(summary(done), err=True)
