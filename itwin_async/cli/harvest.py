@@ -14,7 +14,14 @@ from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
 from itwin_async.cli.harvest_dask import distribute
 from itwin_async.cli.harvest_running import Running, estimated, running_options
-from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
+from itwin_async.cli.harvest_status import (
+    EXIT_CODES,
+    OF_STATES,
+    check,
+    merge,
+    run_on_target,
+    status,
+)
 from itwin_async.cli.harvest_view import View, nothing_requested, summary
 from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
 from itwin_async.cli.itwin_filters import itwin_filters
@@ -55,9 +62,21 @@ class _How(TypedDict):
     on_progress: OnProgress
 
 
+class _Share(click.ParamType):  # type: ignore[type-arg]
+    name = "k/n"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        number, _, of = str(value).partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            self.fail("give which share and how many, such as 3/8", param, ctx)
+        return int(number), int(of)
+
+
 class _Harvest(click.Command):
     """
-    ``harvest TARGET``, ``harvest status TARGET`` and ``harvest check TARGET``.
+    ``harvest TARGET``, and ``harvest`` with ``status``, ``check`` or ``merge``.
     """
 
     def make_context(
@@ -67,7 +86,7 @@ class _Harvest(click.Command):
         parent: click.Context | None = None,
         **extra: object,
     ) -> click.Context:
-        for command in (status, check):  # every target has an ending
+        for command in (status, check, merge):  # every target has an ending
             if args[:1] == [command.name]:
                 name = f"{info_name} {command.name}"
                 return command.make_context(name, args[1:], parent, **extra)
@@ -105,6 +124,12 @@ class _Harvest(click.Command):
     help="Which iTwins, where they are not given: all, favorite or recently used ones.",
 )
 @itwin_filters
+@click.option(
+    "--share",
+    type=_Share(),
+    metavar="K/N",
+    help="Only the K-th of N shares, each with a TARGET of its own; see 'harvest merge'.",
+)
 @click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
 @click.option(
     "--concurrency",
@@ -153,6 +178,7 @@ def harvest(
     imodels: Path | None,
     of: str | None,
     filters: bulk.Filters,
+    share: tuple[int, int] | None,
     full: bool,
     concurrency: int,
     page_size: int,
@@ -182,14 +208,7 @@ def harvest(
     names = tuple(dict.fromkeys(name for group in what for name in group))
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
     written = {changes} if changes is not None else set[Path]()
-    given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
-    for option, given, id_ in given_ids:
-        if given is not None and not any(takes(name, id_) for name in names):
-            fits = [name for name in bulk.list_names() if takes(name, id_)]
-            raise click.UsageError(f"{option} is for {', '.join(fits)}")
-    if itwins == imodels == STDIN:
-        raise click.UsageError("only one of --itwins and --imodels can be standard input")
-
+    _check_given(names, itwins, imodels)
     if dask and (refresh or changes is not None or options.emulator):
         raise click.UsageError(
             "--dask is mutually exclusive with --refresh, --changes and --emulator"
@@ -205,6 +224,8 @@ def harvest(
             full=full,
             **filters,
         )
+        if share is not None:
+            source = bulk.share(source, *share)
         if running.plan:
             async with open_session(options, retry=running.retry) as session:
                 found = await bulk.estimate(
@@ -251,6 +272,16 @@ def _before(target: str) -> Status | None:
     with suppress(TargetError):
         return bulk.status(target)
     return None
+
+
+def _check_given(names: tuple[str, ...], itwins: Path | None, imodels: Path | None) -> None:
+    given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
+    for option, given, id_ in given_ids:
+        if given is not None and not any(takes(name, id_) for name in names):
+            fits = [name for name in bulk.list_names() if takes(name, id_)]
+            raise click.UsageError(f"{option} is for {', '.join(fits)}")
+    if itwins == imodels == STDIN:
+        raise click.UsageError("only one of --itwins and --imodels can be standard input")
 
 
 def _refuse_overlaps(target: str, given: list[Path | None], reports: set[Path]) -> None:
