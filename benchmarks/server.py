@@ -247,7 +247,8 @@ class Canned(asyncio.Protocol):
             self._transport.write(_UNKNOWN)
             return
         else:
-            answer = self._lists[request[5:7]].answer(request)
+            known = self._lists.get(request[5:7])
+            answer = _UNKNOWN if known is None else known.answer(request)
         if self._latency:
             self._loop.call_later(self._latency, self._send, answer)
         else:
