@@ -71,8 +71,10 @@ def test_a_schema_of_the_callers_chooses_columns(emulator: EmulatorThread) -> No
         "display_name": next(iter(emulator.state.itwins.values())).display_name,
         "id": next(iter(emulator.state.itwins)),
     }
-    with pytest.raises(ArgumentError):
-        rows({"list": "itwins"}, StructType().add("colour", "string"))
+    for wrong in (StructType().add("colour", "string"), StructType().add("id", "long")):
+        with pytest.raises(ArgumentError) as caught:
+            rows({"list": "itwins"}, wrong)
+        assert caught.value.argument == "schema"
 
 
 def test_ids_are_given_or_in_a_file(emulator: EmulatorThread, tmp_path: Path) -> None:
