@@ -242,6 +242,9 @@ class Canned(asyncio.Protocol):
                 b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
             )
             return
+        elif request[5:7] not in self._lists:  # a harvest asks whether this is an emulator
+            self._transport.write(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+            return
         else:
             answer = self._lists[request[5:7]].answer(request)
         if self._latency:

@@ -128,6 +128,23 @@ def resuming(quick: bool) -> Iterator[str]:
     yield f"a finished harvest asked again     {statistics.median(again):.2f} x undisturbed"
 
 
+def refresh(quick: bool) -> Iterator[str]:
+    """Refresh each kind of target, against a fresh harvest into another, in interleaved rounds."""
+    lists, rounds = (10, 1) if quick else (100, 5)
+    names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
+    ratios: dict[str, list[float]] = {name: [] for name in names}
+    with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
+        for _ in range(rounds):
+            for name in names:
+                clear(folder)
+                fresh = _seconds(gather(server.url, lists, folder / name))
+                again = _seconds(gather(server.url, lists, folder / name, refresh=True))
+                ratios[name].append(again / fresh)
+    for name, found in ratios.items():
+        spread = f"{statistics.median(found):.2f} [{min(found):.2f}..{max(found):.2f}]"
+        yield f"refresh of {lists * PAGE:,} items, {name:<16} {spread} x a fresh harvest"
+
+
 async def _stopped(url: str, lists: int, target: Path) -> None:
     task = asyncio.current_task()
     assert task is not None
@@ -163,4 +180,5 @@ FIGURES: dict[str, Figures] = {
     "quota": quota,
     "memory": memory,
     "resuming": resuming,
+    "refresh": refresh,
 }

@@ -160,6 +160,8 @@ def summary(report: Report) -> str:
         parts.insert(1, ", ".join(f"{count:,} {kind}" for kind, count in report.changes.items()))
     lines = [f"{shown(report.target)}: {' · '.join(parts)}"]
     lines += failures(report.failures, progress.lists_failed)
+    if report.complete and not progress.calls:
+        lines.append("  it was finished, and nothing was requested; --refresh makes it current")
     return "\n".join(lines)
 
 
