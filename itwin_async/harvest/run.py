@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
 from typing import cast
 
-import attrs
-
 from itwin_async._arguments import between, invalid, whole
 from itwin_async._tasks import Owner, cancellations, ungrouped
 from itwin_async.errors import (
-    ApiError,
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
-    DecodeError,
-    InvalidRequestError,
     ITwinError,
     RateLimitError,
     ServerError,
     TransportError,
 )
 from itwin_async.harvest.calls import CallCounter
-from itwin_async.harvest.checkpoint import Entry, Totals
+from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.lake import LakeTarget, open_lake
+from itwin_async.harvest.lake.spool import SpoolStore
+from itwin_async.harvest.meter import Meter
+from itwin_async.harvest.pages import is_stale, lists_in
 from itwin_async.harvest.patience import Patience, Reading, is_hopeless
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.platform import platform_of
@@ -46,9 +44,7 @@ from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
 from itwin_async.session import Session
 
 _RESTARTS = 3
-_GONE = 410
 _WEEK = 7 * 24 * 3600
-_ENOUGH = 3  # lists that tell how long the others take
 
 
 async def run(
@@ -63,6 +59,7 @@ async def run(
     wait_for_server: float = 0.0,
     refresh: bool = False,
     changes: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Report:
     """
     Harvest one or several sources into a target, or resume a harvest that was interrupted.
@@ -74,8 +71,9 @@ async def run(
         session: the session.
         source: what to harvest; of several each has a table of its own.
         target: a name that ends in ``.db``, ``.sqlite``, ``.ndjson``, ``.ndjson.gz``,
-            ``.ndjson.zst``, or ``.parquet`` for a directory of parts; or, for one source, a sink
-            of your own.
+            ``.ndjson.zst``, ``.parquet`` for a directory of parts, or ``.delta`` for Delta Lake;
+            an address in an object store that ends in ``.delta`` or ``.parquet``, such as
+            ``s3://bucket/x.delta``; or, for one source, a sink of your own.
         concurrency: how many lists are read at once.
         page_size: items a page, 1 to 1000.
         fail_fast: raise the first error of a list instead of recording it.
@@ -88,6 +86,8 @@ async def run(
             its place in one step. A refresh that was interrupted goes on; a harvest that is not
             finished is finished first.
         changes: a file for what came, changed and went since the last such file, as NDJSON.
+        storage_options: how an object store is reached, besides what the environment says: keys
+            and endpoints by the names that ``deltalake`` takes. They are not kept.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -104,29 +104,27 @@ async def run(
     nodes = plan(sources)
     wanted = [node for node in nodes if node.stored]
     files: TargetFiles | None = None
+    lake: LakeTarget | None = None
+    sinks: dict[int, Sink | RowSink] = {}
     if isinstance(target, str | os.PathLike):
-        files = target_files(target)
-        path, state, lock = files.path, files.state, files.lock
+        files = target_files(target, storage_options)
+        path, state, lock, lake = files.path, files.state, files.lock, open_lake(files)
         alone = len(wanted) == 1
-        sinks: dict[int, Sink | RowSink] = {
-            node.number: sink_of(files, node.source, alone=alone) for node in wanted
-        }
-    elif isinstance(target, bytes) or not hasattr(target, "state"):
-        raise invalid("target", target, "a name, a path or a sink")
-    elif len(wanted) > 1 or wanted[0].source.id != "id":
-        raise ArgumentError(
-            "a sink of your own takes one source, whose items have an id", argument="target"
-        )
-    elif refresh or changes is not None:
-        raise ArgumentError(
-            "a sink of your own has no refresh and no changes",
-            argument="refresh" if refresh else "changes",
-        )
+        if lake is None:
+            sinks = {node.number: sink_of(files, node.source, alone=alone) for node in wanted}
     else:
-        path = state = Path(target.state)
+        path = state = _state_of(target, wanted, storage_options)
+        if refresh or changes is not None:
+            raise ArgumentError(
+                "a sink of your own has no refresh and no changes",
+                argument="refresh" if refresh else "changes",
+            )
         lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
-    with locked(lock, path):
-        store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
+    with locked(lock, path if lake is None else lake.name):
+        if lake is None or files is None:
+            store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
+        else:
+            store = SpoolStore(lake, files, nodes, fail_fast=fail_fast)
         known = {**identity(sources), "platform": await platform_of(session)}
 
         async def read(store: Store, after: Known) -> Report:
@@ -139,6 +137,21 @@ async def run(
         if changes is None:
             return await work.run(refresh=refresh)
         return await work.run_with_changes(changes, known, refresh=refresh)
+
+
+def _state_of(
+    sink: Sink, wanted: Sequence[Node], storage_options: Mapping[str, str] | None
+) -> Path:
+    """Check a caller's own sink, and tell where its state is."""
+    if isinstance(sink, bytes) or not hasattr(sink, "state"):
+        raise invalid("target", sink, "a name, a path or a sink")
+    if len(wanted) > 1 or wanted[0].source.id != "id":
+        raise ArgumentError(
+            "a sink of your own takes one source, whose items have an id", argument="target"
+        )
+    if storage_options:
+        raise invalid("storage_options", [*storage_options], "given for an object store only")
+    return Path(sink.state)
 
 
 class _Run:
@@ -162,12 +175,10 @@ class _Run:
         self._calls = CallCounter(session)
         self._teller = Teller(on_progress, self._progress)
         self._patience = Patience(session, wait_for_server, self._calls, self._teller.tell)
+        self._meter = Meter(self._calls, self._patience)
         self._waits = wait_for_server > 0
         self._writer = Writer(store, self._saved)
         self._queue = WorkQueue(self._writer, store)
-        self._started = time.monotonic()
-        self._before = Totals()
-        self._led = 0
         self._outages = self._most_outages = 0
         self._owner = Owner()
 
@@ -177,7 +188,7 @@ class _Run:
         store = self._store
         async with self._writer as writer:
             await writer.call(partial(store.open, identity))
-            self._before = attrs.evolve(store.totals)
+            self._meter.begin(store.totals)
             try:
                 with self._calls.running():
                     await ungrouped(self._work_all(concurrency))
@@ -216,7 +227,7 @@ class _Run:
                 return True
             await self._fail(reading.entry, error)
         if self._plan[reading.entry.source].children:
-            self._led += 1
+            self._meter.led += 1
         return True
 
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
@@ -242,21 +253,21 @@ class _Run:
         while True:
             try:
                 pager = self._pager(node, entry, reading.cursor)
-                async with aclosing(pager.pages()) as pages:
+                async with aclosing(pager.pages(tolerant=True)) as pages:
                     done = False
                     async for page in pages:
                         cursor, done = page.cursor, page.next is None
                         self._outages, reading.struck = 0, None
-                        lists = self._lists_of(node, entry, page)
+                        lists, odd = self._lists_of(node, entry, page)
                         await self._writer.put(
-                            partial(store.add_page, entry, page, lists, cursor, done=done),
+                            partial(store.add_page, entry, page, lists, cursor, done=done, odd=odd),
                             len(page.raw),
                         )
                         reading.cursor = cursor
                         if entry.number in store.unstorable:
                             return
             except ITwinError as error:
-                if reading.cursor is not None and _is_stale(error) and restarts < _RESTARTS:
+                if reading.cursor is not None and is_stale(error) and restarts < _RESTARTS:
                     reading.cursor, restarts = None, restarts + 1
                     await self._writer.put(partial(store.restart, entry))
                     continue
@@ -271,12 +282,17 @@ class _Run:
         more = {} if known is None or cursor is not None else {"after_index": known}
         return inner(self._session, entry.key, page_size=self._page_size, cursor=cursor, **more)
 
-    def _lists_of(self, node: Node, entry: Entry, page: Page[object]) -> NewLists:
-        """Find the lists that the items of a page have."""
-        return [
-            (number, list(_keys(self._plan[number].source, entry.key, page.items)))
-            for number in node.children
-        ]
+    def _lists_of(
+        self, node: Node, entry: Entry, page: Page[object]
+    ) -> tuple[NewLists, list[tuple[int, str]]]:
+        """Find the lists that the items of a page have, and the items that cannot tell."""
+        lists: list[tuple[int, list[tuple[str, str | None]]]] = []
+        odd: dict[int, str] = {}
+        for number in node.children:
+            keys, problems = lists_in(self._plan[number].source, entry.key, page.items)
+            lists.append((number, keys))
+            odd |= problems
+        return lists, list(odd.items())
 
     async def _fail(self, entry: Entry, error: ITwinError) -> None:
         node = self._plan[entry.source]
@@ -291,77 +307,9 @@ class _Run:
                 raise error
         await self._writer.put(partial(self._store.fail, entry, type(error).__name__, str(error)))
 
+    def _progress(self) -> Progress:
+        return self._meter.progress(self._store.totals)
+
     def _saved(self) -> None:
         self._queue.notify()
         self._teller.tell()
-
-    def _progress(self) -> Progress:
-        totals, calls, before = self._store.totals, self._calls, self._before
-        seconds = time.monotonic() - self._started
-        until, reason = self._patience.until, self._patience.reason
-        if until is None:
-            until = calls.held_until
-            reason = "the quota" if until is not None else ""
-        expected = self._expected()
-        ended = totals.done + totals.failed - before.done
-        left = expected - totals.done - totals.failed
-        return Progress(
-            lists_known=totals.lists,
-            lists_done=totals.done,
-            lists_failed=totals.failed,
-            all_known=not totals.leading,
-            items=totals.items,
-            new_items=totals.items - before.items,
-            calls=calls.calls,
-            refused=calls.refused,
-            waiting=calls.waiting,
-            seconds=seconds,
-            bytes=calls.received,
-            retried=calls.retried,
-            errors=calls.errors,
-            waited=calls.waited,
-            waiting_until=until,
-            waiting_for=reason,
-            lists_expected=expected,
-            seconds_left=_left(left, ended, seconds),
-        )
-
-    def _expected(self) -> int:
-        """Guess how many lists there are from how many each list that led to others led to."""
-        totals = self._store.totals
-        if not totals.leading or not self._led:
-            return totals.lists
-        found = totals.lists - self._before.lists
-        return totals.lists + round(totals.leading * found / self._led)
-
-
-def _left(lists: int, ended: int, seconds: float) -> float | None:
-    """Guess how long lists take by how long others took."""
-    if not lists:
-        return 0.0
-    return lists * seconds / ended if ended >= _ENOUGH else None
-
-
-def _is_stale(error: ITwinError) -> bool:
-    """Tell whether a list may be readable from its start where it cannot be resumed."""
-    if isinstance(error, ArgumentError):
-        return error.argument == "cursor"
-    if isinstance(error, ApiError) and error.status == _GONE:
-        return True
-    return isinstance(error, InvalidRequestError)
-
-
-def _keys(
-    source: Source[object], above: str, items: Sequence[object]
-) -> Iterator[tuple[str, str | None]]:
-    try:
-        for item in items:
-            if source.only is None or source.only(item):
-                yield source.key_of(above, item), _title(item)
-    except ValueError as problem:
-        raise DecodeError(f"the list of lists cannot be read: {problem}") from None
-
-
-def _title(item: object) -> str | None:
-    title = getattr(item, "display_name", None)
-    return title if isinstance(title, str) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
@@ -16,8 +17,9 @@ from itwin_async._tables.html import facts_html
 from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.lake import LakeTarget, open_lake
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
-from itwin_async.harvest.reading import CLASSES
+from itwin_async.harvest.reading import CLASSES, lake_tables
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.snapshot import snapshot
 from itwin_async.harvest.target import TargetFiles, is_held, target_files
@@ -67,6 +69,7 @@ class Status:
         version: the version of this package that began the generation.
         started_at: when the generation was begun.
         finished_at: when it was finished, if it is.
+        quarantined: items that were set aside, since they cannot be read or stored.
         refresh: how far a refresh is that has begun and is not there to be read yet.
 
     """
@@ -86,6 +89,7 @@ class Status:
     version: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    quarantined: int = 0
     refresh: RefreshStatus | None = None
 
     @property
@@ -95,17 +99,17 @@ class Status:
 
     @property
     def complete(self) -> bool:
-        """Whether everything is there and no list failed."""
-        return self.finished and not self.lists_failed
+        """Whether everything is there: no list failed, and no item was set aside."""
+        return self.finished and not self.lists_failed and not self.quarantined
 
     @property
     def state(self) -> State:
-        """Whether it runs; else how much is there: all, all but lists that failed, or less."""
+        """Whether it runs; else how much is there: all, all but what has a fault, or less."""
         if self.running:
             return "running"
         if not self.finished:
             return "unfinished"
-        return "incomplete" if self.lists_failed else "complete"
+        return "complete" if self.complete else "incomplete"
 
     def to_json(self) -> str:
         """Write the status as a JSON object."""
@@ -119,6 +123,7 @@ class Status:
             "lists done": f"{self.lists_done:,} of {self.lists_known:,}"
             + ("" if self.all_known else " known so far"),
             "lists failed": f"{self.lists_failed:,}",
+            "items set aside": f"{self.quarantined:,}",
             "rows": f"{self.items:,}, from {self.pages:,} pages",
             **{f"rows of {table}": f"{rows:,}" for table, rows in self.tables.items()},
         }
@@ -130,7 +135,9 @@ def _shown(value: datetime | None) -> str:
     return "never" if value is None else value.isoformat(" ", "seconds")
 
 
-def status(target: str | os.PathLike[str]) -> Status:
+def status(
+    target: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+) -> Status:
     """
     Tell how far a harvest is; it may be running.
 
@@ -139,8 +146,11 @@ def status(target: str | os.PathLike[str]) -> Status:
         ArgumentError: the name has none of the known endings.
 
     """
-    files = target_files(target)
+    files = target_files(target, storage_options)
     running = is_held(files.lock)  # first, since a run that ends meanwhile has finished it
+    lake = open_lake(files)
+    if lake is not None:
+        return _status_of_lake(files, lake, running=running)
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         found = _status(files, checkpoint, running=running)
     _check_files(files, found)
@@ -165,7 +175,9 @@ def _is_staged(files: TargetFiles, path: Path) -> bool:
         return swap.current(checkpoint.connection, files.state.parent, path).exists()
 
 
-def check(target: str | os.PathLike[str]) -> Status:
+def check(
+    target: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+) -> Status:
     """
     Read a target whole and compare it with its checkpoint; the harvest may be unfinished.
 
@@ -174,8 +186,12 @@ def check(target: str | os.PathLike[str]) -> Status:
         ArgumentError: the name has none of the known endings.
 
     """
-    files = target_files(target)
+    files = target_files(target, storage_options)
     running = is_held(files.lock)
+    lake = open_lake(files)
+    if lake is not None:
+        _check_lake(files, lake)
+        return _status_of_lake(files, lake, running=running)
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         checkpoint.verify()
         result, tables = _status(files, checkpoint, running=running), checkpoint.tables()
@@ -227,6 +243,7 @@ def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Sta
         version=generation.version,
         started_at=generation.started,
         finished_at=generation.finished,
+        quarantined=totals.quarantined,
         refresh=_refresh(files),
     )
 
@@ -238,3 +255,65 @@ def _refresh(files: TargetFiles) -> RefreshStatus | None:
     except TargetError:  # there is none, or it was just removed
         return None
     return RefreshStatus(number, totals.lists, totals.done, totals.failed, totals.items)
+
+
+def _check_lake(files: TargetFiles, lake: LakeTarget) -> None:
+    for table in lake_tables(lake):
+        cls = CLASSES.get(table.item)
+        written, found = lake.committed(table.name), Counter[str]()
+        for row in lake.rows(table.name):
+            found[row.list] += row.removed_at is None
+            if cls is not None:
+                from_dict(cls, parse(row.text))
+        for key in {**written, **found}:
+            there, wanted = found[key], written.get(key, 0)
+            if there != wanted:
+                raise damaged(
+                    files.name, f"the list {key} has {there} rows where {wanted} were written"
+                )
+
+
+def _status_of_lake(files: TargetFiles, lake: LakeTarget, *, running: bool) -> Status:
+    """Tell what the target says, and its database where there is one on this machine."""
+    tables, state = lake_tables(lake), lake.state()
+    assert state is not None  # noqa: S101 - it has tables
+    done = {
+        (table.source, key): rows
+        for table in tables
+        for key, rows in lake.committed(table.name).items()
+    }
+    found = Status(
+        target=files.name,
+        source=dict(state.identity),
+        lists_known=len(done) + state.failed,
+        lists_done=len(done),
+        lists_failed=state.failed,
+        all_known=state.finished is not None,
+        items=sum(done.values()),
+        pages=0,
+        failures=list(state.failures),
+        tables={table.name: table.items for table in tables},
+        running=running,
+        generation=state.generation,
+        started_at=state.started,
+        finished_at=state.finished,
+        refresh=_refresh(files),
+    )
+    if state.finished is not None or not files.state.exists():
+        return found
+    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as spool:
+        lists = {(source, key): (how, items) for source, key, how, items in spool.lists()}
+        for name, (how, items) in lists.items():
+            if how == "done":
+                done.setdefault(name, items)
+        left = [how for name, (how, _) in lists.items() if name not in done]
+        return attrs.evolve(
+            found,
+            lists_known=len({*done, *lists}),
+            lists_done=len(done),
+            lists_failed=left.count("failed"),
+            all_known=spool.all_known,
+            items=sum(done.values()),
+            pages=spool.totals().pages,
+            failures=[one for one in spool.failures() if (one.source, one.key) not in done],
+        )

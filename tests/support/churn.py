@@ -6,6 +6,7 @@ import sqlite3
 from contextlib import closing
 from datetime import datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import attrs
 
@@ -82,9 +83,10 @@ def held(target: Path, *, current: bool = True) -> dict[str, list[Held]]:
     return found
 
 
-def moments(
-    target: Path, table: str, id_: str
-) -> tuple[datetime, datetime, datetime, datetime | None]:
+Moments: TypeAlias = tuple[datetime, datetime, datetime, datetime | None]
+
+
+def moments(target: Path, table: str, id_: str) -> Moments:
     """Read the moments of a row that is in one list."""
     with table_rows(target_files(target), table) as rows:
         (row,) = (row for row in rows if row.id == id_)
