@@ -28,7 +28,6 @@ from itwin_async.harvest.spool import Known, Spool
 from itwin_async.harvest.store import Store, sink_of
 from itwin_async.harvest.target import TargetFiles
 
-
 _ODD_ITEMS = (
     "SELECT page, position, json, harvest_quarantine.error, harvested_at, source, key"
     " FROM harvest_quarantine JOIN harvest_lists ON list = number ORDER BY harvest_quarantine.rowid"

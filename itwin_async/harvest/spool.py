@@ -81,7 +81,7 @@ class Spool:
         return None if not rows else Fate.READ if rows[0][0] else Fate.UNREAD
 
     def has_odd_items(self, source: int, key: str) -> bool:
-        """Tell whether items of a list were set aside, so that it may lead to more than is known."""
+        """Tell whether items of a list were set aside, which may have led to others."""
         sql = (
             "SELECT 1 FROM harvest_quarantine JOIN harvest_lists ON list = number"
             " WHERE source = ? AND key = ? LIMIT 1"
