@@ -14,8 +14,9 @@ from dlt.extract import DltResource, DltSource
 from itwin_async import imodels
 from itwin_async._arguments import flag, one_of, whole
 from itwin_async.errors import ArgumentError
-from itwin_async.harvest.blocking import Put, SessionThread
+from itwin_async.harvest.blocking import Put, SessionThread, session_of
 from itwin_async.harvest.ids import Ids
+from itwin_async.harvest.itwin_filters import Filters
 from itwin_async.harvest.lists import lists
 from itwin_async.harvest.sources import Inner, Source
 from itwin_async.harvest.stream import ArrowRows, find_lists, read_lists
@@ -39,6 +40,7 @@ def source(
     itwin_ids: Ids | None = None,
     imodel_ids: Ids | None = None,
     of: str | None = None,
+    filters: Filters | None = None,
     full: bool = False,
     page_size: int = 1000,
     concurrency: int = 8,
@@ -59,6 +61,7 @@ def source(
         itwin_ids: as for ``harvest.lists``.
         imodel_ids: as for ``harvest.lists``.
         of: as for ``harvest.lists``.
+        filters: which iTwins of these lists, as for ``harvest.lists``.
         full: whole entities where there are summaries.
         page_size: items a page, 1 to 1000.
         concurrency: how many lists of a resource are read at once.
@@ -66,8 +69,9 @@ def source(
             the platform; ``"replace"`` writes the table anew.
         incremental: ask for changesets behind the last one of the run before only. It takes the
             write disposition ``"merge"``; other lists cannot be asked for less.
-        settings: of the session, whose pool and quota the resources of a run share. It lives in a
-            thread of its own, so that it takes no ``client_session`` and no ``connector``.
+        settings: as for ``Session.from_env``. The resources of a run share one session, its pool
+            and its quota; it lives in a thread of its own, and so takes no ``client_session`` and
+            no ``connector``.
 
     Raises:
         ArgumentError: an argument is not what it must be, before any request.
@@ -80,14 +84,13 @@ def source(
             )
     one_of("write_disposition", write_disposition, ("merge", "replace"))
     how = _How(
-        SessionThread(
-            lambda: Session.from_env(**settings) if token is None else Session(token, **settings)
-        ),
+        SessionThread(lambda: session_of(token, settings)),
         whole("page_size", page_size, 1, MAX_PAGE_SIZE),
         whole("concurrency", concurrency, 1),
         flag("incremental", incremental),
     )
-    found = lists(*names, itwin_ids=itwin_ids, imodel_ids=imodel_ids, of=of, full=full)
+    chosen = filters or Filters()
+    found = lists(*names, itwin_ids=itwin_ids, imodel_ids=imodel_ids, of=of, full=full, **chosen)
     resources = [how.resource(each, write_disposition) for each in found]
     return DltSource(dlt.Schema("itwin"), "itwin", resources)
 

@@ -163,6 +163,7 @@ def harvest(
     names = tuple(dict.fromkeys(name for group in what for name in group))
     written = {changes} if changes is not None else set[Path]()
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
+    written = {changes} if changes is not None else set[Path]()
     given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
     for option, given, id_ in given_ids:
         if given is not None and not any(takes(name, id_) for name in names):

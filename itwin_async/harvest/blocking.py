@@ -11,7 +11,10 @@ from typing import Generic, TypeAlias, TypeVar
 
 import attrs
 
+from itwin_async._http.credentials import TokenSource
+from itwin_async.auth._environment import complete_network, find_platform
 from itwin_async.session import Session
+from itwin_async.settings import Settings
 
 T = TypeVar("T")
 
@@ -30,6 +33,19 @@ class _Running:
     session: Session
     leave: asyncio.Event
     thread: threading.Thread
+
+
+def session_of(token: TokenSource | None, settings: Settings) -> Session:
+    """
+    Make a session from a token and settings, each by default that of the environment.
+
+    Raises:
+        ConfigurationError: there are no credentials, or a setting makes no sense.
+
+    """
+    if token is None:
+        return Session.from_env(**settings)
+    return Session(token, **complete_network(settings, find_platform()))
 
 
 class SessionThread(Generic[T]):

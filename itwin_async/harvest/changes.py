@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +19,7 @@ from itwin_async.harvest.checkpoint import Checkpoint, Generation
 from itwin_async.harvest.columns import moment, moment_of
 from itwin_async.harvest.errors import reading
 from itwin_async.harvest.output import refuse_overlap, replacing
-from itwin_async.harvest.reading import class_of, table_rows, tables_of
+from itwin_async.harvest.reading import CLASSES, table_rows, tables_in
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.target import TargetFiles, target_files
@@ -41,7 +41,7 @@ class Change:
         list_name: display name of what the list belongs to, if it is known.
         id: what tells the item from the others of its list.
         at: when this was found.
-        item: the item; of what was removed, as it was last.
+        item: the item, as it was last if it was removed; plain JSON where its class is your own.
 
     """
 
@@ -55,7 +55,10 @@ class Change:
 
 
 def changes(
-    target: str | os.PathLike[str], since: int | datetime | None = None
+    target: str | os.PathLike[str],
+    since: int | datetime | None = None,
+    *,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Iterator[Change]:
     """
     Read what a refresh has changed, one row after another.
@@ -67,18 +70,20 @@ def changes(
         target: the target.
         since: the generation that made the first of the changes, or a moment; by default the
             present generation.
+        storage_options: how an object store is reached, as ``run`` takes them.
 
     Raises:
         ArgumentError: there is no such generation, or the moment has no time zone.
         TargetError: there is no such harvest, or it is damaged.
 
     """
-    files = target_files(target)
+    files = target_files(target, storage_options)
     start = _start(files, since)
-    for table in tables_of(target):
-        cls = class_of(files, table, object)
+    for table in tables_in(files):
+        cls = CLASSES.get(table.item)
         for kind, row in _changed(files, table.name, start):
-            item = from_dict(cls, parse(row.text))
+            plain = parse(row.text)
+            item = plain if cls is None else from_dict(cls, plain)
             yield Change(kind, table.name, row.list, row.list_name, row.id, _at(kind, row), item)
 
 
@@ -95,6 +100,8 @@ def write_changes(
     target: str | os.PathLike[str],
     path: str | os.PathLike[str],
     since: int | datetime | None = None,
+    *,
+    storage_options: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """
     Write changes as NDJSON, an object with the members of ``Change`` a line, and count each kind.
@@ -103,18 +110,22 @@ def write_changes(
         target: the target.
         path: the file; replaced when everything is written.
         since: as for ``changes``.
+        storage_options: how an object store is reached, as ``run`` takes them.
 
     Raises:
         ArgumentError: there is no such generation, or the moment has no time zone.
         TargetError: there is no such harvest, or the file cannot be written or belongs to it.
 
     """
-    files, output = target_files(target), Path(path)
+    files, output = target_files(target, storage_options), Path(path)
     refuse_overlap(output, files)
-    start = _start(files, since)
+    return _write(files, output, _start(files, since))
+
+
+def _write(files: TargetFiles, output: Path, start: datetime) -> dict[str, int]:
     counts: Counter[str] = Counter(added=0, changed=0, removed=0)
     with replacing(output) as file:
-        for table in tables_of(target):
+        for table in tables_in(files):
             for kind, row in _changed(files, table.name, start):
                 counts[kind] += 1
                 file.write(_line(kind, table.name, row))
@@ -133,9 +144,8 @@ class ChangesFile:
 
     """
 
-    def __init__(self, target: str | os.PathLike[str], path: str | os.PathLike[str]) -> None:
-        self._target = target
-        self._files = target_files(target)
+    def __init__(self, files: TargetFiles, path: str | os.PathLike[str]) -> None:
+        self._files = files
         self._path = path
         refuse_overlap(Path(path), self._files)
 
@@ -151,7 +161,7 @@ class ChangesFile:
         """Write the file, and note where the next one begins."""
         with closing(Checkpoint(self._files.state, writable=True)) as checkpoint:
             start = moment_of(checkpoint.get(_FROM) or moment(_EVER))
-            counts = write_changes(self._target, self._path, start)
+            counts = _write(self._files, Path(self._path), start)
             checkpoint.set(_FROM, moment(checkpoint.now()))
             checkpoint.save_latest()
         return counts

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -432,10 +432,23 @@ class Checkpoint:
         quarantined = int(self._all(sql)[0][0]) if self.has_quarantine else 0
         return Totals(lists, done, failed, items, pages, self._leading(), quarantined)
 
+    def parent_of(self, source: int) -> int | None:
+        """Tell the source whose items have the lists of another."""
+        rows = self._all("SELECT parent FROM harvest_sources WHERE number = ?", source)
+        return rows[0][0] if rows else None
+
     def items(self) -> dict[tuple[int, str], int]:
         """Count the rows of each list that has some, by its source's number and its key."""
         rows = self._all("SELECT source, key, items FROM harvest_lists WHERE items")
         return {(source, key): items for source, key, items in rows}
+
+    def lists(self) -> Iterator[tuple[str, str, str, int]]:
+        """Read the source's name, key, state and number of rows of each list that counts."""
+        yield from self.connection.execute(
+            "SELECT harvest_sources.name, key, state, items FROM harvest_lists"
+            " JOIN harvest_sources ON harvest_sources.number = harvest_lists.source"
+            " WHERE table_name IS NOT NULL OR state = 'failed'"
+        )
 
     def verify(self) -> None:
         """Let SQLite look for damage, which raises ``sqlite3.DatabaseError``."""

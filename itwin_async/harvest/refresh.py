@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from threading import Event
 
 import attrs
@@ -22,6 +22,7 @@ from itwin_async.harvest.merging import Fate, merge
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.reading import table_rows
 from itwin_async.harvest.rows import Row
+from itwin_async.harvest.sinks import RowSink
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.sinks.sqlite import SqliteSink
 from itwin_async.harvest.spool import Known, Spool
@@ -58,6 +59,7 @@ class Refresh:
     Args:
         files: the target.
         plan: the sources.
+        merging: merges the rows.
 
     Attributes:
         known: up to which index lists need not be read.
@@ -66,7 +68,8 @@ class Refresh:
 
     """
 
-    def __init__(self, files: TargetFiles, plan: Plan) -> None:
+    def __init__(self, files: TargetFiles, plan: Plan, merging: type[Merge] | None = None) -> None:
+        self._merging = merging or Merge
         self.known: Known = {}
         self.resumed = False
         self.generation = 1
@@ -107,7 +110,7 @@ class Refresh:
             node.number: SqliteSink(spool, node.source.table, with_id=node.source.id != "id")
             for node in self._stored
         }
-        return Store(str(self._files.path), spool, self._plan, sinks, fail_fast=fail_fast)
+        return Store(self._files.name, spool, self._plan, sinks, fail_fast=fail_fast)
 
     def stop(self) -> None:
         """Let a merge in another thread end soon, with nothing changed."""
@@ -126,7 +129,7 @@ class Refresh:
             spool = stack.enter_context(closing(Spool(self._files.spool)))
             target = stack.enter_context(closing(Checkpoint(state, writable=True)))
             swap.finish(target.connection, state.parent)
-            done = _Merge(self._files, self._stored, target, spool, self._stop).run()
+            done = self._merging(self._files, self._stored, target, spool, self._stop).run()
         spools.discard(self._files.spool)
         return done
 
@@ -153,8 +156,18 @@ class Refresh:
         return known
 
 
-class _Merge:
-    """One merge."""
+class Merge:
+    """
+    One merge of a new reading with the rows that are there.
+
+    Args:
+        files: the target.
+        stored: the sources whose rows are wanted.
+        target: the target's checkpoint.
+        spool: the new reading.
+        stop: set when it is to end soon.
+
+    """
 
     def __init__(
         self,
@@ -173,12 +186,7 @@ class _Merge:
             (one.started for one in target.generations() if one.number == self._generation),
             moment_of(self._started),
         )
-        self._known = spool.known()
         self._nodes = {node.number: node for node in stored}
-        self._sinks = {
-            node.number: sink_of(files, node.source, alone=len(self._nodes) == 1)
-            for node in self._nodes.values()
-        }
         self._items: Counter[tuple[int, str]] = Counter()
         self._removed: Counter[int] = Counter()
         self._changes: Counter[str] = Counter(added=0, changed=0, removed=0)
@@ -186,10 +194,15 @@ class _Merge:
     def run(self) -> Refreshed:
         """Merge all tables."""
         target, marks = self._target, {one.number: one.mark for one in self._target.tables()}
+        alone = len(self._nodes) == 1
+        sinks = {
+            number: sink_of(self._files, node.source, alone=alone)
+            for number, node in self._nodes.items()
+        }
         swaps: list[swap.Swap] = []
         made: dict[int, str] = {}
         with ExitStack() as stack:
-            for number, sink in self._sinks.items():
+            for number, sink in sinks.items():
                 source = self._nodes[number].source
                 if isinstance(sink, SqliteSink):
                     sink.connection = target.connection
@@ -201,25 +214,28 @@ class _Merge:
                     swaps.append(replacement.swap)
                     made[number] = replacement.mark
             swap.commit(
-                target.connection, self._files.state.parent, swaps, lambda: self._save(made)
+                target.connection, self._files.state.parent, swaps, lambda: self._save(sinks, made)
             )
         return Refreshed(self._generation, self._items.total(), dict(self._changes))
 
     def _rows(self, number: int) -> Iterator[Row]:
         node = self._nodes[number]
         fate = spools.fates(self._spool, number, self._above)
-        with table_rows(self._files, node.source.table) as old:
+        with self._old(node.source.table) as old:
             for row in merge(
                 old,
                 self._spool.table(node.source.table),
                 fate=fate,
                 at=moment_of(self._finished),
-                carried=spools.carried_by(self._known, self._spool, number),
+                carried=spools.carried(self._spool, number),
             ):
                 if self._stop.is_set():
                     raise ITwinError("the refresh was stopped")
                 self._count(number, row)
                 yield row
+
+    def _old(self, table: str) -> AbstractContextManager[Iterator[Row]]:
+        return table_rows(self._files, table)
 
     def _count(self, number: int, row: Row) -> None:
         change = change_of(row, self._since)
@@ -242,10 +258,13 @@ class _Merge:
         ).fetchall()
         return rows[0] if rows else None
 
-    def _save(self, marks: Mapping[int, str]) -> None:
-        for number, sink in self._sinks.items():
+    def _save(self, sinks: Mapping[int, RowSink], marks: Mapping[int, str]) -> None:
+        for number, sink in sinks.items():
             if isinstance(sink, SqliteSink):
                 sink.replace(self._rows(number), self._read(number))
+        self._save_generation(marks)
+
+    def _save_generation(self, marks: Mapping[int, str]) -> None:
         connection, target = self._target.connection, self._target
         self._save_lists(connection)
         for number in self._nodes:

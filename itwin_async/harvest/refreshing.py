@@ -14,9 +14,11 @@ import attrs
 from itwin_async.errors import ITwinError
 from itwin_async.harvest.changes import ChangesFile
 from itwin_async.harvest.errors import explain
+from itwin_async.harvest.lake.spool import SpoolStore
+from itwin_async.harvest.lake_merge import LakeMerge
 from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.progress import Report
-from itwin_async.harvest.refresh import Refresh
+from itwin_async.harvest.refresh import Merge, Refresh
 from itwin_async.harvest.spool import Known
 from itwin_async.harvest.store import Store
 from itwin_async.harvest.target import TargetFiles
@@ -50,13 +52,15 @@ class Refreshing:
         self._store = store
         self._read = read
         self._fail_fast = fail_fast
-        self._refresh = Refresh(files, plan)
-        self._is_new = not files.state.exists()
+        self._refresh = Refresh(files, plan, LakeMerge if files.url is not None else Merge)
+        self._is_new = files.url is None and not files.state.exists()
 
     async def run(self, *, refresh: bool) -> Report:
         """Finish the harvest, and then a refresh that was begun or is wanted."""
         report = await self._read(self._store, {})
         job = self._refresh
+        if isinstance(self._store, SpoolStore):
+            self._is_new = self._store.is_new
         again = refresh and not self._is_new
         if not report.finished or not await self._call(partial(job.begin, again=again)):
             return attrs.evolve(report, generation=job.generation)
@@ -76,7 +80,7 @@ class Refreshing:
         self, path: str | os.PathLike[str], identity: Mapping[str, str], *, refresh: bool
     ) -> Report:
         """Do the same, and write what has changed since this was written last."""
-        file = ChangesFile(self._files.path, path)
+        file = ChangesFile(self._files, path)
 
         def begin() -> None:
             try:
@@ -102,4 +106,4 @@ class Refreshing:
             except (ITwinError, MemoryError):
                 raise
             except Exception as problem:
-                raise explain(problem, self._files.path) from problem
+                raise explain(problem, self._files.name) from problem

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -13,11 +13,9 @@ from typing import cast
 from itwin_async._arguments import between, invalid, whole
 from itwin_async._tasks import Owner, cancellations, ungrouped
 from itwin_async.errors import (
-    ApiError,
     ArgumentError,
     AuthenticationError,
     ConfigurationError,
-    InvalidRequestError,
     ITwinError,
     RateLimitError,
     ServerError,
@@ -25,7 +23,10 @@ from itwin_async.errors import (
 )
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.lake import LakeTarget, open_lake
+from itwin_async.harvest.lake.spool import SpoolStore
 from itwin_async.harvest.meter import Meter
+from itwin_async.harvest.pages import is_stale, lists_in
 from itwin_async.harvest.patience import Patience, Reading, is_hopeless
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.platform import platform_of
@@ -43,7 +44,6 @@ from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
 from itwin_async.session import Session
 
 _RESTARTS = 3
-_GONE = 410
 _WEEK = 7 * 24 * 3600
 
 
@@ -59,6 +59,7 @@ async def run(
     wait_for_server: float = 0.0,
     refresh: bool = False,
     changes: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Report:
     """
     Harvest one or several sources into a target, or resume a harvest that was interrupted.
@@ -70,8 +71,9 @@ async def run(
         session: the session.
         source: what to harvest; of several each has a table of its own.
         target: a name that ends in ``.db``, ``.sqlite``, ``.ndjson``, ``.ndjson.gz``,
-            ``.ndjson.zst``, or ``.parquet`` for a directory of parts; or, for one source, a sink
-            of your own.
+            ``.ndjson.zst``, ``.parquet`` for a directory of parts, or ``.delta`` for Delta Lake;
+            an address in an object store that ends in ``.delta`` or ``.parquet``, such as
+            ``s3://bucket/x.delta``; or, for one source, a sink of your own.
         concurrency: how many lists are read at once.
         page_size: items a page, 1 to 1000.
         fail_fast: raise the first error of a list instead of recording it.
@@ -84,6 +86,8 @@ async def run(
             its place in one step. A refresh that was interrupted goes on; a harvest that is not
             finished is finished first.
         changes: a file for what came, changed and went since the last such file, as NDJSON.
+        storage_options: how an object store is reached, besides what the environment says: keys
+            and endpoints by the names that ``deltalake`` takes. They are not kept.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -100,29 +104,27 @@ async def run(
     nodes = plan(sources)
     wanted = [node for node in nodes if node.stored]
     files: TargetFiles | None = None
+    lake: LakeTarget | None = None
+    sinks: dict[int, Sink | RowSink] = {}
     if isinstance(target, str | os.PathLike):
-        files = target_files(target)
-        path, state, lock = files.path, files.state, files.lock
+        files = target_files(target, storage_options)
+        path, state, lock, lake = files.path, files.state, files.lock, open_lake(files)
         alone = len(wanted) == 1
-        sinks: dict[int, Sink | RowSink] = {
-            node.number: sink_of(files, node.source, alone=alone) for node in wanted
-        }
-    elif isinstance(target, bytes) or not hasattr(target, "state"):
-        raise invalid("target", target, "a name, a path or a sink")
-    elif len(wanted) > 1 or wanted[0].source.id != "id":
-        raise ArgumentError(
-            "a sink of your own takes one source, whose items have an id", argument="target"
-        )
-    elif refresh or changes is not None:
-        raise ArgumentError(
-            "a sink of your own has no refresh and no changes",
-            argument="refresh" if refresh else "changes",
-        )
+        if lake is None:
+            sinks = {node.number: sink_of(files, node.source, alone=alone) for node in wanted}
     else:
-        path = state = Path(target.state)
+        path = state = _state_of(target, wanted, storage_options)
+        if refresh or changes is not None:
+            raise ArgumentError(
+                "a sink of your own has no refresh and no changes",
+                argument="refresh" if refresh else "changes",
+            )
         lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
-    with locked(lock, path):
-        store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
+    with locked(lock, path if lake is None else lake.name):
+        if lake is None or files is None:
+            store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
+        else:
+            store = SpoolStore(lake, files, nodes, fail_fast=fail_fast)
         known = {**identity(sources), "platform": await platform_of(session)}
 
         async def read(store: Store, after: Known) -> Report:
@@ -135,6 +137,21 @@ async def run(
         if changes is None:
             return await work.run(refresh=refresh)
         return await work.run_with_changes(changes, known, refresh=refresh)
+
+
+def _state_of(
+    sink: Sink, wanted: Sequence[Node], storage_options: Mapping[str, str] | None
+) -> Path:
+    """Check a caller's own sink, and tell where its state is."""
+    if isinstance(sink, bytes) or not hasattr(sink, "state"):
+        raise invalid("target", sink, "a name, a path or a sink")
+    if len(wanted) > 1 or wanted[0].source.id != "id":
+        raise ArgumentError(
+            "a sink of your own takes one source, whose items have an id", argument="target"
+        )
+    if storage_options:
+        raise invalid("storage_options", [*storage_options], "given for an object store only")
+    return Path(sink.state)
 
 
 class _Run:
@@ -250,7 +267,7 @@ class _Run:
                         if entry.number in store.unstorable:
                             return
             except ITwinError as error:
-                if reading.cursor is not None and _is_stale(error) and restarts < _RESTARTS:
+                if reading.cursor is not None and is_stale(error) and restarts < _RESTARTS:
                     reading.cursor, restarts = None, restarts + 1
                     await self._writer.put(partial(store.restart, entry))
                     continue
@@ -272,14 +289,9 @@ class _Run:
         lists: list[tuple[int, list[tuple[str, str | None]]]] = []
         odd: dict[int, str] = {}
         for number in node.children:
-            source, keys = self._plan[number].source, list[tuple[str, str | None]]()
-            for position, item in enumerate(page.items):
-                try:
-                    if source.only is None or source.only(item):
-                        keys.append((source.key_of(entry.key, item), _title(item)))
-                except ValueError as problem:
-                    odd[position] = str(problem)
+            keys, problems = lists_in(self._plan[number].source, entry.key, page.items)
             lists.append((number, keys))
+            odd |= problems
         return lists, list(odd.items())
 
     async def _fail(self, entry: Entry, error: ITwinError) -> None:
@@ -301,17 +313,3 @@ class _Run:
     def _saved(self) -> None:
         self._queue.notify()
         self._teller.tell()
-
-
-def _is_stale(error: ITwinError) -> bool:
-    """Tell whether a list may be readable from its start where it cannot be resumed."""
-    if isinstance(error, ArgumentError):
-        return error.argument == "cursor"
-    if isinstance(error, ApiError) and error.status == _GONE:
-        return True
-    return isinstance(error, InvalidRequestError)
-
-
-def _title(item: object) -> str | None:
-    title = getattr(item, "display_name", None)
-    return title if isinstance(title, str) else None

@@ -5,13 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
+import attrs
 import msgspec
 
 from itwin_async.harvest.checkpoint import Checkpoint
-from itwin_async.harvest.columns import MOMENTS, moment
+from itwin_async.harvest.columns import MOMENTS, moment, moment_of
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.merging import Fate
 from itwin_async.harvest.plan import Plan
@@ -80,8 +81,14 @@ class Spool:
         ).fetchall()
         return None if not rows else Fate.READ if rows[0][0] else Fate.UNREAD
 
+    def list_name(self, source: int, key: str) -> str | None:
+        """Read the name of a list."""
+        sql = "SELECT list_name FROM harvest_lists WHERE source = ? AND key = ?"
+        rows = self.connection.execute(sql, (source, key)).fetchall()
+        return rows[0][0] if rows else None
+
     def has_odd_items(self, source: int, key: str) -> bool:
-        """Tell whether items of a list were set aside, which may have led to others."""
+        """Tell whether items of a list were set aside; it may lead to more than is known."""
         sql = (
             "SELECT 1 FROM harvest_quarantine JOIN harvest_lists ON list = number"
             " WHERE source = ? AND key = ? LIMIT 1"
@@ -97,6 +104,21 @@ class Spool:
         rows = self.connection.execute(sql, (source,)).fetchall()
         ids = ((key, json_id(text)) for key, text in rows)
         return {(key, name) for key, name in ids if name is not None}
+
+    def read_lists(self, source: int) -> list[str]:
+        """Name the lists of a source that were read, or were known to be as they are."""
+        rows = self.connection.execute(
+            "SELECT key FROM harvest_lists WHERE source = ? AND state = 'done'", (source,)
+        )
+        return [key for (key,) in rows]
+
+    def unread_list(self, source: int) -> tuple[int, str] | None:
+        """Find a list of a source that was not read to its end."""
+        rows = self.connection.execute(
+            "SELECT source, key FROM harvest_lists WHERE source = ? AND state != 'done' LIMIT 1",
+            (source,),
+        ).fetchall()
+        return rows[0] if rows else None
 
     def known(self) -> Known:
         """Tell up to which index lists were left out of the reading."""
@@ -237,19 +259,20 @@ def json_id(text: str) -> str | None:
     return name if isinstance(name, str) else None
 
 
-def carried_by(known: Known, spool: Spool, source: int) -> Callable[[Row], bool]:
-    """Make a function that tells which rows of a source are there, though not in a reading."""
+def carried(spool: Spool, source: int) -> Callable[[Row], Row | None]:
+    """Make a function that gives the new state of rows that the reading left out."""
+    known, at = spool.known(), moment_of(spool.generation[2])
     odd = spool.odd_items(source)
+    name_of = lru_cache(64)(partial(spool.list_name, source))
 
-    def is_carried(row: Row) -> bool:
-        if (row.list, row.id) in odd:
-            return True
+    def carry(row: Row) -> Row | None:
         index = known.get((source, row.list))
-        if index is None:
-            return False
-        return (_numbered.decode(row.text).index or index + 1) <= index
+        is_old = index is not None and (_numbered.decode(row.text).index or index + 1) <= index
+        if not is_old and (row.list, row.id) not in odd:
+            return None
+        return attrs.evolve(row, list_name=name_of(row.list), last_seen=at)
 
-    return is_carried
+    return carry
 
 
 def discard(path: Path) -> None:

@@ -15,8 +15,7 @@ from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
 from itwin_async.harvest.columns import columns_with_id
 from itwin_async.harvest.errors import TargetError, explain
-from itwin_async.harvest.plan import Node, Plan
-from itwin_async.harvest.platform import is_same
+from itwin_async.harvest.plan import Node, Plan, compare_identities
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import RowSink, Sink
@@ -110,7 +109,7 @@ class Store:
             swap.finish(checkpoint.connection, path.parent)
             begun = checkpoint.identity
             if begun:
-                _compare(self.name, begun, identity)
+                compare_identities(self.name, begun, identity)
             marks = {table.number: table.mark for table in checkpoint.tables()}
             for number, sink in self._sinks.items():
                 if isinstance(sink, SqliteSink):
@@ -411,16 +410,3 @@ def sink_of(files: TargetFiles, source: Source[object], *, alone: bool) -> RowSi
     if files.form == "ndjson":
         return NdjsonSink(path, files.state, with_id=with_id)
     return ParquetSink(path, files.state, files.path, with_id=with_id)
-
-
-def _compare(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    differences = [
-        f"{name} is {begun.get(name, 'not set')} there, {wanted.get(name, 'not set')} here"
-        for name in dict.fromkeys([*begun, *wanted])
-        if begun.get(name) != wanted.get(name)
-        and not (name == "platform" and is_same(begun.get(name), wanted.get(name)))
-    ]
-    if differences:
-        raise TargetError(
-            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
-        )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -15,7 +17,7 @@ from itwin_async._arguments import invalid
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.errors import TargetError, explain
 
-Form: TypeAlias = Literal["sqlite", "ndjson", "parquet"]
+Form: TypeAlias = Literal["sqlite", "ndjson", "parquet", "delta", "objects"]
 
 _ENDINGS: dict[str, Form] = {
     ".db": "sqlite",
@@ -25,7 +27,12 @@ _ENDINGS: dict[str, Form] = {
     ".ndjson.gz": "ndjson",
     ".ndjson.zst": "ndjson",
     ".parquet": "parquet",
+    ".delta": "delta",
 }
+_URL = re.compile(
+    r"(s3|s3a|abfs|abfss|az|azure|adl|gs|memory)://[^/?#@]+(@[^/?#@]+)?/[^?#]+", re.IGNORECASE
+)
+_IN_STORES: dict[str, Form] = {".delta": "delta", ".parquet": "objects"}
 _LOOK = 0.2  # seconds; somebody may look for a moment whether the lock is held
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 
@@ -40,6 +47,9 @@ class TargetFiles:
         form: what it holds.
         state: the SQLite database of the checkpoint.
         lock: the lock file that exists while a harvest runs.
+        url: address of a target that many machines may write; path and state are then the database
+            on this machine that its rows come through.
+        options: how its store is reached, besides what the environment says.
 
     """
 
@@ -47,6 +57,20 @@ class TargetFiles:
     form: Form
     state: Path
     lock: Path
+    url: str | None = None
+    options: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a target that is one on this machine."""
+        if self.form == "delta" and self.url is not None and "://" not in self.url:
+            return Path(self.url)
+        return self.path if self.form == "parquet" else None
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return str(self.path) if self.url is None else self.url
 
     @property
     def spool(self) -> Path:
@@ -84,14 +108,24 @@ class TargetFiles:
         return self.path.name[: -len(end)], self.path.name[-len(end) :]
 
 
-def target_files(target: str | os.PathLike[str]) -> TargetFiles:
+def target_files(
+    target: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None
+) -> TargetFiles:
     """
     Tell by its name what a target is.
 
+    Args:
+        target: its name.
+        storage_options: how an object store is reached, besides what the environment says.
+
     Raises:
-        ArgumentError: the name has none of the known endings.
+        ArgumentError: the name has none of the known endings, or options are no texts by names, or
+            given for a target that takes none.
 
     """
+    options = _checked(storage_options)
+    if isinstance(target, str) and "://" in target:
+        return _in_store(target.rstrip("/"), options)
     path = Path(target)
     if "\0" in str(path):
         raise invalid("target", str(path), "a name without NUL characters")
@@ -105,6 +139,11 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     if not known:
         raise invalid("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
     form = _ENDINGS[known[0]]
+    if form == "delta":
+        spool = path.with_name(f"{path.name}.spool")
+        return _spooled(spool, form, str(path.absolute()), options)
+    if options:
+        raise invalid("storage_options", [*options], "given for a target in an object store only")
     if form == "parquet" and (path / "_harvest.state").exists():
         raise TargetError(
             f"{path} was begun by an earlier version, whose state lies in it; "
@@ -114,8 +153,46 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
 
 
+def _in_store(url: str, options: Mapping[str, str]) -> TargetFiles:
+    """Tell what an address is; its harvest has a database among this user's cached files."""
+    form = _IN_STORES.get(f".{url.rpartition('.')[2].lower()}")
+    only_here = form == "delta" and url.lower().startswith("memory:")
+    if form is None or only_here or not _URL.fullmatch(url):
+        shown = re.sub(r"//.*@", "//", url.partition("?")[0])
+        raise invalid(
+            "target",
+            shown,
+            "s3://, abfss://, az:// or gs://, a bucket and a name that ends in .delta or .parquet,"
+            " without a user and a query",
+        )
+    try:
+        from platformdirs import user_cache_path  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "a harvest needs an extra: pip install 'itwin-async[harvest]'"
+        ) from None
+    name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
+    spool = user_cache_path("itwin-async") / "harvest" / f"{name}.spool"
+    return _spooled(spool, form, url, options)
+
+
+def _spooled(spool: Path, form: Form, url: str, options: Mapping[str, str]) -> TargetFiles:
+    return TargetFiles(spool, form, spool, spool.with_name(f"{spool.name}.lock"), url, options)
+
+
+def _checked(options: Mapping[str, str] | None) -> dict[str, str]:
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise invalid("storage_options", type(options).__name__, "a mapping of str to str")
+    for name, value in options.items():
+        if not (isinstance(name, str) and name and isinstance(value, str)):
+            raise invalid("storage_options", str(name), "a mapping of str to str")
+    return dict(options)
+
+
 @contextmanager
-def locked(path: Path, target: Path) -> Iterator[None]:
+def locked(path: Path, target: Path | str) -> Iterator[None]:
     """
     Hold a lock file; the system releases it however the process ends.
 
@@ -136,6 +213,8 @@ def locked(path: Path, target: Path) -> Iterator[None]:
         ) from None
     lock = FileLock(path, mode=0o644, thread_local=False)
     try:
+        if isinstance(target, str):  # an address, whose lock is among cached files
+            path.parent.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
                 lock.acquire(timeout=_LOOK, poll_interval=_LOOK / 10)

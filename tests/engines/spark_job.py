@@ -1,5 +1,5 @@
 """
-A job of Spark in a process of its own: base URL, folder of the marks, name of the list, options.
+A job of Spark in a process of its own: base URL, folder.
 
 It prints what came of it as one line of JSON.
 """
@@ -49,6 +49,7 @@ def main(base_url: str, folder: str) -> None:
         .config("spark.driver.bindAddress", "127.0.0.1")
         .getOrCreate()
     )
+    exec(Path(folder, "page.py").read_text(encoding="utf-8"), {})
     spark.dataSource.register(ITwinDataSource)
     imodels = (
         spark.read.format("itwin")
@@ -61,8 +62,8 @@ def main(base_url: str, folder: str) -> None:
         .option("credentials", "spark_job:credentials")
         .load()
     )
-    imodels.write.parquet(f"{folder}/imodels")
-    written = spark.read.parquet(f"{folder}/imodels")
+    imodels.write.parquet(f"{folder}/killed.parquet")
+    written = spark.read.parquet(f"{folder}/killed.parquet")
     columns = ["list", "list_name", "id", "extent.south_west.latitude"]
     moments = written.selectExpr("unix_micros(created_date_time) AS created", "id")
     try:
@@ -73,6 +74,7 @@ def main(base_url: str, folder: str) -> None:
     told = {
         "rows": [list(row) for row in written.select(*columns).collect()],
         "created": {row.id: row.created for row in moments.collect()},
+        "page": spark.read.parquet(f"{folder}/imodels").count(),
         "partitions": imodels.rdd.getNumPartitions(),
         "plan": imodels._jdf.queryExecution().toString(),
         "refused": refused,

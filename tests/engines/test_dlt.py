@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from documents import ROOT
 
 from itwin_async import RetryPolicy, Session, harvest, imodels
 from itwin_async.emulator import EmulatorThread, Fault
@@ -148,6 +153,45 @@ def test_a_list_that_fails_loads_nothing(
     assert not pipeline.has_pending_data
 
 
+JOB = """
+import os, signal, sys
+import dlt
+from itwin_async.dlt import source
+
+asked = 0
+
+async def token():
+    global asked
+    asked += 1
+    if asked == int(sys.argv[1]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.environ["ITWIN_ACCESS_TOKEN"]
+
+out = dlt.destinations.duckdb("out.duckdb")
+pipeline = dlt.pipeline("nightly", destination=out, dataset_name="itwin")
+pipeline.run(source("imodels", "changesets", token=token, page_size=2, concurrency=1))
+"""
+
+
+@pytest.mark.slow
+def test_a_kill_while_dlt_extracts_loses_that_extract_only(
+    emulator: EmulatorThread, tmp_path: Path
+) -> None:
+    command, environment = [sys.executable, "-c", JOB], {**os.environ, "PYTHONPATH": str(ROOT)}
+    count = len(emulator.state.imodels)
+    for kill_at, code in ((20, -signal.SIGKILL), (0, 0), (0, 0)):
+        asked = len(emulator.requests)
+        job = subprocess.run(
+            [*command, str(kill_at)], env=environment, capture_output=True, check=False
+        )
+        assert job.returncode == code, job.stderr
+        first = str(emulator.requests[asked])
+        assert first.startswith("GET /itwins")
+    assert ask(tmp_path, "SELECT count(*), count(DISTINCT id) FROM itwin.imodels") == [(count,) * 2]
+    sql = "SELECT count(*), count(DISTINCT list || id) FROM itwin.changesets"
+    assert ask(tmp_path, sql) == [(3 * count,) * 2]
+
+
 @pytest.mark.parametrize("name", harvest.list_names())
 def test_every_list_is_a_resource(name: str) -> None:
     (resource,) = source(name).resources
@@ -164,6 +208,7 @@ def test_every_list_is_a_resource(name: str) -> None:
         ("client_session", {"client_session": object()}),
         ("connector", {"connector": object()}),
         ("of", {"of": "trees"}),
+        ("status", {"filters": {"status": "Sleeping"}}),
     ],
 )
 def test_bad_arguments_are_refused(argument: str, given: dict[str, Any]) -> None:

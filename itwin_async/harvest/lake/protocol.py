@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import attrs
 
+from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.plan import compare_identities
 from itwin_async.harvest.progress import Failure
-
-if TYPE_CHECKING:
-    from itwin_async.harvest.rows import Row
+from itwin_async.harvest.rows import Row
 
 
 @attrs.frozen
@@ -34,6 +34,10 @@ class LakeTable:
     id: str | None = "id"
 
 
+class Rows(Sized, Iterable[Row], Protocol):
+    """Rows that can be read more than once; they need not be in memory."""
+
+
 @attrs.frozen
 class ListRows:
     """
@@ -48,7 +52,22 @@ class ListRows:
 
     key: str
     name: str | None
-    rows: Sequence[Row]
+    rows: Rows
+
+
+@attrs.frozen
+class Revision:
+    """
+    What replaces the rows of a table.
+
+    Attributes:
+        generation: number of the generation that it makes, or adds to what failed.
+        id: tells it from all others, so that it is made once.
+
+    """
+
+    generation: int
+    id: str
 
 
 @attrs.frozen
@@ -64,6 +83,7 @@ class LakeState:
         finished: when everything was there, except for lists that failed.
         failures: lists that failed, the first hundred.
         failed: how many failed.
+        revisions: id of the revision that replaced the rows of a table last.
 
     """
 
@@ -74,15 +94,16 @@ class LakeState:
     finished: datetime | None = None
     failures: Sequence[Failure] = ()
     failed: int = 0
+    revisions: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class LakeTarget(Protocol):
     """
     A target that many machines may write at once: each list is committed whole, and once.
 
-    What it says is of the target itself, and not of the machine that asks; nothing is remembered
-    between two calls. An object is used by one thread at a time, and made anew in every process.
-    All methods raise ``TargetError`` where the target cannot be read or written.
+    What it says is of the target itself, and not of the machine that asks. An object is used by one
+    thread at a time, and made anew in every process. All methods raise ``TargetError`` where the
+    target cannot be read or written.
 
     Attributes:
         name: what it is called in messages, without anything secret.
@@ -108,7 +129,11 @@ class LakeTarget(Protocol):
         ...
 
     def committed(self, table: str) -> Mapping[str, int]:
-        """Read the keys of the lists of the current generation, and how many rows each has."""
+        """
+        Read the keys of the lists of the current generation, and how many rows each has.
+
+        Rows of items that were removed do not count.
+        """
         ...
 
     def commit(self, table: str, lists: Sequence[ListRows]) -> int:
@@ -132,16 +157,22 @@ class LakeTarget(Protocol):
         ...
 
     def replace(
-        self, table: str, rows: Iterator[Row], generation: int, lists: Collection[str] = ()
+        self, table: str, rows: Iterator[Row], revision: Revision, lists: Mapping[str, int]
     ) -> None:
         """
         Put a new generation in the place of all rows, at once; again is the same as once.
 
+        It is made of what this object read last with ``rows``.
+
         Args:
             table: the table.
             rows: all rows of the new generation.
-            generation: its number.
-            lists: keys of the lists that were read, for those among them that have no rows.
+            revision: what it is.
+            lists: every list that is part of the generation, and how many of its rows are there,
+                not counting removed ones.
+
+        Raises:
+            TargetError: another machine has changed the table since it was read.
 
         """
         ...
@@ -149,3 +180,29 @@ class LakeTarget(Protocol):
     def compact(self) -> None:
         """Make few large files of many small ones; rows stay as they are."""
         ...
+
+
+def refuse_others(
+    name: str,
+    found: LakeState,
+    identity: Mapping[str, str],
+    tables: Sequence[tuple[str, str, str]],
+) -> None:
+    """
+    Compare what a target remembers with what is harvested.
+
+    Raises:
+        TargetError: it is another harvest.
+
+    """
+    compare_identities(name, found.identity, identity)
+    if sorted(found.tables) != sorted(tables):
+        there = ", ".join(table for table, _, _ in found.tables)
+        raise TargetError(f"{name} has the tables {there}, from other sources; use another target")
+
+
+def changed_meanwhile(name: str) -> TargetError:
+    """Make the error of a table that is not as it was when it was read."""
+    return TargetError(
+        f"{name} was changed by another machine while its refresh was made; run it again"
+    )
