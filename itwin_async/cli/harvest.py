@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypedDict
 
 import click
 
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
-from itwin_async.cli.harvest_dask import distribute
+from itwin_async.cli.harvest_dask import How, distribute
+from itwin_async.cli.harvest_running import Running, estimated, running_options
 from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
 from itwin_async.cli.harvest_view import View, nothing_requested, summary
 from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
@@ -23,7 +23,6 @@ from itwin_async.harvest import Report, Status, TargetError
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
 from itwin_async.harvest.plan import identity
-from itwin_async.harvest.progress import OnProgress
 from itwin_async.harvest.target import target_files
 
 _STDOUT = Path("-")
@@ -45,13 +44,6 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
                 self.fail(f"{name!r} is not one of the lists; {hint}", param, ctx)
         return names
-
-
-class _How(TypedDict):
-    concurrency: int
-    page_size: int
-    fail_fast: bool
-    on_progress: OnProgress
 
 
 class _Harvest(click.Command):
@@ -134,6 +126,7 @@ class _Harvest(click.Command):
     help="Let the workers of a Dask cluster read; the address of its scheduler.",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
+@running_options
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
@@ -161,6 +154,7 @@ def harvest(
     report: Path | None,
     as_json: bool,
     quiet: bool,
+    running: Running,
     options: Options,
 ) -> None:
     """
@@ -177,6 +171,7 @@ def harvest(
     for how far it is.
     """
     names = tuple(dict.fromkeys(name for group in what for name in group))
+    written = {changes} if changes is not None else set[Path]()
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
     written = {changes} if changes is not None else set[Path]()
     given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
@@ -202,18 +197,30 @@ def harvest(
             full=full,
             **filters,
         )
+        if running.plan:
+            async with open_session(options, retry=running.retry) as session:
+                found = await bulk.estimate(
+                    session, source, page_size=page_size, concurrency=concurrency
+                )
+            click.echo(found.to_json() if as_json else estimated(found))
+            return 0
         before = _before(target)
-        with View(target, quiet=quiet) as view, _told(view, reports, identity(source)):
-            how: _How = {
+        with (
+            View(target, quiet=quiet) as view,
+            running.telling(view.show) as show,
+            _told(view, reports, identity(source), before),
+        ):
+            how: How = {
                 "concurrency": concurrency,
                 "page_size": page_size,
                 "fail_fast": fail_fast,
-                "on_progress": view.show,
+                "on_progress": show,
+                "wait_for_server": running.wait_for_server,
             }
             if dask:
-                done = await distribute(dask, source, target, options, **how)
+                done = await distribute(dask, source, target, options, running.retry, **how)
             else:
-                async with open_session(options) as session:
+                async with open_session(options, retry=running.retry) as session:
                     done = await bulk.run(
                         session, source, target, **how, refresh=refresh, changes=changes
                     )
@@ -244,13 +251,17 @@ def _refuse_overlaps(target: str, given: list[Path | None], reports: set[Path]) 
 
 
 @contextmanager
-def _told(view: View, reports: set[Path], source: dict[str, str]) -> Iterator[None]:
+def _told(
+    view: View, reports: set[Path], source: dict[str, str], before: Status | None
+) -> Iterator[None]:
     """Leave a report of a harvest that ends too early, and say that it can go on."""
     try:
         yield
     except BaseException as problem:
         try:
-            _write(reports, view.broken_off(source, str(problem) or "interrupted"))
+            resumed = before is not None and not before.complete
+            why = str(problem) or "interrupted"
+            _write(reports, view.broken_off(source, why, resumed=resumed))
         except TargetError as other:  # what ended the harvest matters more
             complain(str(other))
         view.say_how_to_go_on()

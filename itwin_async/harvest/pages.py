@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from itwin_async.errors import ApiError, ArgumentError, DecodeError, InvalidRequestError, ITwinError
 from itwin_async.harvest.sources import Source
@@ -10,22 +10,40 @@ from itwin_async.harvest.sources import Source
 _GONE = 410
 
 
+def lists_in(
+    source: Source[object], above: str, items: Sequence[object]
+) -> tuple[list[tuple[str, str | None]], dict[int, str]]:
+    """
+    Find the lists of outer items: their keys, with the items' display names.
+
+    Returns:
+        The lists, and what is wrong with the items that have no id, by their positions.
+
+    """
+    keys, odd = list[tuple[str, str | None]](), dict[int, str]()
+    for position, item in enumerate(items):
+        try:
+            if source.only is None or source.only(item):
+                keys.append((source.key_of(above, item), _name(item)))
+        except ValueError as problem:
+            odd[position] = str(problem)
+    return keys, odd
+
+
 def keys_of(
     source: Source[object], above: str, items: Sequence[object]
-) -> Iterator[tuple[str, str | None]]:
+) -> list[tuple[str, str | None]]:
     """
-    Find the lists of outer items: their keys, and the items' display names.
+    Find the lists of outer items, all of which must have an id.
 
     Raises:
-        DecodeError: an item has no id.
+        DecodeError: an item has none.
 
     """
-    try:
-        for item in items:
-            if source.only is None or source.only(item):
-                yield source.key_of(above, item), _name(item)
-    except ValueError as problem:
-        raise DecodeError(f"the list of lists cannot be read: {problem}") from None
+    keys, odd = lists_in(source, above, items)
+    for problem in odd.values():
+        raise DecodeError(f"the list of lists cannot be read: {problem}")
+    return keys
 
 
 def is_stale(error: ITwinError) -> bool:
