@@ -125,11 +125,10 @@ def _peak(url: str, lists: int, each: int, target: str) -> float:
 def rows(quick: bool) -> Iterator[str]:
     """What a row costs in each kind of target: whole iModels, 1000 a page."""
     lists = 20 if quick else 500
-    names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
-        for name in names:
+        for name in targets():
             before = _spent()
-            peak = _peak(server.url, lists, PAGE, folder / name)
+            peak = _peak(server.url, lists, PAGE, fresh(folder, name))
             count, spent = lists * PAGE, _spent() - before
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
             cost = f"{spent / count * 1e6:>5.0f} CPU seconds per million"

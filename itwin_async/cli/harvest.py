@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TypedDict
 
 import click
 
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
-from itwin_async.cli.harvest_dask import distribute
+from itwin_async.cli.harvest_dask import How, distribute
 from itwin_async.cli.harvest_running import Running, estimated, running_options
 from itwin_async.cli.harvest_status import (
     EXIT_CODES,
@@ -31,7 +30,6 @@ from itwin_async.harvest import Report, Status, TargetError
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
 from itwin_async.harvest.plan import identity
-from itwin_async.harvest.progress import OnProgress
 from itwin_async.harvest.target import target_files
 
 _STDOUT = Path("-")
@@ -53,13 +51,6 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
                 self.fail(f"{name!r} is not one of the lists; {hint}", param, ctx)
         return names
-
-
-class _How(TypedDict):
-    concurrency: int
-    page_size: int
-    fail_fast: bool
-    on_progress: OnProgress
 
 
 class _Share(click.ParamType):  # type: ignore[type-arg]
@@ -239,24 +230,19 @@ def harvest(
             running.telling(view.show) as show,
             _told(view, reports, identity(source), before),
         ):
-            how: _How = {
+            how: How = {
                 "concurrency": concurrency,
                 "page_size": page_size,
                 "fail_fast": fail_fast,
                 "on_progress": show,
+                "wait_for_server": running.wait_for_server,
             }
             if dask:
-                done = await distribute(dask, source, target, options, **how)
+                done = await distribute(dask, source, target, options, running.retry, **how)
             else:
                 async with open_session(options, retry=running.retry) as session:
                     done = await bulk.run(
-                        session,
-                        source,
-                        target,
-                        **how,
-                        refresh=refresh,
-                        changes=changes,
-                        wait_for_server=running.wait_for_server,
+                        session, source, target, **how, refresh=refresh, changes=changes
                     )
         _write(reports, done)
         if not quiet:
