@@ -193,8 +193,10 @@ def harvest(
     its place in one step.
 
     TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, or .parquet
-    for a folder of parts; each list has a table of its own. See "itwin-async harvest status TARGET"
-    for how far it is.
+    for a folder of parts; each list has a table of its own.
+
+    "harvest status TARGET" tells how far it is, "harvest check TARGET" reads everything that is
+    there, and "harvest merge TARGET SHARE..." makes one target of shares.
     """
     names = tuple(dict.fromkeys(name for group in what for name in group))
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}

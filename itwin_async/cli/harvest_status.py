@@ -106,14 +106,15 @@ def _of_none(target: str, problem: TargetError) -> bytes:
 
 @click.command("check", epilog=EXIT_CODES)
 @click.argument("target")
+@click.option("--json", "as_json", is_flag=True, help="JSON, as that of status.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but the exit code.")
-def check(*, target: str, quiet: bool) -> None:
+def check(*, target: str, as_json: bool, quiet: bool) -> None:
     """Read TARGET whole, and tell whether everything is there that was harvested."""
 
     async def main() -> int:
         found = bulk.check(target)
         if not quiet:
-            click.echo(checked(found))
+            click.echo(found.to_json() if as_json else checked(found))
         return OF_STATES[found.state]
 
     run_on_target(main)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
+from pathlib import Path
 
 import attrs
 
@@ -28,7 +30,8 @@ from itwin_async.harvest.store import sink_of
 from itwin_async.harvest.target import TargetFiles, locked, target_files
 from itwin_async.paging import Pager
 
-_SHARE = re.compile(r"(\d+) of (\d+)")
+_MERGING = "merging"
+_SHARD = re.compile(r"(\d+) of (\d+)")
 _LISTS = (
     "SELECT a.number, b.name, a.key, a.list_name, a.parent, a.state, a.items, a.pages, a.checked,"
     " a.kind, a.error, a.started, a.finished FROM harvest_lists AS a"
@@ -61,19 +64,34 @@ def merge(target: str | os.PathLike[str], shares: Sequence[str | os.PathLike[str
     with locked(files.lock, files.path):
         alone = len(status(parts[0].path).tables) == 1
         tables = [files.of_table(table, alone=alone) for table in status(parts[0].path).tables]
+        if _is_half_made(files):
+            _discard(files, tables)
         for path in {files.state, *tables}:
             if path.exists() and not (path.is_dir() and not any(path.iterdir())):
                 raise TargetError(f"{path} exists already; merge into a new target")
         try:
             _Merger(files, parts).run()
         except BaseException:
-            for ending in ("", "-wal", "-shm", "-journal"):
-                swap.discard(files.state.with_name(f"{files.state.name}{ending}"))
-            for path in tables:
-                swap.discard(path)
-                swap.discard(swap.staged_for(path, files.path))
+            _discard(files, tables)
             raise
     return status(files.path)
+
+
+def _is_half_made(files: TargetFiles) -> bool:
+    """Tell whether a merge into the target was killed."""
+    try:
+        with closing(Checkpoint(files.state, writable=False)) as found:
+            return found.get(_MERGING) is not None
+    except TargetError:  # there is none, or something else
+        return False
+
+
+def _discard(files: TargetFiles, tables: Sequence[Path]) -> None:
+    for ending in ("", "-wal", "-shm", "-journal"):
+        swap.discard(files.state.with_name(f"{files.state.name}{ending}"))
+    for path in tables:
+        swap.discard(path)
+        swap.discard(swap.staged_for(path, files.path))
 
 
 def _checked(parts: Sequence[TargetFiles]) -> list[TargetFiles]:
@@ -90,7 +108,7 @@ def _checked(parts: Sequence[TargetFiles]) -> list[TargetFiles]:
         if not found.finished:
             raise TargetError(f"{files.path} is not finished; run its harvest again first")
         identity = dict(found.source)
-        match = _SHARE.fullmatch(identity.pop("share", ""))
+        match = _SHARD.fullmatch(identity.pop("share", ""))
         if match is None:
             raise TargetError(f"{files.path} is no share of a harvest")
         number, of = int(match[1]), int(match[2])
@@ -135,7 +153,8 @@ class _Merger:
                     sink.connection = made.connection
                 stack.callback(sink.close)
                 sink.open(columns_with_id(source.item, source.id), None)
-            made.begin(self._identity, self._nodes)
+            made.set(_MERGING, "1")
+            made.begin({}, self._nodes)  # without an identity it is no harvest yet
             swaps: list[swap.Swap] = []
             marks = {number: sink.commit() for number, sink in sinks.items()}
             for number, sink in sinks.items():
@@ -194,6 +213,8 @@ class _Merger:
             "UPDATE harvest_generations SET started = ?, finished = ?", (first, last)
         )
         made.set("latest", latest)
+        made.set("identity", json.dumps(self._identity))
+        connection.execute("DELETE FROM harvest_meta WHERE name = ?", (_MERGING,))
 
     def _save_lists(self, made: Checkpoint, part: Checkpoint) -> None:
         """Copy lists; one that every share has read counts as failed where one share failed."""

@@ -60,7 +60,11 @@ def test_complete(emulator: EmulatorThread, tmp_path: Path, name: str) -> None:
     assert run(emulator, "harvest", name, "-q", cwd=tmp_path).returncode == COMPLETE
     code, found = told(emulator, tmp_path, name)
     assert (code, facts(found)) == (COMPLETE, ("complete", True, True, False))
-    assert run(emulator, "harvest", "check", name, cwd=tmp_path).returncode == COMPLETE
+    done = run(emulator, "harvest", "check", name, "--json", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)) == (COMPLETE, found)
+    for command in ("status", "check"):
+        quiet = run(emulator, "harvest", command, name, "--quiet", cwd=tmp_path)
+        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (COMPLETE, "", "")
 
 
 def test_incomplete(emulator: EmulatorThread, tmp_path: Path) -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 import sqlite3
+import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -194,6 +196,34 @@ async def test_a_merge_that_fails_leaves_nothing(
     with pytest.raises(harvest.TargetError):
         harvest.merge(tmp_path / name, [one, two])
     assert [path.name for path in tmp_path.iterdir()] == ["shares"]
+
+
+KILLED = """
+import os, sys
+from itwin_async import harvest
+from itwin_async.harvest import swap
+swap.commit = lambda *_: os._exit(9)
+harvest.merge(sys.argv[1], sys.argv[2:])
+"""
+
+
+@pytest.mark.parametrize("name", ["merged.db", "merged.ndjson", "merged.parquet"])
+async def test_a_merge_that_is_killed_is_no_harvest_and_begins_again(
+    session: Session, tmp_path: Path, name: str
+) -> None:
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name])
+    source, target = harvest.favorite_imodels(), tmp_path / name
+    shares = await harvested(session, source, tmp_path, 2)
+    killed = await asyncio.create_subprocess_exec(sys.executable, "-c", KILLED, target, *shares)
+    assert await killed.wait() == 9
+    assert not harvest.status(target).finished
+    with pytest.raises(harvest.TargetError):
+        await harvest.run(session, source, target)
+    harvest.merge(target, shares)
+    await harvest.run(session, source, tmp_path / "whole.db")
+    assert content(target) == content(tmp_path / "whole.db")
+    assert harvest.check(target).complete
 
 
 @pytest.mark.parametrize(("number", "of"), [(0, 2), (3, 2), (1, 0), ("1", 2), (True, 2)])
