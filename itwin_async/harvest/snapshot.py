@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -74,18 +74,21 @@ def snapshot(files: TargetFiles, choose: Callable[[list[Table]], Table]) -> Iter
 
     """
     with ExitStack() as stack:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with ExitStack() as attempted:
-                    found = _open(files, choose, attempted)
-                    if attempt == _ATTEMPTS or not _is_replaced(files, found):
-                        stack.enter_context(attempted.pop_all())
-                        break
-            except TargetError:  # it may have been replaced just now
-                if attempt == _ATTEMPTS:
-                    raise
+        found = _current(files, choose, stack)
         with reading(found.path):
             yield found
+
+
+def _current(
+    files: TargetFiles, choose: Callable[[list[Table]], Table], stack: ExitStack
+) -> Snapshot:
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(TargetError), ExitStack() as attempted:
+            found = _open(files, choose, attempted)
+            if not _is_replaced(files, found):
+                stack.push(attempted.pop_all())
+                return found
+    return _open(files, choose, stack)
 
 
 def _open(files: TargetFiles, choose: Callable[[list[Table]], Table], stack: ExitStack) -> Snapshot:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
+from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "support"))
@@ -29,6 +30,7 @@ async def main(target: str, pages: str) -> None:
     store._COMMIT_AFTER = 0.0
     writer._LEAST = 2**20  # each page is taken alone, and is a part
     parquet._MANY = 3
+    import_module("pyarrow.parquet")  # takes as long as a process lives here
     async with Session("token", base_url="http://127.0.0.1:9") as session:
         print("started", flush=True)
         report = await harvest.run(session, source(int(pages)), target, concurrency=1)

@@ -184,8 +184,9 @@ class ParquetSink(RowSink):
     def ids(self, key: str) -> Iterator[str]:
         """Read the ids of a list."""
         for batch in (*self._batches, *self._small):
-            chosen = batch.filter(self._equal(batch["list"], key))
-            yield from map(str, chosen["id"].to_pylist())
+            for found, name in zip(batch["list"].to_pylist(), batch["id"].to_pylist(), strict=True):
+                if found == key:
+                    yield str(name)
         for part in self._parts:
             yield from parts_.ids_of(self._path / part.name, key)
 
@@ -268,8 +269,3 @@ class ParquetSink(RowSink):
         self._batches += joined
         self._bytes += sum(batch.nbytes for batch in joined) - before
         self._small.clear()
-
-    def _equal(self, column: pa.Array, key: str) -> pa.Array:
-        import pyarrow.compute as pc  # noqa: PLC0415 - an extra
-
-        return pc.equal(column, key)
