@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 
+import attrs
 import pytest
 
 from itwin_async import RetryPolicy, Session
@@ -11,6 +12,8 @@ from itwin_async.emulator import Emulator
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
     async with Emulator(itwins=9, imodels=35, seed=3) as emulator:
+        found = emulator.state.itwins  # inactive ones would be left out
+        found.update({key: attrs.evolve(one, status="Active") for key, one in found.items()})
         yield emulator
 
 
