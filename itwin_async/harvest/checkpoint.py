@@ -60,6 +60,15 @@ CREATE INDEX IF NOT EXISTS harvest_lists_state ON harvest_lists (state, number);
 CREATE TABLE IF NOT EXISTS harvest_seen (
     list INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (list, id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS harvest_quarantine (
+    list INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    error TEXT NOT NULL,
+    harvested_at TEXT NOT NULL,
+    UNIQUE (list, json)
+);
 """
 # Lists that only lead to others count where they failed, since something is missing then.
 _COUNTED = """
@@ -143,6 +152,7 @@ class Totals:
     items: int = 0
     pages: int = 0
     leading: int = 0
+    quarantined: int = 0
 
 
 class Checkpoint:
@@ -371,6 +381,22 @@ class Checkpoint:
             (kind, printable(error), entry.number),
         )
 
+    @property
+    def has_quarantine(self) -> bool:
+        """Whether items can have been set aside: targets of earlier versions have no place."""
+        sql = "SELECT 1 FROM sqlite_master WHERE name = 'harvest_quarantine'"
+        return bool(self._all(sql))
+
+    def set_aside(self, entry: Entry, position: int, text: bytes, error: str) -> int:
+        """Note an item of a list's next page that is no row, and count it if it is new."""
+        sql = (
+            "INSERT OR IGNORE INTO harvest_quarantine SELECT number, pages + 1, ?, ?, ?, ?"
+            " FROM harvest_lists WHERE number = ?"
+        )
+        shown = text.decode(errors="backslashreplace")
+        values = (position, shown, printable(error), moment(self.now()), entry.number)
+        return max(0, self.connection.execute(sql, values).rowcount)
+
     def rewind(self, entry: Entry) -> None:
         """Let a list begin again from its start."""
         self.connection.execute(
@@ -402,7 +428,9 @@ class Checkpoint:
             f" total(items), total(pages) {_COUNTED}"
         )
         lists, done, failed, items, pages = map(int, rows[0])
-        return Totals(lists, done, failed, items, pages, self._leading())
+        sql = "SELECT count(*) FROM harvest_quarantine"
+        quarantined = int(self._all(sql)[0][0]) if self.has_quarantine else 0
+        return Totals(lists, done, failed, items, pages, self._leading(), quarantined)
 
     def parent_of(self, source: int) -> int | None:
         """Tell the source whose items have the lists of another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
@@ -67,22 +67,3 @@ def reading(target: object) -> Iterator[None]:
         raise
     except Exception as problem:
         raise explain(problem, target, "read") from problem
-
-
-def compare_identities(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """
-    Compare what a target is a harvest of with what is wanted.
-
-    Raises:
-        TargetError: they differ.
-
-    """
-    differences = [
-        f"{name} is {begun.get(name, 'not set')} there, {wanted.get(name, 'not set')} here"
-        for name in dict.fromkeys([*begun, *wanted])
-        if begun.get(name) != wanted.get(name)
-    ]
-    if differences:
-        raise TargetError(
-            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
-        )

@@ -29,6 +29,11 @@ from itwin_async.harvest.spool import Known, Spool
 from itwin_async.harvest.store import Store, sink_of
 from itwin_async.harvest.target import TargetFiles
 
+_ODD_ITEMS = (
+    "SELECT page, position, json, harvest_quarantine.error, harvested_at, source, key"
+    " FROM harvest_quarantine JOIN harvest_lists ON list = number ORDER BY harvest_quarantine.rowid"
+)
+
 
 @attrs.frozen
 class Refreshed:
@@ -181,7 +186,6 @@ class Merge:
             (one.started for one in target.generations() if one.number == self._generation),
             moment_of(self._started),
         )
-        self._known = spool.known()
         self._nodes = {node.number: node for node in stored}
         self._items: Counter[tuple[int, str]] = Counter()
         self._removed: Counter[int] = Counter()
@@ -223,7 +227,7 @@ class Merge:
                 self._spool.table(node.source.table),
                 fate=fate,
                 at=moment_of(self._finished),
-                carried=spools.carried_by(self._known, number),
+                carried=spools.carried(self._spool, number),
             ):
                 if self._stop.is_set():
                     raise ITwinError("the refresh was stopped")
@@ -281,7 +285,7 @@ class Merge:
 
     def _save_lists(self, connection: sqlite3.Connection) -> None:
         """Take the lists of the spool, and keep those that may still be there."""
-        kept = self._unread_lists(connection)
+        kept, odd = self._unread_lists(connection), connection.execute(_ODD_ITEMS).fetchall()
         connection.execute("DELETE FROM harvest_seen")
         connection.execute("DELETE FROM harvest_lists")
         connection.executemany(spools.INSERT_LIST, ((*row, 0) for row in self._spool.lists()))
@@ -290,6 +294,17 @@ class Merge:
             " unread) VALUES (?, ?, ?, (SELECT number FROM harvest_lists WHERE source = ?"
             " AND key = ?), 'done', ?, ?, 1)",
             kept,
+        )
+        connection.execute("DELETE FROM harvest_quarantine")
+        connection.executemany(
+            "INSERT INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
+            " WHERE source = ? AND key = ? AND unread",
+            odd,
+        )
+        connection.executemany(
+            "INSERT OR IGNORE INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ?"
+            " FROM harvest_lists WHERE source = ? AND key = ?",
+            self._spool.connection.execute(_ODD_ITEMS),
         )
         connection.execute("UPDATE harvest_lists SET items = 0 WHERE items")
         connection.executemany(
