@@ -149,11 +149,8 @@ def harvest(
     report: Path | None,
     as_json: bool,
     quiet: bool,
-<<<<<<< HEAD
     storage: dict[str, str] | None,
-=======
     running: Running,
->>>>>>> main
     options: Options,
 ) -> None:
     """
@@ -168,7 +165,6 @@ def harvest(
     a table of its own. See "itwin-async harvest status TARGET" for how far it is.
     """
     names = tuple(dict.fromkeys(name for group in what for name in group))
-    written = {changes} if changes is not None else set[Path]()
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
     written = {changes} if changes is not None else set[Path]()
     given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
@@ -189,11 +185,6 @@ def harvest(
             full=full,
             **filters,
         )
-<<<<<<< HEAD
-        before = _before(target, storage)
-        with View(target, quiet=quiet) as view, _told(view, reports, identity(source)):
-            async with open_session(options) as session:
-=======
         if running.plan:
             async with open_session(options, retry=running.retry) as session:
                 found = await bulk.estimate(
@@ -201,14 +192,13 @@ def harvest(
                 )
             click.echo(found.to_json() if as_json else estimated(found))
             return 0
-        before = _before(target)
+        before = _before(target, storage)
         with (
             View(target, quiet=quiet) as view,
             running.telling(view.show) as show,
             _told(view, reports, identity(source), before),
         ):
             async with open_session(options, retry=running.retry) as session:
->>>>>>> main
                 done = await bulk.run(
                     session,
                     source,
@@ -219,11 +209,8 @@ def harvest(
                     on_progress=show,
                     refresh=refresh,
                     changes=changes,
-<<<<<<< HEAD
                     storage_options=storage,
-=======
                     wait_for_server=running.wait_for_server,
->>>>>>> main
                 )
         _write(reports, done)
         if not quiet:

@@ -123,13 +123,10 @@ def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
         yield found.rows(removed=True)
 
 
-<<<<<<< HEAD
 def _rows_of_lake(lake: LakeTarget, table: Table, *, removed: bool) -> Iterator[Row]:
     return (row for row in lake.rows(table.name) if removed or row.removed_at is None)
 
 
-=======
->>>>>>> main
 def _counted(found: Snapshot, *, removed: bool) -> Iterator[Row]:
     count = 0
     for row in found.rows(removed=removed):
