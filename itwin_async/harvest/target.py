@@ -98,10 +98,11 @@ class TargetFiles:
 
     def may_own(self, path: Path) -> bool:
         """Tell whether a file may be one of the target's tables, by its name."""
+        if self.form != "ndjson":
+            return False
         start, end = self._name_and_ending
         name = path.name.casefold()
-        belongs = name.startswith(f"{start}.".casefold()) and name.endswith(end.casefold())
-        return self.form == "ndjson" and belongs
+        return name.startswith(f"{start}.".casefold()) and name.endswith(end.casefold())
 
     @property
     def _name_and_ending(self) -> tuple[str, str]:
@@ -184,12 +185,13 @@ def _spooled(spool: Path, form: Form, url: str, options: Mapping[str, str]) -> T
 def _checked(options: Mapping[str, str] | None) -> dict[str, str]:
     if options is None:
         return {}
-    if not isinstance(options, Mapping):
-        raise invalid("storage_options", type(options).__name__, "a mapping of str to str")
-    for name, value in options.items():
+    given: object = options
+    if not isinstance(given, Mapping):
+        raise invalid("storage_options", type(given).__name__, "a mapping of str to str")
+    for name, value in given.items():
         if not (isinstance(name, str) and name and isinstance(value, str)):
             raise invalid("storage_options", str(name), "a mapping of str to str")
-    return dict(options)
+    return dict(given)
 
 
 @contextmanager
