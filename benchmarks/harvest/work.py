@@ -13,8 +13,8 @@ from benchmarks.stream import peak
 from itwin_async import Session, harvest, imodels
 
 PAGE = 1000
-TARGETS = ("out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet")
-NEEDS = {"out.ndjson.zst": "zstandard", "out.parquet": "pyarrow"}
+TARGETS = ("out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet", "out.delta")
+NEEDS = {"out.ndjson.zst": "zstandard", "out.parquet": "pyarrow", "out.delta": "deltalake"}
 
 
 def keys(lists: int) -> list[str]:
