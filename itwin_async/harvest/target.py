@@ -31,7 +31,7 @@ _ENDINGS: dict[str, Form] = {
     ".delta": "delta",
 }
 _URL = re.compile(
-    r"(s3|s3a|abfs|abfss|az|azure|adl|gs|memory)://[^/?#@]+(@[^/?#@]+)?/[^?#]+", re.IGNORECASE
+    r"((s3|s3a|az|azure|adl|gs|memory)://|abfss?://([^/?#@:]+@)?)[^/?#@]+/[^?#]+", re.IGNORECASE
 )
 _ESCAPE = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)  # delta-rs undoes them once too often
 _IN_STORES: dict[str, Form] = {".delta": "delta", ".parquet": "objects"}

@@ -93,6 +93,7 @@ async def test_published_rows_leave_the_spool(session: Session, target: str) -> 
     await harvest.run(session, FULL, target)
     with closing(sqlite3.connect(target_files(target).state)) as spool:
         assert spool.execute("SELECT count(*) FROM favorite_imodels").fetchone() == (0,)
+        assert spool.execute("PRAGMA freelist_count").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("with_spool", [True, False])
@@ -341,7 +342,8 @@ async def test_a_list_that_another_machine_commits_meanwhile_is_there_once(
     [
         "s3://bucket/x.db",
         "s3://bucket",
-        "s3://key:secret@bucket@x/out.delta",
+        "s3://key:secret@bucket/out.delta",
+        "s3://secret@bucket/out.delta",
         "s3://bucket/out.delta?sig=secret",
         "ftp://bucket/out.delta",
         "memory://bucket/out.delta",
