@@ -111,7 +111,8 @@ async def run(
         path, state, lock, lake = files.path, files.state, files.lock, open_lake(files)
         alone = len(wanted) == 1
         if lake is None:
-            sinks = {node.number: sink_of(files, node.source, alone=alone) for node in wanted}
+            for node in wanted:
+                sinks[node.number] = sink_of(files, node.source, alone=alone)
     else:
         path = state = _state_of(target, wanted, storage_options)
         if refresh or changes is not None:
@@ -119,7 +120,8 @@ async def run(
                 "a sink of your own has no refresh and no changes",
                 argument="refresh" if refresh else "changes",
             )
-        lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
+        lock = path.with_name(f"{path.name}.lock")
+        sinks[wanted[0].number] = target
     with locked(lock, path if lake is None else lake.name):
         if lake is None or files is None:
             store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)

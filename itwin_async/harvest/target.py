@@ -31,8 +31,9 @@ _ENDINGS: dict[str, Form] = {
     ".delta": "delta",
 }
 _URL = re.compile(
-    r"(s3|s3a|abfs|abfss|az|azure|adl|gs|memory)://[^/?#@]+(@[^/?#@]+)?/[^?#]+", re.IGNORECASE
+    r"((s3|s3a|az|azure|adl|gs|memory)://|abfss?://([^/?#@:]+@)?)[^/?#@]+/[^?#]+", re.IGNORECASE
 )
+_ESCAPE = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)  # delta-rs undoes them once too often
 _IN_STORES: dict[str, Form] = {".delta": "delta", ".parquet": "objects"}
 _LOOK = 0.2  # seconds; somebody may look for a moment whether the lock is held
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
@@ -142,6 +143,8 @@ def target_files(
         raise invalid("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
     form = _ENDINGS[known[0]]
     if form == "delta":
+        if _ESCAPE.search(str(path.absolute())):
+            raise invalid("target", str(target), "a path in which no % stands before two digits")
         spool = path.with_name(f"{path.name}.spool")
         return _spooled(spool, form, str(path.absolute()), options)
     if options:
