@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harvest.cluster import cluster
 from benchmarks.harvest.plain import write_by_hand
 from benchmarks.harvest.work import NEEDS, PAGE, TARGETS, clear, gather, keys, stream
 from benchmarks.plan import TOKEN, Plan
@@ -207,4 +208,5 @@ FIGURES: dict[str, Figures] = {
     "rows": rows,
     "resuming": resuming,
     "refresh": refresh,
+    "cluster": cluster,
 }

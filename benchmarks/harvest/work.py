@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks.plan import TOKEN
 from benchmarks.stream import peak
-from itwin_async import Session, harvest, imodels
+from itwin_async import Quota, Session, harvest, imodels
 
 PAGE = 1000
 TARGETS = ("out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet")
@@ -50,10 +50,11 @@ async def gather(
     each: int = PAGE,
     concurrency: int = 16,
     refresh: bool = False,
+    quota: Quota | None = None,
 ) -> harvest.Report:
     """Harvest all lists, each of so many items."""
     source = harvest.favorite_imodels(keys(lists)).full()
-    async with Session(TOKEN, base_url=url) as session:
+    async with Session(TOKEN, base_url=url, quota=quota) as session:
         report = await harvest.run(
             session, source, target, concurrency=concurrency, refresh=refresh
         )
