@@ -14,6 +14,7 @@ from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harvest.cluster import cluster
 from benchmarks.harvest.plain import write_by_hand
 from benchmarks.harvest.work import PAGE, fresh, gather, keys, stream, targets
 from benchmarks.plan import TOKEN, Plan
@@ -209,4 +210,5 @@ FIGURES: dict[str, Figures] = {
     "rows": rows,
     "resuming": resuming,
     "refresh": refresh,
+    "cluster": cluster,
 }
