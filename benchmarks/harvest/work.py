@@ -79,7 +79,7 @@ async def gather(
     concurrency: int = 16,
     refresh: bool = False,
 ) -> harvest.Report:
-    """Harvest all lists, each of so many items."""
+    """Harvest all lists, each of so many items, or refresh them."""
     source = harvest.favorite_imodels(keys(lists)).full()
     async with Session(TOKEN, base_url=url) as session:
         report = await harvest.run(

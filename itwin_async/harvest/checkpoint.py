@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -171,6 +171,8 @@ class Checkpoint:
     def __init__(self, path: Path, *, writable: bool) -> None:
         if not writable and not path.exists():
             raise TargetError(f"{path} does not exist", kind="missing")
+        if not writable:
+            _roll_back(path)
         self._writable = writable
         self._latest = datetime.min.replace(tzinfo=UTC)
         address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
@@ -484,3 +486,13 @@ class Checkpoint:
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.connection.execute(sql, values).fetchall()
+
+
+def _roll_back(path: Path) -> None:
+    """Let SQLite undo what a process that was killed has left half done: a reader may not."""
+    if not path.with_name(f"{path.name}-journal").exists():
+        return
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    # Somebody may be writing it, or nobody may.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
+        connection.execute("SELECT name FROM sqlite_master").fetchall()

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from itwin_async._arguments import invalid
-from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows
+from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows, open_lake
 from itwin_async.harvest.target import target_files
 
 T = TypeVar("T")

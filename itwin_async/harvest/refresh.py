@@ -213,6 +213,7 @@ class Merge:
                     assert replacement is not None  # noqa: S101 - only a database has none
                     swaps.append(replacement.swap)
                     made[number] = replacement.mark
+                    sink.close()  # Windows renames nothing that is open
             swap.commit(
                 target.connection, self._files.state.parent, swaps, lambda: self._save(sinks, made)
             )

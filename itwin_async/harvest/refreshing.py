@@ -71,7 +71,9 @@ class Refreshing:
         return attrs.evolve(
             report,
             resumed=job.resumed,
-            progress=attrs.evolve(report.progress, items=done.items),
+            progress=attrs.evolve(
+                report.progress, items=done.items, new_items=done.changes["added"]
+            ),
             generation=done.generation,
             changes=done.changes,
         )
@@ -91,7 +93,11 @@ class Refreshing:
 
         await self._call(begin)
         report = await self.run(refresh=refresh)
-        return attrs.evolve(report, changes=await self._call(file.write))
+        return attrs.evolve(
+            report,
+            resumed=report.resumed and not self._is_new,  # it was opened twice
+            changes=await self._call(file.write),
+        )
 
     async def _call(self, function: Callable[[], T]) -> T:
         """Call a function that takes long in a thread; cancelled, it ends soon."""

@@ -20,7 +20,8 @@ from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.sinks.sqlite import quoted, row_of
 
-_BESIDE = ("", "-wal", "-shm", "-journal")
+# The database itself last: what lay beside a former one must not be taken for the next one's.
+_FILES = ("-wal", "-shm", "-journal", "")
 _COPIED = (
     "number, source, key, list_name, parent, state, items, pages, kind, error, started, finished"
 )
@@ -277,7 +278,7 @@ def carried(spool: Spool, source: int) -> Callable[[Row], Row | None]:
 
 def discard(path: Path) -> None:
     """Remove a spool."""
-    for ending in _BESIDE:
+    for ending in _FILES:
         path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
 
 

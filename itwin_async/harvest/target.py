@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -97,10 +98,11 @@ class TargetFiles:
 
     def may_own(self, path: Path) -> bool:
         """Tell whether a file may be one of the target's tables, by its name."""
+        if self.form != "ndjson":
+            return False
         start, end = self._name_and_ending
         name = path.name.casefold()
-        belongs = name.startswith(f"{start}.".casefold()) and name.endswith(end.casefold())
-        return self.form == "ndjson" and belongs
+        return name.startswith(f"{start}.".casefold()) and name.endswith(end.casefold())
 
     @property
     def _name_and_ending(self) -> tuple[str, str]:
@@ -183,12 +185,13 @@ def _spooled(spool: Path, form: Form, url: str, options: Mapping[str, str]) -> T
 def _checked(options: Mapping[str, str] | None) -> dict[str, str]:
     if options is None:
         return {}
-    if not isinstance(options, Mapping):
-        raise invalid("storage_options", type(options).__name__, "a mapping of str to str")
-    for name, value in options.items():
+    given: object = options
+    if not isinstance(given, Mapping):
+        raise invalid("storage_options", type(given).__name__, "a mapping of str to str")
+    for name, value in given.items():
         if not (isinstance(name, str) and name and isinstance(value, str)):
             raise invalid("storage_options", str(name), "a mapping of str to str")
-    return dict(options)
+    return dict(given)
 
 
 @contextmanager
@@ -217,6 +220,7 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
+                _check_locks(before.fileno(), path, target)
                 lock.acquire(timeout=_LOOK, poll_interval=_LOOK / 10)
                 # A holder that ended meanwhile has removed the file; then this lock guards nothing.
                 if not path.exists() or not os.path.samestat(
@@ -228,13 +232,31 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
             f"{target} is in use by another harvest; wait for it or stop it", kind="busy"
         ) from None
     except OSError as problem:
-        raise explain(problem, target) from None
+        # A lock file that may not be opened is somebody else's; a missing folder is the target's.
+        raise explain(problem, path if path.exists() else target) from None
     try:
         yield
     finally:
         if sys.platform != "win32":
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def _check_locks(number: int, path: Path, target: Path | str) -> None:
+    """Tell a file system without locks from a lock that another harvest holds."""
+    if sys.platform == "win32":
+        return
+    import fcntl  # noqa: PLC0415 - of POSIX
+
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(number, fcntl.LOCK_UN)
+    except OSError as problem:
+        if problem.errno not in {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR}:
+            raise TargetError(
+                f"{target} cannot be locked: the file system of {path.parent.absolute()} has no"
+                f" file locks ({problem.strerror}); harvest on another one, and copy the result"
+            ) from None
 
 
 def is_held(path: Path) -> bool:

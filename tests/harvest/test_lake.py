@@ -9,13 +9,20 @@ from collections.abc import Iterator
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import NoReturn
 from uuid import uuid4
 
 import pytest
 from harvest_truth import expected
 from made_lists import Thing, made
 
-from itwin_async import ArgumentError, AuthenticationError, Session, harvest
+from itwin_async import (
+    ArgumentError,
+    AuthenticationError,
+    PermissionDeniedError,
+    Session,
+    harvest,
+)
 from itwin_async.emulator import Emulator
 from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows, Revision, open_lake
 from itwin_async.harvest.lake.spool import SpoolStore
@@ -403,3 +410,144 @@ def test_a_delta_table_of_something_else_is_left_alone(tmp_path: Path) -> None:
     with pytest.raises(harvest.TargetError, match="something else"):
         opened(target, THINGS)
     assert DeltaTable(target).version() == 0
+
+
+Rows = dict[str, list[list[Thing] | BaseException]]
+
+
+def first_night() -> Rows:
+    return {"a": [[Thing("1"), Thing("2")]], "b": [[Thing("3")]], "c": [[]]}
+
+
+def second_night(lists: Rows) -> None:
+    lists["a"] = [[Thing("1", "new name"), Thing("4")]]
+    lists["c"] = [[Thing("5")]]
+
+
+def seen(target: str, since: datetime) -> dict[str, tuple[bool, bool, bool]]:
+    """Of each row: is it new, was its content read, is it gone, since the first night."""
+    return {
+        row.id: (row.first_seen > since, row.harvested_at > since, row.removed_at is not None)
+        for row in opened(target).rows("things")
+    }
+
+
+REFRESHED = {
+    "1": (False, True, False),
+    "2": (False, False, True),
+    "3": (False, False, False),
+    "4": (True, True, False),
+    "5": (True, True, False),
+}
+
+
+@pytest.mark.parametrize("with_spool", [True, False])
+async def test_a_refresh_tells_what_came_and_went(
+    session: Session, target: str, tmp_path: Path, with_spool: bool
+) -> None:
+    lists = first_night()
+    await harvest.run(session, made(lists), target, concurrency=1)
+    if not with_spool:
+        target_files(target).state.unlink()
+    night = datetime.now(UTC)
+    second_night(lists)
+    report = await harvest.run(session, made(lists), target, concurrency=1, refresh=True)
+    assert report.complete
+    assert report.generation == 2
+    assert report.changes == {"added": 2, "changed": 1, "removed": 1}
+    assert report.progress.items == 4
+    assert seen(target, night) == REFRESHED
+    found = harvest.check(target)
+    assert (found.generation, found.finished, found.items) == (2, True, 4)
+    assert found.refresh is None
+    again = await harvest.run(session, made(lists), target)
+    assert again.complete
+    assert seen(target, night) == REFRESHED
+
+
+async def test_lists_that_fail_in_a_refresh_are_read_by_the_next_run(
+    session: Session, target: str
+) -> None:
+    lists = first_night()
+    await harvest.run(session, made(lists), target)
+    night = datetime.now(UTC)
+    second_night(lists)
+    now = lists["a"]
+    lists["a"] = [PermissionDeniedError("no", status=403)]
+    report = await harvest.run(session, made(lists), target, refresh=True)
+    assert (report.finished, report.complete) == (True, False)
+    assert {row.id for row in opened(target).rows("things")} == {"1", "2", "3", "5"}
+    assert harvest.status(target).lists_failed == 1
+    lists["a"] = now
+    target_files(target).state.unlink()  # another machine
+    report = await harvest.run(session, made(lists), target)
+    assert report.complete
+    assert report.generation == 2
+    assert seen(target, night) == REFRESHED
+    assert harvest.check(target).complete
+
+
+@pytest.mark.parametrize("moment", ["before", "after"])
+async def test_a_refresh_that_is_cut_off_is_finished(
+    session: Session, target: str, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    lists = first_night()
+    await harvest.run(session, made(lists), target)
+    night = datetime.now(UTC)
+    second_night(lists)
+    name = "fates" if moment == "before" else "note_published"
+    with monkeypatch.context() as patched:
+        patched.setattr(f"itwin_async.harvest.lake_merge.{name}", _cut_off)
+        with pytest.raises(harvest.TargetError):
+            await harvest.run(session, made(lists), target, refresh=True)
+    lists["c"] = [AssertionError("it is not read again")]
+    report = await harvest.run(session, made(lists), target)
+    assert report.complete
+    assert report.generation == 2
+    assert report.changes == {"added": 2, "changed": 1, "removed": 1}
+    assert seen(target, night) == REFRESHED
+    assert harvest.check(target).complete
+
+
+def _cut_off(*_: object) -> NoReturn:
+    raise OSError("cut off")
+
+
+async def test_a_machine_learns_of_a_refresh_by_another(
+    session: Session, target: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lists = first_night()
+    await harvest.run(session, made(lists), target)
+    spool = target_files(target).state
+    kept = spool.read_bytes()
+    night = datetime.now(UTC)
+    second_night(lists)
+    await harvest.run(session, made(lists), target, refresh=True)
+    spool.write_bytes(kept)  # as on a machine that has seen the first night only
+    report = await harvest.run(session, made(lists), target)
+    assert report.complete
+    assert report.generation == 2
+    assert seen(target, night) == REFRESHED
+    report = await harvest.run(session, made(lists), target, refresh=True)
+    assert report.generation == 3
+    assert report.changes == {"added": 0, "changed": 0, "removed": 0}
+
+
+def test_two_refreshes_at_once_are_one(target: str) -> None:
+    one, two = opened(target, THINGS), opened(target, THINGS)
+    one.commit("things", [rows("a", 1)])
+    first, second = list(one.rows("things")), list(two.rows("things"))
+    one.replace("things", iter(first), Revision(2, "one"), {"a": 1})
+    with pytest.raises(harvest.TargetError, match="another machine"):
+        two.replace("things", iter(second), Revision(2, "two"), {"a": 1})
+    assert len(list(two.rows("things"))) == 1
+
+
+async def test_changes_are_written(session: Session, target: str, tmp_path: Path) -> None:
+    lists, file = first_night(), tmp_path / "changes.ndjson"
+    await harvest.run(session, made(lists), target, changes=file)
+    assert len(file.read_text().splitlines()) == 3
+    second_night(lists)
+    await harvest.run(session, made(lists), target, refresh=True, changes=file)
+    kinds = sorted(json.loads(line)["change"] for line in file.read_text().splitlines())
+    assert kinds == ["added", "added", "changed", "removed"]

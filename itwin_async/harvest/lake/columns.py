@@ -52,7 +52,7 @@ class RowColumns:
         ]
         fields.append(pa.field("json", text, nullable=False))
         fields += [pa.field(name, moment, nullable=name == MOMENTS[-1]) for name in MOMENTS]
-        self.schema: pa.Schema = pa.schema(fields)
+        self.schema = pa.schema(fields)
 
     def batches(self, rows: Iterable[Row]) -> Iterator[pa.RecordBatch]:
         """Write rows, some at a time."""

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
+import msgspec
+
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.columns import moment, moment_of
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.lake.columns import READ, RowColumns, rows_of
 from itwin_async.harvest.lake.delta_log import DeltaLog
-from itwin_async.harvest.lake.failing import explained, without_secrets
+from itwin_async.harvest.lake.delta_table import Outcome, Table, Told, described
+from itwin_async.harvest.lake.failing import explained, repeatedly
 from itwin_async.harvest.lake.protocol import (
     LakeState,
     LakeTable,
@@ -31,15 +31,10 @@ from itwin_async.harvest.rows import Row
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from deltalake import DeltaTable, Transaction
+    from deltalake import Transaction
 
 T = TypeVar("T")
 
-_TRIES = 40
-_PAUSE = 0.05  # seconds before the first repetition
-_LONGEST_PAUSE = 3.0
-_TOLD = "itwin_async"  # member of a table's description
-_ROWS = 2**40  # an identifier's version is the generation times this, and the rows of the list
 _FAILURES = 20
 
 
@@ -74,7 +69,7 @@ class DeltaTarget:
         self._options = dict(storage_options or {})
         self._sleep = sleep
         self._library = _library()
-        self._opened: dict[str, _Table] | None = None
+        self._opened: dict[str, Table] | None = None
         self._columns: dict[str, RowColumns] = {}
 
     def prepare(self, identity: Mapping[str, str], tables: Sequence[LakeTable]) -> None:
@@ -85,12 +80,7 @@ class DeltaTarget:
             found = self.state()
             if found is not None:
                 refuse_others(self.name, found, identity, facts)
-            told = {
-                "format": FORMAT,
-                "identity": dict(identity),
-                "tables": facts,
-                "started": moment(datetime.now(UTC)),
-            }
+            told = Told(FORMAT, dict(identity), facts, moment(datetime.now(UTC)))
             for name, columns in self._columns.items():
                 if found is None or name not in self._tables():
                     self._create(name, columns.schema, told, alone=len(tables) == 1)
@@ -110,25 +100,19 @@ class DeltaTarget:
                 return None
             for table in tables.values():
                 table.refresh()
-            told = [table.told() for table in tables.values()]
-        first = told[0]
-        if first.get("format") != FORMAT:
-            raise TargetError(
-                f"{self.name} has format {first.get('format', 'of something else')}; this version "
-                f"reads format {FORMAT}: harvest into a new target"
-            )
-        generation = min(table.generation for table in tables.values())
-        outcome = first.get("outcome", {})
-        if outcome.get("generation") != generation:
-            outcome = {}
+            told = next(iter(tables.values())).told
+            generation = min(table.generation for table in tables.values())
+        outcome = told.outcome
+        if outcome is None or outcome.generation != generation:
+            outcome = Outcome(generation)
         return LakeState(
-            identity=first["identity"],
-            tables=[(name, source, item) for name, source, item in first["tables"]],
+            identity=told.identity,
+            tables=told.tables,
             generation=generation,
-            started=moment_of(first["started"]),
-            finished=moment_of(outcome["finished"]) if outcome else None,
-            failures=[Failure(**failure) for failure in outcome.get("failures", [])],
-            failed=outcome.get("failed", 0),
+            started=moment_of(told.started),
+            finished=moment_of(outcome.finished) if outcome.finished else None,
+            failures=outcome.failures,
+            failed=outcome.failed,
             revisions={name: table.revision for name, table in tables.items() if table.revision},
         )
 
@@ -163,14 +147,14 @@ class DeltaTarget:
             for table in tables.values():
                 table.refresh()
             first = next(iter(tables.values()))
-            told = first.told()
-            told["outcome"] = {
-                "generation": min(table.generation for table in tables.values()),
-                "finished": moment(datetime.now(UTC)),
-                "failed": len(failures),
-                "failures": [_plain(failure) for failure in failures[:_FAILURES]],
-            }
-            first.delta.alter.set_table_description(json.dumps({_TOLD: told}))
+            told = first.told
+            told.outcome = Outcome(
+                min(table.generation for table in tables.values()),
+                moment(datetime.now(UTC)),
+                len(failures),
+                list(failures[:_FAILURES]),
+            )
+            first.delta.alter.set_table_description(described(told))
 
         self._repeatedly(attempt)
 
@@ -198,7 +182,7 @@ class DeltaTarget:
     def compact(self) -> None:
         """Make large files of small ones, and a checkpoint of the log."""
 
-        def attempt(table: _Table) -> None:
+        def attempt(table: Table) -> None:
             table.refresh()
             table.delta.optimize.compact()
             table.delta.create_checkpoint()
@@ -208,7 +192,7 @@ class DeltaTarget:
 
     def _write(
         self,
-        table: _Table,
+        table: Table,
         columns: RowColumns,
         rows: Iterable[Row],
         marks: list[Transaction],
@@ -232,25 +216,10 @@ class DeltaTarget:
             raise
 
     def _repeatedly(self, attempt: Callable[[], T]) -> T:
-        """Try again where another commit came first: what it added is seen then."""
         refused = self._library.exceptions.CommitFailedError
-        pause = _PAUSE
-        for _ in range(_TRIES):
-            with explained(self.name, "written"):
-                try:
-                    return attempt()
-                except refused as problem:
-                    last = str(problem)
-            self._sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - to part those who wait
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        raise TargetError(
-            f"{self.name} cannot be written: each of {_TRIES} commits was refused, "
-            f"at last with: {without_secrets(last)}"
-        )
+        return repeatedly(self.name, attempt, refused, self._sleep)
 
-    def _create(
-        self, name: str, schema: pa.Schema, told: Mapping[str, object], *, alone: bool
-    ) -> None:
+    def _create(self, name: str, schema: pa.Schema, told: Told, *, alone: bool) -> None:
         library = self._library
         url = self.name if alone else f"{self.name}/{name}"
         try:
@@ -258,7 +227,7 @@ class DeltaTarget:
                 url,
                 schema,
                 mode="error",
-                description=json.dumps({_TOLD: {**told, "table": name}}),
+                description=described(msgspec.structs.replace(told, table=name)),
                 storage_options=self._options,
             )
         except library.exceptions.DeltaError:
@@ -277,13 +246,13 @@ class DeltaTarget:
                 "package; begin a new target"
             )
 
-    def _table(self, name: str) -> _Table:
+    def _table(self, name: str) -> Table:
         found = self._tables().get(name)
         if found is None:
             raise TargetError(f"{self.name} has no table {name}")
         return found
 
-    def _tables(self) -> dict[str, _Table]:
+    def _tables(self) -> dict[str, Table]:
         if not self._opened:
             tables = [self._open(url) for url in self._urls()]
             self._opened = {table.name: table for table in tables}
@@ -300,81 +269,9 @@ class DeltaTarget:
         urls = [f"{self.name}/{name}" for name in names if not name.startswith(("_", "."))]
         return [url for url in urls if is_table(url, self._options)]
 
-    def _open(self, url: str) -> _Table:
+    def _open(self, url: str) -> Table:
         delta = self._library.DeltaTable(url, storage_options=self._options)
-        return _Table(delta, DeltaLog(url, self._options), self.name, self._library)
-
-
-class _Table:
-    """A snapshot of a table, with the identifiers in it."""
-
-    def __init__(self, delta: DeltaTable, log: DeltaLog, target: str, library: ModuleType) -> None:
-        self.delta = delta
-        self._log = log
-        self._library = library
-        told = self.told()
-        if "table" not in told:
-            raise TargetError(f"{target} is a Delta table of something else, not a harvest")
-        self.name: str = told["table"]
-        facts = json.dumps(told["identity"], sort_keys=True)
-        harvest = hashlib.blake2b(facts.encode(), digest_size=8).hexdigest()
-        self._prefix = f"itwin-async:{harvest}:{self.name}"
-
-    def refresh(self) -> None:
-        self.delta.update_incremental()
-
-    def told(self) -> dict[str, object]:
-        try:
-            found = json.loads(self.delta.metadata().description or "{}")
-        except ValueError:
-            found = {}
-        return found.get(_TOLD, {}) if isinstance(found, dict) else {}
-
-    @property
-    def generation(self) -> int:
-        return self._identifiers().get(self._prefix, 1)
-
-    def has(self, key: str) -> bool:
-        return f"{self._prefix}:{key}" in self._identifiers()
-
-    def lists(self) -> dict[str, int]:
-        start, generation = f"{self._prefix}:", self.generation
-        return {
-            name.removeprefix(start): version % _ROWS
-            for name, version in self._identifiers().items()
-            if name.startswith(start) and version // _ROWS == generation
-        }
-
-    def marks(
-        self, lists: Mapping[str, int], revision: Revision | None = None
-    ) -> list[Transaction]:
-        of = self.generation if revision is None else revision.generation
-        make = self._library.Transaction
-        made = [make(f"{self._prefix}:{key}", of * _ROWS + rows) for key, rows in lists.items()]
-        if revision is None:
-            return made
-        number = len(self._revisions()) + 1
-        return [
-            make(self._prefix, revision.generation),
-            make(f"{self._prefix}#{revision.id}", number),
-            *made,
-        ]
-
-    @property
-    def revision(self) -> str | None:
-        found = self._revisions()
-        return max(found, key=found.__getitem__) if found else None
-
-    def _revisions(self) -> dict[str, int]:
-        start = f"{self._prefix}#"
-        return {
-            name.removeprefix(start): version
-            for name, version in self._identifiers().items()
-            if name.startswith(start)
-        }
-
-    def _identifiers(self) -> Mapping[str, int]:
-        return self._log.identifiers(self.delta.version())
+        return Table(delta, DeltaLog(url, self._options), self.name, self._library)
 
 
 def _reader(
@@ -390,16 +287,6 @@ def _reader(
             raise
 
     return pa.RecordBatchReader.from_batches(columns.schema, batches())
-
-
-def _plain(failure: Failure) -> dict[str, str | None]:
-    return {
-        "key": failure.key,
-        "title": failure.title,
-        "kind": failure.kind,
-        "error": failure.error,
-        "source": failure.source,
-    }
 
 
 def _library() -> ModuleType:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, BinaryIO, TypeVar
 
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.lake.columns import READ, RowColumns, rows_of
-from itwin_async.harvest.lake.failing import explained
+from itwin_async.harvest.lake.failing import explained, repeatedly
 from itwin_async.harvest.lake.manifest import Manifest, Part
 from itwin_async.harvest.lake.object_stores import library, store_of
 from itwin_async.harvest.lake.protocol import (
@@ -34,9 +33,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_TRIES = 40
-_PAUSE = 0.05  # seconds before the first repetition
-_LONGEST_PAUSE = 3.0
 _ROWS_OF_PART = 500_000
 _SMALL = 32 * 2**20  # bytes of a part that is made one with others
 _ABANDONED = timedelta(days=1)
@@ -75,7 +71,7 @@ class ObjectParquetTarget:
         self._beside = f"{path}.harvest"
         self._sleep = sleep
         self._columns: dict[str, RowColumns] = {}
-        self._read: dict[str, list[str]] = {}
+        self._read: dict[str, tuple[str | None, list[str]]] = {}
 
     @classmethod
     def of_url(
@@ -161,7 +157,7 @@ class ObjectParquetTarget:
         """Read the rows that one manifest names."""
         with explained(self.name, "read"):
             manifest, _ = self._existing()
-            self._read[table] = _names(manifest, table)
+            self._read[table] = _version(manifest, table)
             for part in manifest.parts_of(table):
                 with self._opened(manifest, table, part) as batches:
                     yield from rows_of(batches)
@@ -174,14 +170,14 @@ class ObjectParquetTarget:
             manifest, _ = self._existing()
             if manifest.revisions.get(table) == revision.id:
                 return
-            before = self._read.get(table, _names(manifest, table))
+            before = self._read.get(table, _version(manifest, table))
             parts = self._stage(self._columns[table], rows, empty=True)
 
             def attempt() -> None:
                 manifest, tag = self._existing()
                 if manifest.revisions.get(table) == revision.id:
                     return
-                if _names(manifest, table) != before:
+                if _version(manifest, table) != before:
                     raise changed_meanwhile(self.name)
                 self._save(manifest.replaced(table, parts, lists, revision), tag, staged=parts)
 
@@ -329,20 +325,10 @@ class ObjectParquetTarget:
             for part in staged:
                 if part.name not in named:
                     self._remove(self._staged(part))
-            raise _Refused from None
+            raise _Refused("another machine writes the manifest") from None
 
     def _repeatedly(self, attempt: Callable[[], T]) -> T:
-        """Try again where another write came first: what it added is seen then."""
-        pause = _PAUSE
-        for _ in range(_TRIES):
-            with explained(self.name, "written"):
-                try:
-                    return attempt()
-                except _Refused:
-                    pass
-            self._sleep(pause * random.uniform(0.5, 1.5))  # noqa: S311 - to part those who wait
-            pause = min(2 * pause, _LONGEST_PAUSE)
-        raise TargetError(f"{self.name} cannot be written: each of {_TRIES} writes was refused")
+        return repeatedly(self.name, attempt, _Refused, self._sleep)
 
     def _columns_told(self) -> dict[str, list[str]]:
         return {
@@ -362,8 +348,10 @@ class _Refused(Exception):  # noqa: N818 - never leaves this module
     """Another machine has written the manifest meanwhile."""
 
 
-def _names(manifest: Manifest, table: str) -> list[str]:
-    return [part.name for part in manifest.parts_of(table)]
+def _version(manifest: Manifest, table: str) -> tuple[str | None, list[str]]:
+    """Tell one content of a table from another."""
+    names = [part.name for part in manifest.parts_of(table)]
+    return manifest.revisions.get(table), names
 
 
 def _part(file: BinaryIO, rows: int) -> Part:
