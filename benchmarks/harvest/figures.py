@@ -180,7 +180,8 @@ def refresh(quick: bool) -> Iterator[str]:
                 target = fresh(folder, name)
                 first.append(_cost(gather(server.url, lists, target)))
                 again.append(_cost(gather(server.url, lists, target, refresh=True)))
-            yield f"refresh of {lists * PAGE:,} items, {name:<16} x a harvest: {_ratio(again, first)}"
+            ratio = _ratio(again, first)
+            yield f"refresh of {lists * PAGE:,} items, {name:<16} x a harvest: {ratio}"
 
 
 async def _stopped(url: str, lists: int, target: str) -> None:
