@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from itwin_async.errors import ConfigurationError
+from itwin_async.harvest.postgres.errors import Meaning, meaning
 
 _FULL = {28, 122}  # ENOSPC, EDQUOT
 
@@ -20,18 +21,29 @@ def explain(problem: Exception, target: object, what: str = "written") -> Target
     if isinstance(problem, TargetError):
         return problem
     text, writing = str(problem), what == "written"
-    operational = isinstance(problem, sqlite3.OperationalError)
-    full = operational and ("full" in text or "disk I/O" in text)
-    if writing and (full or getattr(problem, "errno", None) in _FULL):
+    kind, text = meaning(problem) or (_kind(problem, writing=writing), text)
+    if kind == "full" and writing:
         return TargetError(
             f"the disk is full: {target} keeps what was harvested so far; "
             "free some space and run the same command again"
         )
+    if kind == "damaged":
+        return damaged(target, text or type(problem).__name__)
     if isinstance(problem, OSError) and problem.errno:
-        return TargetError(f"{target} cannot be {what}: {problem.strerror}")
+        text = problem.strerror or text
+    return TargetError(f"{target} cannot be {what}: {text}")
+
+
+def _kind(problem: Exception, *, writing: bool) -> Meaning:
+    text, operational = str(problem), isinstance(problem, sqlite3.OperationalError)
+    full = operational and ("full" in text or "disk I/O" in text)
+    if full or getattr(problem, "errno", None) in _FULL:
+        return "full"
+    if isinstance(problem, OSError) and problem.errno:
+        return "other"
     if operational or (writing and not isinstance(problem, sqlite3.DatabaseError)):
-        return TargetError(f"{target} cannot be {what}: {text}")
-    return damaged(target, text or type(problem).__name__)
+        return "other"
+    return "damaged"
 
 
 def damaged(target: object, text: str) -> TargetError:
