@@ -90,7 +90,7 @@ def field(column: Column) -> pa.Field:
 
 def array(column: Column, items: Iterable[object]) -> pa.Array:
     """Write a column of some items."""
-    pa, get = arrow("an Arrow table"), attrgetter(column.name)
+    pa, get = arrow("an Arrow table"), attrgetter(column.path)
     return pa.array([_value(column, get(item)) for item in items], _type(pa, column))
 
 
@@ -111,6 +111,6 @@ def _value(column: Column, value: object) -> object:
         return None
     if column.kind == "nested":
         return {
-            member.name: _value(member, getattr(value, member.name)) for member in column.members
+            member.name: _value(member, getattr(value, member.path)) for member in column.members
         }
     return as_json(value) if column.kind == "json" else storable(value)

@@ -35,10 +35,11 @@ class Column:
     One attribute of a class.
 
     Attributes:
-        name: name of the attribute; in a flat column the names on the way, joined by ``_``.
+        name: the platform's name in snake case; in a flat column the names on the way, joined by
+            ``_``.
         kind: what it holds.
         members: columns of a nested class.
-        path: the attributes on the way from the item, joined by dots; in flat columns only.
+        path: the attribute; in a flat column the attributes on the way, joined by dots.
 
     """
 
@@ -97,15 +98,18 @@ def _columns(cls: type, *, hidden: bool) -> Iterator[Column]:
                 yield found
 
 
-def _column(name: str, hint: object, *, hidden: bool) -> Column | None:
+def _column(attribute: str, hint: object, *, hidden: bool) -> Column | None:
+    name = attribute.rstrip("_")  # that of class_, which is a word of Python
     inner = without_none(hint)
     if isinstance(inner, type) and attrs.has(inner):
         members = tuple(_columns(inner, hidden=hidden))
-        return Column(name, "nested", members) if members else None
+        return Column(name, "nested", members, attribute) if members else None
     if typing.get_origin(inner) is Literal:
         inner = str
     kind = _KINDS.get(inner, "json")
-    return None if kind == "json" and not hidden and _hides(inner) else Column(name, kind)
+    if kind == "json" and not hidden and _hides(inner):
+        return None
+    return Column(name, kind, path=attribute)
 
 
 def _hides(hint: object) -> bool:

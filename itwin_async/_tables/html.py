@@ -17,18 +17,18 @@ _WIDTH = 80
 def items_html(cls: type, items: Sequence[object], *, title: str, note: str) -> str:
     """Write the first items as a table, with a column for each plain attribute that any has."""
     first = items[:SHOWN]
-    names = [
-        column.name
+    found = [
+        column
         for column in columns_of(cls, hidden=False)
         if column.kind not in {"nested", "json"}
-        and any(getattr(item, column.name) is not None for item in first)
+        and any(getattr(item, column.path) is not None for item in first)
     ]
     if not first:
         return table_html([], [], title=title, note=note)
-    if not names:
+    if not found:
         return table_html(["item"], [[repr(item)] for item in first], title=title, note=note)
-    rows = [[getattr(item, name) for name in names] for item in first]
-    return table_html(names, rows, title=title, note=note)
+    rows = [[getattr(item, column.path) for column in found] for item in first]
+    return table_html([column.name for column in found], rows, title=title, note=note)
 
 
 def facts_html(facts: Mapping[str, object], *, title: str, note: str = "") -> str:

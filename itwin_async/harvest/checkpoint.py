@@ -10,18 +10,18 @@ import json
 import sqlite3
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import attrs
 
-from itwin_async.harvest.columns import moment
+from itwin_async._version import __version__
+from itwin_async.harvest.columns import moment, moment_of
 from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.migration import FORMAT, check_format
 from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.progress import Failure, printable
-
-FORMAT = "2"
 
 _FAILURES_KEPT = 1000
 _SCHEMA = """
@@ -32,13 +32,17 @@ CREATE TABLE IF NOT EXISTS harvest_sources (
     parent INTEGER,
     item TEXT NOT NULL,
     table_name TEXT,
-    mark TEXT
+    mark TEXT,
+    removed INTEGER NOT NULL DEFAULT 0
+);
+CREATE TABLE IF NOT EXISTS harvest_generations (
+    number INTEGER PRIMARY KEY, started TEXT NOT NULL, finished TEXT, version TEXT
 );
 CREATE TABLE IF NOT EXISTS harvest_lists (
     number INTEGER PRIMARY KEY,
     source INTEGER NOT NULL,
     key TEXT NOT NULL,
-    title TEXT,
+    list_name TEXT,
     parent INTEGER,
     state TEXT NOT NULL DEFAULT 'open',
     cursor TEXT,
@@ -47,6 +51,7 @@ CREATE TABLE IF NOT EXISTS harvest_lists (
     checked INTEGER NOT NULL DEFAULT 0,
     kind TEXT,
     error TEXT,
+    started TEXT,
     finished TEXT,
     UNIQUE (source, key)
 );
@@ -72,6 +77,7 @@ class Entry:
         key: what it is the list of.
         cursor: where to resume, or ``None`` for the start.
         source: number of its source.
+        list_name: display name of what it is the list of, if it is known.
 
     """
 
@@ -79,6 +85,7 @@ class Entry:
     key: str
     cursor: str | None
     source: int
+    list_name: str | None = None
 
 
 @attrs.frozen
@@ -92,7 +99,8 @@ class Table:
         item: name of the class of its items.
         name: its name.
         mark: what its sink returned last.
-        items: how many rows it has.
+        items: how many rows it has that are there.
+        removed: how many it has besides, that are no longer there.
 
     """
 
@@ -102,6 +110,26 @@ class Table:
     name: str
     mark: str | None
     items: int
+    removed: int = 0
+
+
+@attrs.frozen
+class Generation:
+    """
+    One reading of everything; the first is the harvest, each refresh makes another.
+
+    Attributes:
+        number: counted from 1.
+        started: when it was begun.
+        finished: when it was complete, except for lists that failed.
+        version: the version of this package that began it.
+
+    """
+
+    number: int
+    started: datetime
+    finished: datetime | None
+    version: str
 
 
 @attrs.define
@@ -133,6 +161,7 @@ class Checkpoint:
         if not writable and not path.exists():
             raise TargetError(f"{path} does not exist")
         self._writable = writable
+        self._latest = datetime.min.replace(tzinfo=UTC)
         address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
         try:
             self.connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=20)
@@ -154,17 +183,16 @@ class Checkpoint:
         if tables and "harvest_meta" not in tables:
             raise TargetError(f"{path} is a database of something else, not a harvest")
         found = self.get("format") if tables else None
-        if found not in {None, FORMAT}:
-            raise TargetError(
-                f"{path} has format {found}; this version reads format {FORMAT}: "
-                "harvest into a new target"
-            )
+        check_format(self.connection, found, path, writable=self._writable)
         if self._writable:
             self.connection.execute("PRAGMA journal_mode=WAL")
             self.connection.execute("PRAGMA synchronous=NORMAL")
             self.connection.executescript(_SCHEMA)
         elif not tables:
             raise TargetError(f"{path} is empty: no harvest was begun")
+        latest = self.get("latest")
+        if latest is not None:
+            self._latest = moment_of(latest)
 
     def get(self, name: str) -> str | None:
         """Read a value."""
@@ -186,12 +214,54 @@ class Checkpoint:
         """Whether no list is to be read whose items have lists."""
         return bool(self.identity) and not self._leading()
 
+    def now(self) -> datetime:
+        """
+        Tell the time, never before one that the target holds already.
+
+        Clocks jump; what is derived from the moments of rows must not.
+        """
+        self._latest = max(datetime.now(UTC), self._latest)
+        return self._latest
+
+    def generations(self) -> list[Generation]:
+        """List the generations, the present one last."""
+        rows = self._all(
+            "SELECT number, started, finished, version FROM harvest_generations ORDER BY number"
+        )
+        return [
+            Generation(
+                number, moment_of(started), None if done is None else moment_of(done), version
+            )
+            for number, started, done, version in rows
+        ]
+
+    def begin_generation(self, number: int) -> None:
+        """Note that a generation begins, after all that is there."""
+        self._latest += timedelta(microseconds=1)
+        self.connection.execute(
+            "INSERT INTO harvest_generations (number, started, version) VALUES (?, ?, ?)",
+            (number, moment(self.now()), __version__),
+        )
+
+    def end_generation(self) -> None:
+        """Note that the present generation is finished, where that is not noted yet."""
+        self.connection.execute(
+            "UPDATE harvest_generations SET finished = ? WHERE finished IS NULL",
+            (moment(self.now()),),
+        )
+
+    def save_latest(self) -> None:
+        """Save the latest moment that was told."""
+        self.set("latest", moment(self._latest))
+
     def begin(self, identity: Mapping[str, str], plan: Plan) -> None:
         """Save what a new target is a harvest of, and the lists that are known from the start."""
         with self.connection as connection:
             connection.execute("BEGIN IMMEDIATE")
             self.set("format", FORMAT)
             self.set("identity", json.dumps(dict(identity)))
+            self.begin_generation(1)
+            self.save_latest()
             for node in plan:
                 source = node.source
                 table = source.table if node.stored else None
@@ -207,12 +277,13 @@ class Checkpoint:
         """List the tables."""
         rows = self._all(
             "SELECT number, name, item, table_name, mark,"
-            " (SELECT total(items) FROM harvest_lists WHERE source = harvest_sources.number)"
+            " (SELECT total(items) FROM harvest_lists WHERE source = harvest_sources.number),"
+            " removed"
             " FROM harvest_sources WHERE table_name IS NOT NULL ORDER BY number"
         )
         return [
-            Table(number, source, item, name, mark, int(items))
-            for number, source, item, name, mark, items in rows
+            Table(number, source, item, name, mark, int(items), removed)
+            for number, source, item, name, mark, items, removed in rows
         ]
 
     def set_mark(self, number: int, mark: str) -> None:
@@ -227,11 +298,16 @@ class Checkpoint:
             "UPDATE harvest_lists SET state = 'open', kind = NULL, error = NULL"
             " WHERE state = 'failed'"
         )
+        if self._all("SELECT 1 FROM harvest_lists WHERE state = 'open' LIMIT 1"):
+            self.connection.execute(
+                "UPDATE harvest_generations SET finished = NULL"
+                " WHERE number = (SELECT max(number) FROM harvest_generations)"
+            )
 
     def open_lists(self, after: int, count: int) -> list[Entry]:
         """Read the next lists that are not finished."""
         rows = self._all(
-            "SELECT number, key, cursor, source FROM harvest_lists"
+            "SELECT number, key, cursor, source, list_name FROM harvest_lists"
             " WHERE state = 'open' AND number > ? ORDER BY number LIMIT ?",
             after,
             count,
@@ -241,20 +317,22 @@ class Checkpoint:
     def add_lists(
         self, source: int, parent: int | None, keys: Iterable[tuple[str, str | None]]
     ) -> int:
-        """Add lists of a source, keys with titles, and count those that are new."""
-        sql = "INSERT OR IGNORE INTO harvest_lists (source, parent, key, title) VALUES (?, ?, ?, ?)"
+        """Add lists of a source, keys with names, and count those that are new."""
+        sql = (
+            "INSERT OR IGNORE INTO harvest_lists (source, parent, key, list_name)"
+            " VALUES (?, ?, ?, ?)"
+        )
         rows = (
-            (source, parent, key, None if title is None else printable(title))
-            for key, title in keys
+            (source, parent, key, None if name is None else printable(name)) for key, name in keys
         )
         return max(0, self.connection.executemany(sql, rows).rowcount)
 
     def advance(self, entry: Entry, cursor: str, items: int, *, done: bool) -> None:
         """Save the cursor after a page of a list, and how many items it added."""
         self.connection.execute(
-            "UPDATE harvest_lists SET cursor = ?, items = items + ?, pages = pages + 1"
-            " WHERE number = ?",
-            (cursor, items, entry.number),
+            "UPDATE harvest_lists SET cursor = ?, items = items + ?, pages = pages + 1,"
+            " started = coalesce(started, ?) WHERE number = ?",
+            (cursor, items, moment(self.now()), entry.number),
         )
         if done:
             self.finish(entry)
@@ -263,7 +341,7 @@ class Checkpoint:
         """Mark a list as done; it gets no more rows to compare with."""
         self.connection.execute(
             "UPDATE harvest_lists SET state = 'done', finished = ? WHERE number = ?",
-            (moment(datetime.now(UTC)), entry.number),
+            (moment(self.now()), entry.number),
         )
         self.connection.execute("DELETE FROM harvest_seen WHERE list = ?", (entry.number,))
 
@@ -321,7 +399,7 @@ class Checkpoint:
     def failures(self) -> list[Failure]:
         """Read lists that failed, the first thousand."""
         rows = self._all(
-            "SELECT key, title, kind, error,"
+            "SELECT key, list_name, kind, error,"
             " (SELECT name FROM harvest_sources WHERE number = source)"
             " FROM harvest_lists WHERE state = 'failed' ORDER BY number LIMIT ?",
             _FAILURES_KEPT,

@@ -13,9 +13,11 @@ import attrs
 from itwin_async._arguments import invalid
 from itwin_async._tables.columns import Column, as_json, columns_of
 
-Row: TypeAlias = tuple[object, ...]
-Identify: TypeAlias = Callable[[object, bytes], str]
-"""Makes the id of an item that has none of its own; it is given the item and its JSON."""
+Cells: TypeAlias = tuple[object, ...]
+
+MOMENTS = ("harvested_at", "first_seen", "last_seen", "removed_at")
+RESERVED = frozenset({"list", "list_name", "json", *MOMENTS})
+"""Columns that every table has besides those of its items."""
 
 _HALF = 2**63
 
@@ -29,6 +31,9 @@ def columns_with_id(cls: type, id: str | None = "id") -> tuple[Column, ...]:  # 
 
     """
     found = columns_of(cls)
+    taken = next((column.name for column in found if column.name in RESERVED), None)
+    if taken is not None:
+        raise invalid("item", cls, f"an attrs class without the attribute {taken}")
     known = {column.name for column in found if column.kind in {"text", "integer"}}
     if not found or (id is not None and id not in known):
         raise invalid("item", cls, f"an attrs class with {_with(id)}")
@@ -68,14 +73,14 @@ def flat(
     for column in columns:
         if column.name in leave:
             continue
-        own, way = f"{name}{column.name}", f"{path}{column.name}"
+        own, way = f"{name}{column.name}", f"{path}{column.path}"
         if column.kind == "nested":
             yield from flat(column.members, name=f"{own}_", path=f"{way}.", leave=leave)
         else:
             yield attrs.evolve(column, name=own, path=way)
 
 
-def reader(columns: Sequence[Column]) -> Callable[[object], Row]:
+def reader(columns: Sequence[Column]) -> Callable[[object], Cells]:
     """Make a function that reads flat columns off an item; dates are ISO 8601 in UTC."""
     plain = [column.path for column in columns if _is_plain(column)]
     special = [
@@ -83,7 +88,7 @@ def reader(columns: Sequence[Column]) -> Callable[[object], Row]:
     ]
     get = _all_of(plain)
 
-    def read(item: object) -> Row:
+    def read(item: object) -> Cells:
         values = list(get(item))
         for index, special_get in special:
             values.insert(index, special_get(item))
@@ -99,6 +104,11 @@ def moment(value: datetime) -> str:
     return value.isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
+def moment_of(text: str) -> datetime:
+    """Read what ``moment`` wrote."""
+    return datetime.fromisoformat(text)
+
+
 def _with(id: str | None) -> str:  # noqa: A002
     return "attributes" if id is None else f"an {id}, a str or an int"
 
@@ -107,7 +117,7 @@ def _is_plain(column: Column) -> bool:
     return "." not in column.path and column.kind not in {"moment", "json"}
 
 
-def _all_of(names: Sequence[str]) -> Callable[[object], Row]:
+def _all_of(names: Sequence[str]) -> Callable[[object], Cells]:
     if len(names) > 1:
         return operator.attrgetter(*names)
     return lambda item: tuple(getattr(item, name) for name in names)

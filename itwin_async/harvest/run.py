@@ -29,7 +29,7 @@ from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.progress import OnProgress, Progress, Report
-from itwin_async.harvest.sinks import Sink
+from itwin_async.harvest.sinks import RowSink, Sink
 from itwin_async.harvest.sources import Source
 from itwin_async.harvest.store import NewLists, Store, sink_of
 from itwin_async.harvest.target import locked, target_files
@@ -87,7 +87,9 @@ async def run(
         files = target_files(target)
         path, state, lock = files.path, files.state, files.lock
         alone = len(wanted) == 1
-        sinks = {node.number: sink_of(files, node.source, alone=alone) for node in wanted}
+        sinks: dict[int, Sink | RowSink] = {
+            node.number: sink_of(files, node.source, alone=alone) for node in wanted
+        }
     elif isinstance(target, bytes) or not hasattr(target, "state"):
         raise invalid("target", target, "a name, a path or a sink")
     elif len(wanted) > 1 or wanted[0].source.id != "id":

@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections import Counter
 from contextlib import closing
+from datetime import datetime
 
 import attrs
 
+from itwin_async._json.converter import from_dict
 from itwin_async._tables.html import facts_html
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import damaged, reading
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
-from itwin_async.harvest.reading import CLASSES, build, rows_of
+from itwin_async.harvest.reading import CLASSES, rows_of
+from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.target import TargetFiles, target_files
 
 
@@ -32,6 +35,10 @@ class Status:
         pages: pages that they came in.
         failures: lists that failed, the first thousand.
         tables: rows of each table.
+        generation: how often everything was read: 1 for a harvest, one more for each refresh.
+        version: the version of this package that began the generation.
+        started_at: when the generation was begun.
+        finished_at: when it was finished, if it is.
 
     """
 
@@ -45,6 +52,10 @@ class Status:
     pages: int
     failures: list[Failure]
     tables: dict[str, int] = attrs.field(factory=dict)
+    generation: int = 1
+    version: str | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
 
     @property
     def finished(self) -> bool:
@@ -58,6 +69,8 @@ class Status:
     def _repr_html_(self) -> str:
         facts = {
             "source": described(self.source),
+            "generation": f"{self.generation}, started {_shown(self.started_at)},"
+            f" finished {_shown(self.finished_at)}",
             "lists done": f"{self.lists_done:,} of {self.lists_known:,}"
             + ("" if self.all_known else " known so far"),
             "lists failed": f"{self.lists_failed:,}",
@@ -66,6 +79,10 @@ class Status:
         }
         state = "finished" if self.finished else UNFINISHED
         return facts_html(printed(facts, self.failures), title=f"{self.target}: {state}")
+
+
+def _shown(value: datetime | None) -> str:
+    return "never" if value is None else value.isoformat(" ", "seconds")
 
 
 def status(target: str | os.PathLike[str]) -> Status:
@@ -91,7 +108,8 @@ def check(target: str | os.PathLike[str]) -> Status:
         ArgumentError: the name has none of the known endings.
 
     """
-    files, found = target_files(target), Counter[tuple[int, str]]()
+    files = target_files(target)
+    found, removed = Counter[tuple[int, str]](), Counter[int]()
     with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
         with reading(files.state):
             checkpoint.verify()
@@ -100,21 +118,31 @@ def check(target: str | os.PathLike[str]) -> Status:
         for table in tables:
             cls = CLASSES.get(table.item)
             path = files.of_table(table.name, alone=len(tables) == 1)
-            for key, value in rows_of(files.form, path, checkpoint, table):
-                found[table.number, key] += 1
+            for row in rows_of(files.form, path, checkpoint, table, removed=True):
+                if row.removed_at is None:
+                    found[table.number, row.list] += 1
+                else:
+                    removed[table.number] += 1
                 if cls is not None:
-                    build(cls, value, files.form)
+                    from_dict(cls, parse(row.text))
     for number, key in {**expected, **found}:
         there, written = found.get((number, key), 0), expected.get((number, key), 0)
         if there != written:
             raise damaged(
                 files.path, f"the list {key} has {there} rows where {written} were written"
             )
+    for table in tables:
+        if removed[table.number] != table.removed:
+            raise damaged(
+                files.path,
+                f"{table.name} has {removed[table.number]} removed rows where {table.removed} were"
+                " written",
+            )
     return result
 
 
 def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
-    totals = checkpoint.totals()
+    totals, generation = checkpoint.totals(), checkpoint.generations()[-1]
     return Status(
         target=str(files.path),
         source=checkpoint.identity,
@@ -126,4 +154,8 @@ def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
         pages=totals.pages,
         failures=checkpoint.failures(),
         tables={table.name: table.items for table in checkpoint.tables()},
+        generation=generation.number,
+        version=generation.version,
+        started_at=generation.started,
+        finished_at=generation.finished,
     )

@@ -14,7 +14,8 @@ from itwin_async.harvest.columns import columns_with_id
 from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.progress import Failure
-from itwin_async.harvest.sinks import Sink
+from itwin_async.harvest.rows import Row
+from itwin_async.harvest.sinks import RowSink, Sink
 from itwin_async.harvest.sinks.ndjson import NdjsonSink
 from itwin_async.harvest.sinks.parquet import ParquetSink
 from itwin_async.harvest.sinks.sqlite import SqliteSink, known_ids
@@ -26,7 +27,7 @@ _COMMIT_AFTER = 1.0  # seconds that rows wait where the sink does not ask for a 
 _PARQUET_COMMIT_AFTER = 20.0  # a part that is written often is a small one
 
 NewLists = Sequence[tuple[int, Sequence[tuple[str, str | None]]]]
-"""Lists that a page leads to: number of their source, and keys with titles."""
+"""Lists that a page leads to: number of their source, and keys with names."""
 
 
 class SinkError(Exception):
@@ -63,7 +64,7 @@ class Store:
         name: str,
         state: Path,
         plan: Plan,
-        sinks: Mapping[int, Sink],
+        sinks: Mapping[int, Sink | RowSink],
         *,
         fail_fast: bool = False,
     ) -> None:
@@ -74,9 +75,7 @@ class Store:
         self._state = state
         self._plan = plan
         self._sinks = sinks
-        self._is_ours = all(
-            isinstance(sink, SqliteSink | NdjsonSink | ParquetSink) for sink in sinks.values()
-        )
+        self._is_ours = all(isinstance(sink, RowSink) for sink in sinks.values())
         self._checkpoint: Checkpoint | None = None
         self._compared: set[int] = set()
         self._deadline = 0.0
@@ -126,6 +125,8 @@ class Store:
         self.commit()
         self.totals = totals = self._opened.totals()
         finished = self._opened.all_known and totals.done + totals.failed == totals.lists
+        if finished:
+            self._opened.end_generation()
         return finished, self._opened.failures()
 
     def apply(self, steps: Sequence[Callable[[], None]]) -> None:
@@ -174,12 +175,11 @@ class Store:
             self._fail_rows(entry, problem)
             return None
         known = self._known(entry, list(rows), done=done)
-        new = [row for name, row in rows.items() if name not in known]
+        new = {name: row for name, row in rows.items() if name not in known}
         if new:
-            items, texts = zip(*new, strict=True)
             try:
                 with self._blaming_sink():
-                    self._write(entry, items, texts)
+                    self._write(entry, new)
             except UnstorableError as problem:
                 self._fail_rows(entry, problem)
                 return None
@@ -217,6 +217,7 @@ class Store:
         """Make everything durable."""
         if self._checkpoint is not None and self.unsaved:
             self._save_marks(self._checkpoint)
+            self._checkpoint.save_latest()
             self._checkpoint.connection.execute("COMMIT")
 
     def close(self) -> None:
@@ -233,12 +234,19 @@ class Store:
     def _node(self, entry: Entry) -> Node:
         return self._plan[entry.source]
 
-    def _write(self, entry: Entry, items: Sequence[object], texts: Sequence[bytes]) -> None:
+    def _write(self, entry: Entry, found: Mapping[str, tuple[object, bytes]]) -> None:
+        sink, items = self._sinks[entry.source], [item for item, _ in found.values()]
+        if not isinstance(sink, RowSink):
+            sink.write(entry.key, items, [text for _, text in found.values()])
+            return
+        now = self._opened.now()
+        rows = [
+            Row(entry.key, entry.list_name, name, text, now, now, now)
+            for name, (_, text) in found.items()
+        ]
         try:
-            self._sinks[entry.source].write(entry.key, items, texts)
+            sink.write_rows(rows, items)
         except (ValueError, TypeError, ArithmeticError, sqlite3.DataError) as problem:
-            if not self._is_ours:
-                raise
             raise UnstorableError(str(problem)) from problem
 
     def _fail_rows(self, entry: Entry, problem: Exception) -> None:
@@ -317,15 +325,15 @@ class Store:
         return self._checkpoint
 
 
-def sink_of(files: TargetFiles, source: Source[object], *, alone: bool) -> Sink:
+def sink_of(files: TargetFiles, source: Source[object], *, alone: bool) -> RowSink:
     """Make the sink of a source in a target."""
-    identify = None if source.id == "id" else source.id_of
+    with_id = source.id != "id"
     if files.form == "sqlite":
-        return SqliteSink(files.path, source.table, identify)
+        return SqliteSink(files.path, source.table, with_id=with_id)
     path = files.of_table(source.table, alone=alone)
     if files.form == "ndjson":
-        return NdjsonSink(path, files.state, identify)
-    return ParquetSink(path, files.state, identify)
+        return NdjsonSink(path, files.state, with_id=with_id)
+    return ParquetSink(path, files.state, with_id=with_id)
 
 
 def _first(

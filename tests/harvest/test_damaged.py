@@ -36,6 +36,12 @@ def middle(data: bytes) -> bytes:
     return data[: len(data) // 2] + bytes(64) + data[len(data) // 2 + 64 :]
 
 
+def tree(data: bytes) -> bytes:
+    """Spoil the beginning of each page of a database but for the first."""
+    pages = [data[start : start + 4096] for start in range(0, len(data), 4096)]
+    return b"".join([pages[0], *(bytes(64) + page[64:] for page in pages[1:])])
+
+
 def half(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
@@ -125,7 +131,7 @@ async def test_line_ends_that_were_changed_are_not_cut(session: Session, tmp_pat
     assert target.read_bytes() == spoilt
 
 
-@pytest.mark.parametrize("damage", [middle, half, noise])
+@pytest.mark.parametrize("damage", [tree, half, noise])
 @pytest.mark.parametrize("name", ["out.ndjson", "out.parquet"])
 async def test_a_spoilt_checkpoint(
     session: Session, tmp_path: Path, damage: Callable[[bytes], bytes], name: str

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from itwin_async._tables.columns import Column
+from itwin_async.harvest.rows import Row
 
 
 class Sink(Protocol):
@@ -62,3 +64,38 @@ class Sink(Protocol):
     def close(self) -> None:
         """Release everything; what was not committed may be lost."""
         ...
+
+
+class RowSink(ABC):
+    """A sink of ours: as ``Sink``, but with rows that say since when they are there."""
+
+    state: Path
+
+    @abstractmethod
+    def open(self, columns: Sequence[Column], mark: str | None) -> None:
+        """Begin, or resume after a mark."""
+
+    @abstractmethod
+    def write_rows(self, rows: Sequence[Row], items: Sequence[object]) -> None:
+        """Take rows of one list, and what each was read as."""
+
+    @abstractmethod
+    def rows(self) -> Iterator[Row]:
+        """Read all rows that are committed, removed ones too, in the order they were written."""
+
+    @property
+    @abstractmethod
+    def waiting(self) -> bool:
+        """Whether so much is written that it should be committed now."""
+
+    @abstractmethod
+    def commit(self) -> str:
+        """Make everything durable that was written, and return a mark to resume from."""
+
+    @abstractmethod
+    def ids(self, key: str) -> Iterable[str]:
+        """Read the ids of all rows of a list, uncommitted ones included."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Release everything; what was not committed may be lost."""

@@ -8,6 +8,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 from types import ModuleType
 from typing import Any, BinaryIO, cast
@@ -16,28 +17,30 @@ import msgspec
 
 from itwin_async._tables.columns import Column
 from itwin_async.errors import ConfigurationError
-from itwin_async.harvest.columns import Identify
+from itwin_async.harvest.columns import MOMENTS, moment
 from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.rows import Row
+from itwin_async.harvest.sinks import RowSink
 
 _ENOUGH = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
 _MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 
 
-class NdjsonSink:
+class NdjsonSink(RowSink):
     """
-    Lines ``{"list": key, "item": {...}}``, the item as the platform sent it.
+    Lines of list, moments and item, the item as the platform sent it.
 
     Args:
         path: the file; compressed if its name ends in ``.gz`` or ``.zst``.
         state: the database of the checkpoint.
-        identify: makes ids where items have none of their own; they stand beside ``list``.
+        with_id: whether ids stand beside ``item``, since items have none.
 
     """
 
-    def __init__(self, path: Path, state: Path, identify: Identify | None = None) -> None:
+    def __init__(self, path: Path, state: Path, *, with_id: bool = False) -> None:
         self.state = state
-        self._identify = identify
+        self._with_id = with_id
         self._path = path
         self._pack = _packer(path)
         self._file: io.FileIO | None = None
@@ -59,19 +62,28 @@ class NdjsonSink:
         self._file.truncate(durable)
         self._file.seek(durable)
 
-    def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+    def write_rows(self, rows: Sequence[Row], items: Sequence[object]) -> None:
         """Take rows."""
-        identify = self._identify
-        listed = b'{"list":' + msgspec.json.encode(key)
-        head = listed + b',"item":'
-        for item, text in zip(items, texts, strict=True):
-            if identify is not None:
-                made = msgspec.json.encode(identify(item, text))
-                head = listed + b',"id":' + made + b',"item":'
+        del items
+        facts: tuple[object, ...] = ()
+        head = b""
+        for row in rows:
+            known = _facts(row)
+            if known != facts:  # rows of a page differ in their items alone
+                facts, head = known, _head(known)
+            start = head
+            if self._with_id:
+                start += b'"id":' + msgspec.json.encode(row.id) + b","
+            text = row.text
             if b"\n" in text or b"\r" in text:  # only between tokens; in strings they are escaped
-                text = text.replace(b"\n", b" ").replace(b"\r", b" ")  # noqa: PLW2901
-            self._lines += (head, text, b"}\n")
-            self._size += len(head) + len(text) + 2
+                text = text.replace(b"\n", b" ").replace(b"\r", b" ")
+            self._lines += (start, b'"item":', text, b"}\n")
+            self._size += len(start) + len(text) + 9
+
+    def rows(self) -> Iterator[Row]:
+        """Read all rows."""
+        with reading(self._path):
+            yield from rows_of(self._path, self._opened.tell())
 
     @property
     def waiting(self) -> bool:
@@ -101,9 +113,9 @@ class NdjsonSink:
         """Read the ids of a list."""
         self.commit()
         with reading(self._path):
-            for line in _lines_of(self._path):
-                if line["list"] == key:
-                    yield str(line["id"] if self._identify else line["item"]["id"])
+            for row in rows_of(self._path):
+                if row.list == key:
+                    yield row.id
 
     def close(self) -> None:
         """Close the file."""
@@ -129,26 +141,75 @@ class NdjsonSink:
         return self._file
 
 
-def lines_of(path: Path, length: int | None = None) -> Iterator[tuple[str, Any]]:
+def _facts(row: Row) -> tuple[object, ...]:
+    moments = (row.harvested_at, row.first_seen, row.last_seen, row.removed_at)
+    return row.list, row.list_name, *moments
+
+
+def _head(facts: tuple[object, ...]) -> bytes:
+    """Begin the lines of rows that have these facts in common."""
+    names = ("list", "list_name", *MOMENTS)
+    values = (moment(fact) if isinstance(fact, datetime) else fact for fact in facts)
+    return msgspec.json.encode(dict(zip(names, values, strict=True)))[:-1] + b","
+
+
+class _Line(msgspec.Struct):
+    list: str
+    list_name: str | None
+    harvested_at: datetime
+    first_seen: datetime
+    last_seen: datetime
+    removed_at: datetime | None
+    item: msgspec.Raw
+    id: str | None = None
+
+
+class _WithId(msgspec.Struct):
+    id: str | int
+
+
+_line = msgspec.json.Decoder(_Line)
+_with_id = msgspec.json.Decoder(_WithId)
+
+
+def rows_of(path: Path, length: int | None = None) -> Iterator[Row]:
     """
-    Yield list and item of each row in the first ``length`` bytes of a file.
+    Read the rows in the first ``length`` bytes of a file, removed ones too.
 
     Raises:
         TargetError: the file is shorter.
 
     """
-    for line in _lines_of(path, length):
-        yield line["list"], line["item"]
-
-
-def _lines_of(path: Path, length: int | None = None) -> Iterator[Any]:
     size = path.stat().st_size
     if length is not None:
         _check_size(path, size, length)
         size = length
     with path.open("rb") as file, _unpacked(_Part(file, size), path) as stream:
         for text in stream:
-            yield parse(text)
+            yield _row(text)
+
+
+def _row(text: bytes) -> Row:
+    try:
+        line = _line.decode(text)
+        item = bytes(line.item)
+        name = _with_id.decode(item).id if line.id is None else line.id
+    except msgspec.DecodeError:  # numbers beyond all bounds, half characters
+        plain = json.loads(text)
+        item = json.dumps(plain.pop("item")).encode()
+        plain_id = plain.get("id")
+        name = json.loads(item)["id"] if plain_id is None else plain_id
+        line = msgspec.convert({**plain, "id": None, "item": msgspec.Raw()}, _Line)
+    return Row(
+        line.list,
+        line.list_name,
+        str(name),
+        item,
+        line.harvested_at,
+        line.first_seen,
+        line.last_seen,
+        line.removed_at,
+    )
 
 
 def parse(text: str | bytes) -> Any:  # noqa: ANN401 - JSON

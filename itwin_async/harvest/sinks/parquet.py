@@ -5,13 +5,16 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from itwin_async._tables.arrow import array, arrow, field
 from itwin_async._tables.columns import Column
-from itwin_async.harvest.columns import Identify
+from itwin_async.harvest.columns import MOMENTS
 from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.rows import Row
+from itwin_async.harvest.sinks import RowSink
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -20,20 +23,20 @@ _ENOUGH = 50_000
 _PART = re.compile(r"part-(\d{6})\.parquet(\.tmp)?")
 
 
-class ParquetSink:
+class ParquetSink(RowSink):
     """
     Parts ``part-000000.parquet`` and so on, each written whole before it gets its name.
 
     Args:
         path: the directory.
         state: the database of the checkpoint.
-        identify: makes ids where items have none of their own, for a column ``id``.
+        with_id: whether ids have a column of their own, since items have none.
 
     """
 
-    def __init__(self, path: Path, state: Path, identify: Identify | None = None) -> None:
+    def __init__(self, path: Path, state: Path, *, with_id: bool = False) -> None:
         self.state = state
-        self._identify = identify
+        self._with_id = with_id
         self._path = path
         self._arrow = arrow("Parquet", extra="parquet")
         self._columns: Sequence[Column] = ()
@@ -45,9 +48,7 @@ class ParquetSink:
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
         """Remove parts that were written after the mark, the number of finished parts."""
         self._columns = columns
-        made = ["list", "id"] if self._identify else ["list"]
-        fields = [self._arrow.field(name, self._arrow.string(), nullable=False) for name in made]
-        self._schema = self._arrow.schema(fields + [field(column) for column in columns])
+        self._schema = self._arrow.schema([*self._fields(columns)])
         self._parts = int(mark or 0)
         self._path.mkdir(exist_ok=True)
         import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
@@ -61,16 +62,25 @@ class ParquetSink:
                     raise TargetError(f"{self._path} holds Parquet files and is no harvest")
                 path.unlink()
 
-    def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+    def write_rows(self, rows: Sequence[Row], items: Sequence[object]) -> None:
         """Take rows."""
-        arrow, identify = self._arrow, self._identify
-        arrays = [arrow.array([key] * len(items), arrow.string())]
-        if identify is not None:
-            made = [identify(item, text) for item, text in zip(items, texts, strict=True)]
-            arrays.append(arrow.array(made, arrow.string()))
+        text, made = self._arrow.string(), ["id"] if self._with_id else []
+        arrays = [
+            self._arrow.array([getattr(row, name) for row in rows], text)
+            for name in ("list", "list_name", *made)
+        ]
         arrays += [array(column, items) for column in self._columns]
-        self._batches.append(arrow.RecordBatch.from_arrays(arrays, schema=self._schema))
-        self._rows += len(items)
+        arrays.append(self._arrow.array([row.text.decode() for row in rows], text))
+        moments = self._arrow.timestamp("us", tz="UTC")
+        arrays += [
+            self._arrow.array([getattr(row, name) for row in rows], moments) for name in MOMENTS
+        ]
+        self._batches.append(self._arrow.RecordBatch.from_arrays(arrays, schema=self._schema))
+        self._rows += len(rows)
+
+    def rows(self) -> Iterator[Row]:
+        """Read the rows of all finished parts."""
+        return rows_of(self._path, self._parts)
 
     @property
     def waiting(self) -> bool:
@@ -100,6 +110,18 @@ class ParquetSink:
         """Forget what is not written."""
         self._batches.clear()
 
+    def _fields(self, columns: Sequence[Column]) -> Iterator[pa.Field]:
+        pa = self._arrow
+        yield pa.field("list", pa.string(), nullable=False)
+        yield pa.field("list_name", pa.string())
+        if self._with_id:
+            yield pa.field("id", pa.string(), nullable=False)
+        yield from map(field, columns)
+        yield pa.field("json", pa.string(), nullable=False)
+        for name in MOMENTS:
+            nullable = name == "removed_at"
+            yield pa.field(name, pa.timestamp("us", tz="UTC"), nullable=nullable)
+
     def _write(self, path: Path) -> None:
         import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
 
@@ -126,6 +148,31 @@ def parts_of(path: Path, count: int) -> list[Path]:
         if not part.exists():
             raise damaged(part, "it is missing")
     return parts
+
+
+def rows_of(path: Path, count: int) -> Iterator[Row]:
+    """
+    Read the rows of the finished parts of a directory, removed ones too.
+
+    Raises:
+        TargetError: a part is missing or damaged.
+
+    """
+    arrow("Parquet", extra="parquet")
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    names = ["list", "list_name", "id", "json", *MOMENTS]
+    for part in parts_of(path, count):
+        # Opened here, since pyarrow takes no names that are not UTF-8.
+        with reading(part), part.open("rb") as file:
+            parquet = pq.ParquetFile(file, page_checksum_verification=True)
+            for batch in parquet.iter_batches(1000):
+                for values in zip(*(batch.column(name).to_pylist() for name in names), strict=True):
+                    key, name, id_, text, *seen, removed = values
+                    # pyarrow has a zone of its own
+                    seen = [moment.astimezone(UTC) for moment in seen]
+                    gone = None if removed is None else removed.astimezone(UTC)
+                    yield Row(key, name, str(id_), text.encode(), *seen, gone)
 
 
 def _ids(table: pa.Table, key: str) -> Iterator[str]:

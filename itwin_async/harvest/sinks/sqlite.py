@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import lru_cache
 from pathlib import Path
 
 from itwin_async._tables.columns import Column, storable
-from itwin_async.harvest.columns import Identify, Row, flat, reader
+from itwin_async.harvest.columns import MOMENTS, Cells, flat, moment, moment_of, reader
 from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.rows import Row
+from itwin_async.harvest.sinks import RowSink
 
 _TYPES = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _AT_ONCE = 64
 _IDS_AT_ONCE = 500
+_ALWAYS = {"list", "id", "json", *MOMENTS[:-1]}
+# Rows of a page share their moments.
+_moment = lru_cache(64)(moment)
+_moment_of = lru_cache(64)(moment_of)
 
 
-class SqliteSink:
+class SqliteSink(RowSink):
     """
-    A table of typed columns, with each item's JSON beside them.
+    A table of typed columns, with each item's JSON and moments beside them.
 
     Args:
         path: the database.
         table: name of the table.
-        identify: makes ids where items have none of their own.
+        with_id: whether ids have a column of their own, since items have none.
 
     Attributes:
         table: the quoted name.
@@ -33,11 +40,12 @@ class SqliteSink:
 
     connection: sqlite3.Connection
 
-    def __init__(self, path: Path, table: str, identify: Identify | None = None) -> None:
+    def __init__(self, path: Path, table: str, *, with_id: bool = False) -> None:
         self.state = path
-        self._identify = identify
+        self._with_id = with_id
+        self._name = table
         self.table = quoted(table)
-        self._read: Callable[[object], Row]
+        self._read: Callable[[object], Cells]
         self._one = self._many = ""
 
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
@@ -46,8 +54,8 @@ class SqliteSink:
         cells = list(flat(columns, leave=("links",)))
         self._read = reader(cells)
         types = {column.name: _TYPES.get(column.kind, "TEXT") for column in cells}
-        made = ["id"] if self._identify else []
-        names = ["list", *made, *types, "json"]
+        made = ["id"] if self._with_id else []
+        names = ["list", "list_name", *made, *types, "json", *MOMENTS]
         there = [row[1] for row in self.connection.execute(f"PRAGMA table_info({self.table})")]
         if there and there != names:
             raise TargetError(
@@ -55,29 +63,30 @@ class SqliteSink:
                 "begin a new target"
             )
         body = ", ".join(
-            f"{quoted(name)} {types.get(name, 'TEXT')}"
-            + " NOT NULL" * (name in {"list", "id", "json"})
+            f"{quoted(name)} {types.get(name, 'TEXT')}" + " NOT NULL" * (name in _ALWAYS)
             for name in names
         )
         self.connection.execute(
             f"CREATE TABLE IF NOT EXISTS {self.table} ({body}, UNIQUE (list, id))"
         )
+        index = quoted(f"{self._name}_id")
+        self.connection.execute(f"CREATE INDEX IF NOT EXISTS {index} ON {self.table} (id)")
         row = f"({', '.join('?' * len(names))})"
         listed = ", ".join(map(quoted, names))
         self._one = f"INSERT INTO {self.table} ({listed}) VALUES {row}"  # noqa: S608 - quoted
         self._many = f"{self._one}{f', {row}' * (_AT_ONCE - 1)}"
 
-    def write(self, key: str, items: Sequence[object], texts: Sequence[bytes]) -> None:
+    def write_rows(self, rows: Sequence[Row], items: Sequence[object]) -> None:
         """Insert rows."""
-        rows = list(self._rows(key, zip(items, texts, strict=True)))
+        cells = [self._cells(row, item) for row, item in zip(rows, items, strict=True)]
         execute = self.connection.execute
         execute("SAVEPOINT page")
         try:
             try:
-                self._insert(rows)
+                self._insert(cells)
             except OverflowError:
                 execute("ROLLBACK TO page")
-                self._insert([tuple(map(storable, row)) for row in rows])
+                self._insert([tuple(map(storable, row)) for row in cells])
         except BaseException:
             with suppress(sqlite3.Error):  # a full disk has rolled back everything
                 execute("ROLLBACK TO page")
@@ -85,6 +94,10 @@ class SqliteSink:
         finally:
             with suppress(sqlite3.Error):
                 execute("RELEASE page")
+
+    def rows(self) -> Iterator[Row]:
+        """Read all rows."""
+        return rows_of(self.connection, self._name, removed=True)
 
     @property
     def waiting(self) -> bool:
@@ -103,13 +116,21 @@ class SqliteSink:
     def close(self) -> None:
         """Do nothing; the connection is the checkpoint's."""
 
-    def _rows(self, key: str, found: Iterable[tuple[object, bytes]]) -> Iterator[Row]:
-        read, identify = self._read, self._identify
-        if identify is None:
-            return ((key, *read(item), text.decode()) for item, text in found)
-        return ((key, identify(item, text), *read(item), text.decode()) for item, text in found)
+    def _cells(self, row: Row, item: object) -> Cells:
+        made = (row.id,) if self._with_id else ()
+        return (
+            row.list,
+            row.list_name,
+            *made,
+            *self._read(item),
+            row.text.decode(),
+            _moment(row.harvested_at),
+            _moment(row.first_seen),
+            _moment(row.last_seen),
+            None if row.removed_at is None else _moment(row.removed_at),
+        )
 
-    def _insert(self, rows: Sequence[Row]) -> None:
+    def _insert(self, rows: Sequence[Cells]) -> None:
         execute = self.connection.execute
         # One statement for many rows: each statement releases the interpreter's lock and must get
         # it back from a busy event loop.
@@ -120,9 +141,23 @@ class SqliteSink:
             execute(self._one, row)
 
 
-def texts_of(connection: sqlite3.Connection, table: str) -> Iterator[tuple[str, str]]:
-    """Yield list and JSON of each row of a harvested table."""
-    yield from connection.execute(f"SELECT list, json FROM {quoted(table)} ORDER BY rowid")  # noqa: S608 - quoted
+def rows_of(connection: sqlite3.Connection, table: str, *, removed: bool) -> Iterator[Row]:
+    """Read the rows of a harvested table, those that are no longer there only if wanted."""
+    found = connection.execute(
+        "SELECT list, list_name, id, json, harvested_at, first_seen, last_seen, removed_at"  # noqa: S608 - quoted
+        f" FROM {quoted(table)}{'' if removed else ' WHERE removed_at IS NULL'} ORDER BY rowid"
+    )
+    for key, name, id_, text, harvested, first, last, gone in found:
+        yield Row(
+            key,
+            name,
+            str(id_),
+            text.encode(),
+            _moment_of(harvested),
+            _moment_of(first),
+            _moment_of(last),
+            None if gone is None else _moment_of(gone),
+        )
 
 
 def known_ids(
