@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from itwin_async.errors import ConfigurationError
-from itwin_async.harvest.postgres.errors import Meaning, meaning
+from itwin_async.harvest.server_errors import Meaning, meaning
 
 _FULL = {28, 122}  # ENOSPC, EDQUOT
 

@@ -13,10 +13,10 @@ from typing import BinaryIO
 
 from itwin_async._arguments import invalid
 from itwin_async.harvest.errors import TargetError, explain
-from itwin_async.harvest.target import TargetFiles
+from itwin_async.harvest.target import TargetFiles, TargetServer
 
 
-def refuse_overlap(output: Path, *others: Path | TargetFiles) -> None:
+def refuse_overlap(output: Path, *others: Path | TargetFiles | TargetServer) -> None:
     """
     Refuse an output that is one of the other files, or belongs to a target, by whatever name.
 
@@ -34,7 +34,7 @@ def refuse_overlap(output: Path, *others: Path | TargetFiles) -> None:
                 raise TargetError(
                     f"{output} is a file of the target {other.path}; use another name"
                 )
-        elif _is_same(output, other):
+        elif isinstance(other, Path) and _is_same(output, other):
             raise TargetError(f"{output} and {other} are the same file; use another name")
 
 

@@ -12,10 +12,12 @@ from itwin_async import catalog
 from itwin_async._json.converter import from_dict
 from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.postgres.connection import PostgresDatabase
+from itwin_async.harvest.postgres.table import rows_of as rows_of_table
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import ndjson, parquet, sqlite
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.target import Form, TargetFiles, target_files
+from itwin_async.harvest.target import Form, TargetFiles, TargetServer, target_files
 from itwin_async.operations import ListOperation
 
 T = TypeVar("T")
@@ -83,7 +85,10 @@ def tables_of(target: str | os.PathLike[str]) -> list[Table]:
 
 
 def _choose(
-    files: TargetFiles, tables: list[Table], item: type[object] | None, name: str | None
+    files: TargetFiles | TargetServer,
+    tables: list[Table],
+    item: type[object] | None,
+    name: str | None,
 ) -> Table:
     found = [table for table in tables if name is None or name == table.name]
     if item is not None and len(found) > 1:
@@ -94,7 +99,9 @@ def _choose(
     return found[0]
 
 
-def class_of(files: TargetFiles, table: Table, wanted: type[object] | None) -> type[object]:
+def class_of(
+    files: TargetFiles | TargetServer, table: Table, wanted: type[object] | None
+) -> type[object]:
     """Find the class of the items of a table, or raise ``TargetError``."""
     name = table.item
     cls = CLASSES.get(name)
@@ -107,7 +114,12 @@ def class_of(files: TargetFiles, table: Table, wanted: type[object] | None) -> t
 
 
 def rows_of(
-    form: Form, path: Path, checkpoint: Checkpoint, table: Table, *, removed: bool = False
+    form: Form,
+    path: Path | str,
+    checkpoint: Checkpoint,
+    table: Table,
+    *,
+    removed: bool = False,
 ) -> Iterator[Row]:
     """
     Read the rows of a table; closes the checkpoint where it is not needed.
@@ -123,11 +135,14 @@ def rows_of(
         TargetError: a file is not as it was written.
 
     """
+    if isinstance(checkpoint.database, PostgresDatabase):
+        yield from rows_of_table(checkpoint.database, table.name, removed=removed)
+        return
     if form == "sqlite":
         yield from sqlite.rows_of(checkpoint.connection, table.name, removed=removed)
         return
     checkpoint.close()  # a slow reader must not keep a harvest from being resumed
     read_rows = ndjson.rows_of if form == "ndjson" else parquet.rows_of
-    for row in read_rows(path, int(table.mark or 0)):
+    for row in read_rows(Path(path), int(table.mark or 0)):
         if removed or row.removed_at is None:
             yield row

@@ -6,7 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from functools import partial
 from pathlib import Path
 
@@ -32,7 +32,7 @@ from itwin_async.harvest.progress import OnProgress, Progress, Report
 from itwin_async.harvest.sinks import RowSink, Sink
 from itwin_async.harvest.sources import Source
 from itwin_async.harvest.store import NewLists, Store, sink_of
-from itwin_async.harvest.target import locked, target_files
+from itwin_async.harvest.target import TargetFiles, locked, target_files
 from itwin_async.harvest.work_queue import WorkQueue
 from itwin_async.harvest.writer import Writer
 from itwin_async.paging import MAX_PAGE_SIZE, Page
@@ -85,7 +85,8 @@ async def run(
     wanted = [node for node in nodes if node.stored]
     if isinstance(target, str | os.PathLike):
         files = target_files(target)
-        path, state, lock = files.path, files.state, files.lock
+        name, state = str(files.path), files.state
+        lock = locked(files.lock, files.path) if isinstance(files, TargetFiles) else nullcontext()
         alone = len(wanted) == 1
         sinks: dict[int, Sink | RowSink] = {
             node.number: sink_of(files, node.source, alone=alone) for node in wanted
@@ -98,9 +99,10 @@ async def run(
         )
     else:
         path = state = Path(target.state)
-        lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
-    with locked(lock, path):
-        store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
+        name, sinks = str(path), {wanted[0].number: target}
+        lock = locked(path.with_name(f"{path.name}.lock"), path)
+    with lock:
+        store = Store(name, state, nodes, sinks, fail_fast=fail_fast)
         known = {**identity(sources), "platform": _platform(session)}
         return await _Run(session, nodes, store, page_size, on_progress).run(known, concurrency)
 

@@ -16,7 +16,7 @@ from itwin_async.harvest.errors import damaged, reading
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
 from itwin_async.harvest.reading import CLASSES, rows_of
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.target import TargetFiles, target_files
+from itwin_async.harvest.target import TargetFiles, TargetServer, target_files
 
 
 @attrs.frozen
@@ -141,7 +141,7 @@ def check(target: str | os.PathLike[str]) -> Status:
     return result
 
 
-def _status(files: TargetFiles, checkpoint: Checkpoint) -> Status:
+def _status(files: TargetFiles | TargetServer, checkpoint: Checkpoint) -> Status:
     totals, generation = checkpoint.totals(), checkpoint.generations()[-1]
     return Status(
         target=str(files.path),

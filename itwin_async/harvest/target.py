@@ -14,8 +14,9 @@ import attrs
 from itwin_async._arguments import invalid
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.postgres.address import Address, address_of, is_address
 
-Form: TypeAlias = Literal["sqlite", "ndjson", "parquet"]
+Form: TypeAlias = Literal["sqlite", "ndjson", "parquet", "postgresql"]
 
 _ENDINGS: dict[str, Form] = {
     ".db": "sqlite",
@@ -74,7 +75,31 @@ class TargetFiles:
         return self.path.name[: -len(end)], self.path.name[-len(end) :]
 
 
-def target_files(target: str | os.PathLike[str]) -> TargetFiles:
+@attrs.frozen
+class TargetServer:
+    """
+    A target in a PostgreSQL server, which has no files.
+
+    Attributes:
+        state: the schema that the checkpoint and the tables are in.
+
+    """
+
+    state: Address
+    form: Form = "postgresql"
+
+    @property
+    def path(self) -> str:
+        """What it is called in messages."""
+        return self.state.name
+
+    def of_table(self, table: str, *, alone: bool) -> str:
+        """Name the table for messages."""
+        del alone
+        return f"{table} in {self.path}"
+
+
+def target_files(target: str | os.PathLike[str]) -> TargetFiles | TargetServer:
     """
     Tell by its name what a target is.
 
@@ -82,6 +107,8 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
         ArgumentError: the name has none of the known endings.
 
     """
+    if isinstance(target, str) and is_address(target):
+        return TargetServer(address_of(target))
     path = Path(target)
     if "\0" in str(path):
         raise invalid("target", str(path), "a name without NUL characters")
@@ -93,7 +120,11 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     name = path.name.lower()
     known = [ending for ending in _ENDINGS if name.endswith(ending) and name != ending]
     if not known:
-        raise invalid("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
+        raise invalid(
+            "target",
+            str(target),
+            f"a name that ends in {', '.join(_ENDINGS)}, or a postgresql:// URL",
+        )
     form = _ENDINGS[known[0]]
     if form == "parquet":
         return TargetFiles(path, form, path / "_harvest.state", path / "_harvest.lock")

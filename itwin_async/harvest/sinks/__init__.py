@@ -99,3 +99,11 @@ class RowSink(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release everything; what was not committed may be lost."""
+
+
+class TableSink(RowSink):
+    """A sink in the checkpoint's own database, where ids can be looked up."""
+
+    @abstractmethod
+    def known(self, key: str, ids: Sequence[str]) -> set[str]:
+        """Tell which of some ids a list has."""

@@ -12,7 +12,7 @@ from itwin_async._tables.columns import Column, storable
 from itwin_async.harvest.columns import MOMENTS, Cells, flat, moment, moment_of, reader
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.sinks import RowSink
+from itwin_async.harvest.sinks import TableSink
 
 _TYPES = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _AT_ONCE = 64
@@ -23,7 +23,7 @@ _moment = lru_cache(64)(moment)
 _moment_of = lru_cache(64)(moment_of)
 
 
-class SqliteSink(RowSink):
+class SqliteSink(TableSink):
     """
     A table of typed columns, with each item's JSON and moments beside them.
 
@@ -113,6 +113,17 @@ class SqliteSink(RowSink):
         found = self.connection.execute(f"SELECT id FROM {self.table} WHERE list = ?", (key,))  # noqa: S608 - quoted
         return (name for (name,) in found)
 
+    def known(self, key: str, ids: Sequence[str]) -> set[str]:
+        """Tell which of some ids a list has."""
+        found: set[str] = set()
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            part = ids[start : start + _IDS_AT_ONCE]
+            marks = ", ".join("?" * len(part))
+            sql = f"SELECT id FROM {self.table} WHERE list = ? AND id IN ({marks})"  # noqa: S608 - quoted
+            rows = self.connection.execute(sql, (key, *part))
+            found.update(str(name) for (name,) in rows)
+        return found
+
     def close(self) -> None:
         """Do nothing; the connection is the checkpoint's."""
 
@@ -158,18 +169,6 @@ def rows_of(connection: sqlite3.Connection, table: str, *, removed: bool) -> Ite
             _moment_of(last),
             None if gone is None else _moment_of(gone),
         )
-
-
-def known_ids(
-    connection: sqlite3.Connection, table: str, list_: object, ids: Sequence[str]
-) -> set[str]:
-    """Tell which of some ids a list has in a table with the columns ``list`` and ``id``."""
-    found: set[str] = set()
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        part = ids[start : start + _IDS_AT_ONCE]
-        sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
-        found.update(str(name) for (name,) in connection.execute(sql, (list_, *part)))
-    return found
 
 
 def quoted(name: str) -> str:
