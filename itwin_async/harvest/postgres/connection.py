@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 _RECONNECT_FOR = 30.0  # seconds
 _LOCK_FOR = 5.0  # seconds that the server may need to see that a client is gone
-_REPEATS = 5
+_GONE = ("08", "57P")  # classes of SQLSTATE
 _TURN = "turn"
 # A host that has lost its power says nothing; without these it would be waited for two hours.
 _ALIVE = {
@@ -164,23 +164,34 @@ class PostgresDatabase:
             TargetError: there is no connection any more, or another harvest has come between.
 
         """
-        for left in reversed(range(_REPEATS)):
+        deadline: float | None = None
+        while True:
             turn = self._turn
             try:
                 return work()
             except Exception as problem:
-                if not (self.connection.broken or self.connection.closed) or not left:
+                if not self._is_lost(problem):
                     raise
-                self._reconnect(problem)
-            found = self._found_turn()
+                deadline = deadline or time.monotonic() + _RECONNECT_FOR
+                found = self._reconnect(problem, deadline)
             if turn is not None and found == turn + 1:
                 self._turn = found
                 return None  # it was committed; only the answer was lost
             if found != turn:
                 raise TargetError(f"{self.name} was written by another harvest meanwhile")
-            self._turn = turn
             again()
-        return None
+
+    def _is_lost(self, problem: BaseException | None) -> bool:
+        if self.connection.closed or self.connection.broken:
+            return True
+        while problem is not None:
+            # What the server says before it goes may be read before its end of the connection is.
+            if str(getattr(problem, "sqlstate", None)).startswith(_GONE):
+                return True
+            problem = problem.__cause__
+        # After an error of a connection that is well the server waits for a command.
+        status = self._driver.pq.TransactionStatus
+        return self.connection.info.transaction_status in {status.ACTIVE, status.UNKNOWN}
 
     def close(self) -> None:
         """Close the connection; what is not committed is dropped."""
@@ -196,19 +207,19 @@ class PostgresDatabase:
         rows = self.execute("SELECT value FROM harvest_meta WHERE name = ?", (_TURN,))
         return int(rows[0][0]) if rows else None
 
-    def _reconnect(self, problem: Exception) -> None:
-        deadline, pause = time.monotonic() + _RECONNECT_FOR, 0.05
-        self.connection.close()
+    def _reconnect(self, problem: Exception, deadline: float) -> int | None:
+        """Connect again, and read the turn that the database has."""
+        pause = 0.05
         while True:
+            self.connection.close()
             try:
                 self.connection = self._connect()
+                return self._found_turn()
             except self._driver.OperationalError:
                 if time.monotonic() >= deadline:
                     raise explain(problem, self.name) from None
                 time.sleep(pause)  # the server is starting, or the network is away
                 pause = min(2.0, pause * 2)
-            else:
-                return
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         given = self._driver.conninfo.conninfo_to_dict(self._address.conninfo)
