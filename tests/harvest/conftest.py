@@ -1,8 +1,9 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+from postgres_server import PostgresServer, postgres_server
 
 from itwin_async import RetryPolicy, Session
 from itwin_async.emulator import Emulator
@@ -22,3 +23,10 @@ async def session(emulator: Emulator) -> AsyncIterator[Session]:
     policy = RetryPolicy(sleep=no_time, rng=lambda: 0.0)
     async with Session(emulator.token, base_url=emulator.base_url, retry=policy) as session:
         yield session
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """One PostgreSQL server for all tests of a process; each has schemas of its own."""
+    with postgres_server() as server:
+        yield server

@@ -6,18 +6,12 @@ from collections.abc import Iterator
 
 import pytest
 from harvest_truth import expected
-from postgres_server import PostgresServer, postgres_server
+from postgres_server import PostgresServer
 
 from itwin_async import AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator, Fault
 
 FULL = harvest.favorite_imodels().full()
-
-
-@pytest.fixture(scope="session")
-def server() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture

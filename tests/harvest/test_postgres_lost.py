@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 from harvest_truth import expected
-from postgres_server import PostgresServer, postgres_server
+from postgres_server import PostgresServer
 
 from itwin_async import AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator, EmulatorThread, Fault, RateLimit
@@ -27,12 +27,6 @@ from itwin_async.harvest.postgres import connection
 
 KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "8"))
 FULL = harvest.favorite_imodels().full()
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[PostgresServer]:
-    with postgres_server() as server:
-        yield server
 
 
 @pytest.fixture

@@ -55,6 +55,11 @@ class PostgresServer:
         secret = "" if password is None else f":{quote(password, safe='')}"
         return f"postgresql://{user}{secret}@127.0.0.1:{self.port}/{database}?schema={schema}"
 
+    def role(self, name: str) -> None:
+        """Make a user, with the same password."""
+        literal = PASSWORD.replace("'", "''")
+        self.sql(f"CREATE ROLE {name} LOGIN PASSWORD '{literal}'", database="postgres")
+
     def sql(self, statement: str, *values: object, database: str = "harvests") -> list[tuple]:  # type: ignore[type-arg]
         """Run a statement as the superuser."""
         import psycopg
@@ -131,18 +136,13 @@ def postgres_server() -> Iterator[PostgresServer]:
         server = PostgresServer(_free_port(), folder, programs, owner)
         server.start()
         try:
-            server.sql(_role(USER), database="postgres")
+            server.role(USER)
             server.sql(f"CREATE DATABASE harvests OWNER {USER}", database="postgres")
             yield server
         finally:
             server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _role(name: str) -> str:
-    literal = PASSWORD.replace("'", "''")
-    return f"CREATE ROLE {name} LOGIN PASSWORD '{literal}'"
 
 
 def _programs() -> Path | None:

@@ -18,6 +18,7 @@ DEFAULT_SCHEMA = "itwin"
 
 _SCHEME = re.compile(r"postgres(?:ql)?://", re.IGNORECASE)
 _PLAIN = re.compile(r"[a-z]+://([^@/]*@)?[^@/]*(/[^@/\0]*)?", re.IGNORECASE)
+_PORT = re.compile(r"[0-9,]*")
 _SHOWN = "postgresql://[USER@]HOST[:PORT]/DATABASE[?schema=NAME]"
 _LONGEST = 63  # bytes; PostgreSQL cuts longer names off
 
@@ -59,7 +60,8 @@ def address_of(target: str) -> Address:
         found = psycopg.conninfo.conninfo_to_dict(conninfo)
     except psycopg.Error:
         found = None
-    if found is None or not _PLAIN.fullmatch(conninfo.partition("?")[0]):
+    port = _PORT.fullmatch(str((found or {}).get("port", "")))
+    if found is None or port is None or not _PLAIN.fullmatch(conninfo.partition("?")[0]):
         # The driver's message may hold a part of the password, and so may the URL.
         raise invalid(
             "target", "a URL", f"{_SHOWN}, with @ and / in a password written as %40 and %2F"
