@@ -1,0 +1,151 @@
+"""What a target must do that many machines may write."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol
+
+import attrs
+
+from itwin_async.harvest.progress import Failure
+
+if TYPE_CHECKING:
+    from itwin_async.harvest.rows import Row
+
+
+@attrs.frozen
+class LakeTable:
+    """
+    A table of a target.
+
+    Attributes:
+        name: its name.
+        source: name of the source that its rows are of.
+        item: class of the items, which tells the columns.
+        id: attribute that tells the items of a list apart; with ``None`` the rows' ids are made of
+            their content, and the table has a column for them.
+
+    """
+
+    name: str
+    source: str
+    item: type[object]
+    id: str | None = "id"
+
+
+@attrs.frozen
+class ListRows:
+    """
+    A list that was read to its end, with all of its rows; there may be none.
+
+    Attributes:
+        key: its key.
+        name: the display name of what it belongs to, if that has one.
+        rows: its rows.
+
+    """
+
+    key: str
+    name: str | None
+    rows: Sequence[Row]
+
+
+@attrs.frozen
+class LakeState:
+    """
+    What a target remembers of its harvest.
+
+    Attributes:
+        identity: what it is a harvest of.
+        tables: name, source and class of the items of each table.
+        generation: 1 for the first harvest; a refresh makes the next one.
+        started: when the generation was begun.
+        finished: when everything was there, except for lists that failed.
+        failures: lists that failed, the first hundred.
+        failed: how many failed.
+
+    """
+
+    identity: Mapping[str, str]
+    tables: Sequence[tuple[str, str, str]]
+    generation: int
+    started: datetime
+    finished: datetime | None = None
+    failures: Sequence[Failure] = ()
+    failed: int = 0
+
+
+class LakeTarget(Protocol):
+    """
+    A target that many machines may write at once: each list is committed whole, and once.
+
+    What it says is of the target itself, and not of the machine that asks; nothing is remembered
+    between two calls. An object is used by one thread at a time, and made anew in every process.
+    All methods raise ``TargetError`` where the target cannot be read or written.
+
+    Attributes:
+        name: what it is called in messages, without anything secret.
+
+    """
+
+    name: str
+
+    def prepare(self, identity: Mapping[str, str], tables: Sequence[LakeTable]) -> None:
+        """
+        Create the tables, or check that those that are there belong to the same harvest.
+
+        It may be called by several machines at the same time.
+
+        Raises:
+            TargetError: the target is of another harvest, or of another version of the columns.
+
+        """
+        ...
+
+    def state(self) -> LakeState | None:
+        """Read what the target remembers; ``None`` if there is no such target."""
+        ...
+
+    def committed(self, table: str) -> Mapping[str, int]:
+        """Read the keys of the lists of the current generation, and how many rows each has."""
+        ...
+
+    def commit(self, table: str, lists: Sequence[ListRows]) -> int:
+        """
+        Add whole lists in one atomic commit, each with its identifier.
+
+        Lists that are there already, also of another machine in this instant, are left out.
+
+        Returns:
+            How many rows are new.
+
+        """
+        ...
+
+    def finish(self, failures: Sequence[Failure]) -> None:
+        """Note that every list of the current generation is there, except for those that failed."""
+        ...
+
+    def rows(self, table: str) -> Iterator[Row]:
+        """Read all rows, also those of items that are no longer there."""
+        ...
+
+    def replace(
+        self, table: str, rows: Iterator[Row], generation: int, lists: Collection[str] = ()
+    ) -> None:
+        """
+        Put a new generation in the place of all rows, at once; again is the same as once.
+
+        Args:
+            table: the table.
+            rows: all rows of the new generation.
+            generation: its number.
+            lists: keys of the lists that were read, for those among them that have no rows.
+
+        """
+        ...
+
+    def compact(self) -> None:
+        """Make few large files of many small ones; rows stay as they are."""
+        ...
