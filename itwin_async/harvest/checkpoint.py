@@ -163,12 +163,14 @@ class Checkpoint:
 
     """
 
-    def __init__(self, place: Path | Address, *, writable: bool) -> None:
+    def __init__(self, place: Path | Address | PostgresDatabase, *, writable: bool) -> None:
         self._writable = writable
         self._latest = datetime.min.replace(tzinfo=UTC)
         self.database: Database
-        if isinstance(place, Address):
-            self.database = PostgresDatabase(place, exclusive=writable)
+        if isinstance(place, PostgresDatabase):
+            self.database = place
+        elif isinstance(place, Address):
+            self.database = PostgresDatabase(place, lock="exclusive" if writable else None)
         else:
             self.database = SqliteDatabase(place, writable=writable)
         try:
@@ -190,6 +192,8 @@ class Checkpoint:
         found = self.get("format") if tables else None
         check_format(database, found, writable=self._writable)
         if self._writable:
+            if isinstance(database, PostgresDatabase) and tables:
+                self._check_writers(database)
             database.create(_SCHEMA)
             if isinstance(database, PostgresDatabase):
                 database.begin_turns()
@@ -198,6 +202,15 @@ class Checkpoint:
         latest = self.get("latest")
         if latest is not None:
             self._latest = moment_of(latest)
+
+    def _check_writers(self, database: PostgresDatabase) -> None:
+        is_shared = self.get("writers") == "many"
+        if self.identity and is_shared != database.is_shared:
+            one, many = "one machine at a time", "many machines"
+            raise TargetError(
+                f"{database.name} was begun for {many if is_shared else one} to write,"
+                f" not {one if is_shared else many}; use another target"
+            )
 
     @property
     def connection(self) -> sqlite3.Connection:

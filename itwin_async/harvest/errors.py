@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from itwin_async.errors import ConfigurationError
@@ -53,12 +53,31 @@ def damaged(target: object, text: str) -> TargetError:
     )
 
 
+def compare_identities(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """
+    Compare what a target is a harvest of with what is wanted.
+
+    Raises:
+        TargetError: they differ.
+
+    """
+    differences = [
+        f"{name} is {begun.get(name, 'not set')} there, {wanted.get(name, 'not set')} here"
+        for name in dict.fromkeys([*begun, *wanted])
+        if begun.get(name) != wanted.get(name)
+    ]
+    if differences:
+        raise TargetError(
+            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
+        )
+
+
 @contextmanager
-def reading(target: object) -> Iterator[None]:
+def reading(target: object, what: str = "read") -> Iterator[None]:
     """Explain what goes wrong while a target is read: each library has exceptions of its own."""
     try:
         yield
     except (ConfigurationError, MemoryError):
         raise
     except Exception as problem:
-        raise explain(problem, target, "read") from problem
+        raise explain(problem, target, what) from problem

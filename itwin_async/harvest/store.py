@@ -14,7 +14,7 @@ import attrs
 from itwin_async.errors import ITwinError
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
 from itwin_async.harvest.columns import columns_with_id
-from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.errors import TargetError, compare_identities, explain
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.postgres.address import Address
 from itwin_async.harvest.postgres.connection import PostgresDatabase
@@ -103,7 +103,7 @@ class Store:
             self._checkpoint = checkpoint = Checkpoint(self._state, writable=True)
             begun = checkpoint.identity
             if begun:
-                _compare(self.name, begun, identity)
+                compare_identities(self.name, begun, identity)
             marks = {table.number: table.mark for table in checkpoint.tables()}
             for number, sink in self._sinks.items():
                 if isinstance(sink, SqliteSink):
@@ -380,15 +380,3 @@ def _first(
     for item, text in zip(items, texts, strict=True):
         rows.setdefault(source.id_of(item, text), (item, text))
     return rows
-
-
-def _compare(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    differences = [
-        f"{name} is {begun.get(name, 'not set')} there, {wanted.get(name, 'not set')} here"
-        for name in dict.fromkeys([*begun, *wanted])
-        if begun.get(name) != wanted.get(name)
-    ]
-    if differences:
-        raise TargetError(
-            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
-        )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 from harvest_truth import expected
 from postgres_server import PostgresServer

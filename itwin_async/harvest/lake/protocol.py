@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Sized
 from datetime import datetime
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import attrs
 
+from itwin_async.harvest.errors import TargetError, compare_identities
 from itwin_async.harvest.progress import Failure
-
-if TYPE_CHECKING:
-    from itwin_async.harvest.rows import Row
+from itwin_async.harvest.rows import Row
 
 
 @attrs.frozen
@@ -34,6 +33,10 @@ class LakeTable:
     id: str | None = "id"
 
 
+class Rows(Sized, Iterable[Row], Protocol):
+    """Rows that can be read more than once; they need not be in memory."""
+
+
 @attrs.frozen
 class ListRows:
     """
@@ -48,7 +51,7 @@ class ListRows:
 
     key: str
     name: str | None
-    rows: Sequence[Row]
+    rows: Rows
 
 
 @attrs.frozen
@@ -80,8 +83,8 @@ class LakeTarget(Protocol):
     """
     A target that many machines may write at once: each list is committed whole, and once.
 
-    What it says is of the target itself, and not of the machine that asks; nothing is remembered
-    between two calls. An object is used by one thread at a time, and made anew in every process.
+    What it says is of the target itself, and not of the machine that asks. An object is used by
+    one thread at a time, and made anew in every process.
     All methods raise ``TargetError`` where the target cannot be read or written.
 
     Attributes:
@@ -108,7 +111,11 @@ class LakeTarget(Protocol):
         ...
 
     def committed(self, table: str) -> Mapping[str, int]:
-        """Read the keys of the lists of the current generation, and how many rows each has."""
+        """
+        Read the keys of the lists of the current generation, and how many rows each has.
+
+        Rows of items that were removed do not count.
+        """
         ...
 
     def commit(self, table: str, lists: Sequence[ListRows]) -> int:
@@ -132,7 +139,7 @@ class LakeTarget(Protocol):
         ...
 
     def replace(
-        self, table: str, rows: Iterator[Row], generation: int, lists: Collection[str] = ()
+        self, table: str, rows: Iterator[Row], generation: int, lists: Mapping[str, int]
     ) -> None:
         """
         Put a new generation in the place of all rows, at once; again is the same as once.
@@ -141,7 +148,8 @@ class LakeTarget(Protocol):
             table: the table.
             rows: all rows of the new generation.
             generation: its number.
-            lists: keys of the lists that were read, for those among them that have no rows.
+            lists: every list that is part of the generation, and how many of its rows are there,
+                not counting removed ones.
 
         """
         ...
@@ -149,3 +157,22 @@ class LakeTarget(Protocol):
     def compact(self) -> None:
         """Make few large files of many small ones; rows stay as they are."""
         ...
+
+
+def refuse_others(
+    name: str,
+    found: LakeState,
+    identity: Mapping[str, str],
+    tables: Sequence[tuple[str, str, str]],
+) -> None:
+    """
+    Compare what a target remembers with what is harvested.
+
+    Raises:
+        TargetError: it is another harvest.
+
+    """
+    compare_identities(name, found.identity, identity)
+    if sorted(found.tables) != sorted(tables):
+        there = ", ".join(table for table, _, _ in found.tables)
+        raise TargetError(f"{name} has the tables {there}, from other sources; use another target")

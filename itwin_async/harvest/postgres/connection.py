@@ -9,13 +9,15 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.postgres.address import Address, driver
 
 if TYPE_CHECKING:
     import psycopg
+
+Lock: TypeAlias = Literal["exclusive", "shared"]
 
 _RECONNECT_FOR = 30.0  # seconds
 _LOCK_FOR = 5.0  # seconds that the server may need to see that a client is gone
@@ -42,7 +44,7 @@ class PostgresDatabase:
 
     Args:
         address: where it is.
-        exclusive: hold the lock that allows one harvest at a time.
+        lock: hold the lock that allows one harvest at a time, or many writers of whole lists.
 
     Attributes:
         name: what it is called in messages.
@@ -54,12 +56,12 @@ class PostgresDatabase:
 
     """
 
-    def __init__(self, address: Address, *, exclusive: bool = False) -> None:
+    def __init__(self, address: Address, *, lock: Lock | None = None) -> None:
         self.name = address.name
         self.schema = address.schema
         self.staged: set[str] = set()
         self._address = address
-        self._exclusive = exclusive
+        self._locking = lock
         self._turn: int | None = None
         self._driver = driver()
         try:
@@ -86,6 +88,11 @@ class PostgresDatabase:
             cursor.itersize = 1000
             cursor.execute(_spelled(sql) if values else sql, tuple(values) or None)
             yield from cursor
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether there may be other writers."""
+        return self._locking == "shared"
 
     @property
     def in_transaction(self) -> bool:
@@ -136,9 +143,17 @@ class PostgresDatabase:
         """Create the schema, and tables in it as written for SQLite."""
         for old, new in _TYPES:
             script = script.replace(old, new)
-        if not self.has_schema():  # IF NOT EXISTS would need the right to create one
-            self.connection.execute(f"CREATE SCHEMA IF NOT EXISTS {quoted(self.schema)}")
-        self.connection.execute(script)
+        with self.creating():
+            if not self.has_schema():  # IF NOT EXISTS would need the right to create one
+                self.connection.execute(f"CREATE SCHEMA {quoted(self.schema)}")
+            self.connection.execute(script)
+
+    @contextmanager
+    def creating(self) -> Iterator[None]:
+        """Create tables in the block, and let others that do so wait; it is one transaction."""
+        with self.transaction():
+            self.execute("SELECT pg_advisory_xact_lock(?)", (self._number("creation"),))
+            yield
 
     def verify(self) -> None:
         """Do nothing; the server looks at what it reads."""
@@ -147,7 +162,9 @@ class PostgresDatabase:
         """Do nothing; the schema may be somebody's."""
 
     def begin_turns(self) -> None:
-        """Count transactions from here on."""
+        """Count transactions from here on; where there are many writers none is between them."""
+        if self._locking != "exclusive":
+            return
         sql = "INSERT INTO harvest_meta VALUES (?, '0') ON CONFLICT (name) DO NOTHING"
         self.execute(sql, (_TURN,))
         self._turn = self._found_turn()
@@ -254,15 +271,17 @@ class PostgresDatabase:
             "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;"
             "SET tcp_keepalives_count = 3"
         )
-        if self._exclusive:
-            self._lock(connection)
+        if self._locking is not None:
+            self._lock(connection, self._locking)
 
-    def _lock(self, connection: psycopg.Connection[tuple[Any, ...]]) -> None:
-        digest = hashlib.blake2b(f"itwin-async harvest {self.schema}".encode(), digest_size=8)
-        number = int.from_bytes(digest.digest(), "big", signed=True)
+    def _lock(self, connection: psycopg.Connection[tuple[Any, ...]], lock: Lock) -> None:
+        number = self._number("harvest")
+        ending = "_shared" if lock == "shared" else ""
         deadline = time.monotonic() + _LOCK_FOR
         while True:
-            (row,) = connection.execute("SELECT pg_try_advisory_lock(%s)", (number,)).fetchall()
+            (row,) = connection.execute(
+                f"SELECT pg_try_advisory_lock{ending}(%s)", (number,)
+            ).fetchall()
             if row[0]:
                 return
             if time.monotonic() >= deadline:
@@ -270,6 +289,10 @@ class PostgresDatabase:
                     f"{self.name} is in use by another harvest; wait for it or stop it"
                 )
             time.sleep(0.1)  # a harvest that was killed may still be connected
+
+    def _number(self, purpose: str) -> int:
+        digest = hashlib.blake2b(f"itwin-async {purpose} {self.schema}".encode(), digest_size=8)
+        return int.from_bytes(digest.digest(), "big", signed=True)
 
 
 def quoted(name: str) -> str:

@@ -165,6 +165,25 @@ class PostgresTable:
             f" ON CONFLICT (list, id) DO UPDATE SET {values}"
         )
 
+    def remove_lists(self, database: PostgresDatabase, keys: Sequence[str]) -> None:
+        """Remove the rows of lists."""
+        if keys:
+            sql = f"DELETE FROM {self._table} WHERE list = ANY (?::text[])"  # noqa: S608 - quoted
+            database.execute(sql, (list(keys),))
+
+    def name_lists(self, database: PostgresDatabase, source: int) -> None:
+        """Give the checkpoint's lists of a source the names that their rows have."""
+        database.execute(
+            f"UPDATE harvest_lists SET list_name = named.list_name FROM (SELECT DISTINCT ON (list)"  # noqa: S608
+            f" list, list_name FROM {self._table} ORDER BY list, last_seen DESC) AS named"
+            " WHERE source = ? AND key = named.list",
+            (source,),
+        )
+
+    def vacuum(self, database: PostgresDatabase) -> None:
+        """Let the server tidy up."""
+        database.execute(f"VACUUM (ANALYZE) {self._table}")
+
     def known(self, database: PostgresDatabase, key: str, ids: Sequence[str]) -> set[str]:
         """Tell which of some ids a list has."""
         kind, wanted = (
