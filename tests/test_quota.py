@@ -234,10 +234,11 @@ class Strays:
     inner: Server | None
     share: float
     chance: random.Random = attrs.Factory(lambda: random.Random(3))
+    wait: float = 1.0
 
     def ask(self, now: float) -> float | None:
         if self.chance.random() < self.share:
-            return 1
+            return self.wait
         return self.inner.ask(now) if self.inner else None
 
 
@@ -292,6 +293,25 @@ def test_refusals_that_come_late_do_not_spoil_the_pace(
 def test_refusals_for_other_reasons_leave_a_pace_that_one_can_work_with() -> None:
     assert min(minutes(Strays(None, 0.1), 0)) >= 45
     assert min(minutes(Strays(Window(500, 60), 0.01), 0)) >= 100
+
+
+@pytest.mark.parametrize(
+    ("share", "wait", "tasks", "least"),
+    [(0.05, 1.0, 16, 300), (0.05, 0.3, 4, 300), (0.1, 1.0, 4, 150), (0.01, 1.0, 50, 900)],
+)
+def test_refusals_of_every_so_many_th_call_do_not_end_in_a_crawl(
+    share: float, wait: float, tasks: int, least: int
+) -> None:
+    """Whatever the pace, so many are refused: each slower pace would only lose, without end."""
+    accepted = minutes(Strays(None, share, wait=wait), 0, tasks=tasks)
+    assert min(accepted[2:]) >= least
+
+
+def test_a_quota_is_still_found_where_others_are_refused_too() -> None:
+    accepted = minutes(Strays(Bucket(20, 20), 0.03), 0, tasks=16)
+    assert min(accepted[2:]) >= 0.4 * 60 * 20
+    calm = minutes(Bucket(20, 20), 0, tasks=16)
+    assert min(calm[1:]) >= 0.85 * 60 * 20
 
 
 async def quiet(pacer: Limiter, calls: int, seconds: float) -> None:
@@ -519,3 +539,29 @@ def test_strange_quotas(bad: dict[str, Any]) -> None:
         Quota(**bad)
     with refused("per_seconds"):
         Quota(5, per_seconds=0)
+
+
+async def late_sleep(seconds: float) -> None:
+    """Sleep as long as a real timer does, which is never early and often a little late."""
+    await asyncio.sleep(seconds + 0.0015)
+
+
+def test_timers_that_are_late_do_not_slow_the_pace_down() -> None:
+    took = []
+
+    async def main() -> None:
+        clock = asyncio.get_running_loop().time
+        pacer = Limiter(Quota(200, per_seconds=1, burst=1), clock=clock, sleep=late_sleep)
+        took.append(await crowd(pacer, 1000))
+
+    run(main())
+
+    (seconds,) = took
+    assert 5 <= seconds < 5.2  # with what each timer lost it were 6.6
+
+
+def test_a_bucket_is_not_taken_for_a_faster_one_while_it_lives_on_its_burst() -> None:
+    outcome = harvest(Bucket(200, 100), 4000, None)
+
+    assert outcome.seconds < 1.15 * 4000 / 200
+    assert outcome.refused_times <= 4

@@ -16,6 +16,7 @@ _FORGET = 600.0
 _LESSONS: dict[str, tuple[float, RateEstimator]] = {}
 _SURE = 1.25
 _LARGEST = 100_000  # calls of a window whose moments are kept
+_LATE = 0.01  # seconds that a timer may be late
 _REST = 1.0  # longer than callers that are under way keep the next one waiting
 
 
@@ -142,7 +143,8 @@ class Limiter:
                 estimator.grow(now)
             estimator.count(now)
             self._interval = 1 / estimator.rate
-        self._due = max(self._due, now) + self._interval
+        # What a late timer took is given back, or the pace would be slower than it says.
+        self._due = max(self._due, now - _LATE) + self._interval
 
     def _learn(self, estimator: RateEstimator, limited_at: float, now: float) -> None:
         known = _LESSONS.get(self._host)

@@ -7,6 +7,8 @@ from collections import deque
 
 import attrs
 
+from itwin_async._http.throughput import Throughput
+
 _WINDOW = 60.0
 _LEAST = 500 / 60  # the smallest allowance that the platform gives, in calls a second
 _SLOWEST = 1.0
@@ -38,7 +40,8 @@ class RateEstimator:
 
     A 429 may also have nothing to do with the pace: other clients, a server that is overloaded. So
     time in which nobody wanted to call does not count, a pace that was not used is not blamed, and
-    what was accepted behind the 429 counts as well.
+    what was accepted behind the 429 counts as well. Where slower paces meet as many and so only
+    lose calls, ``throughput`` says how far down they may go.
     """
 
     start: float
@@ -61,6 +64,7 @@ class RateEstimator:
     stages: list[tuple[float, int]] = attrs.field(factory=list)
     accepts: deque[_Interval] = attrs.field(factory=deque)
     recent: deque[_Interval] = attrs.field(factory=deque)
+    throughput: Throughput = attrs.field(factory=Throughput)
 
     def count(self, now: float) -> None:
         """Note that a call goes out."""
@@ -92,6 +96,8 @@ class RateEstimator:
 
     def grow(self, now: float) -> None:
         """Speed up where there was no refusal: quickly while searching, gently once it is known."""
+        if self.throughput.floor:
+            return  # the pace is changed by what it brings
         seconds = now - self.changed
         if self.high == math.inf:
             enough = self._accepted_since(self.changed) >= _STAGE
@@ -99,8 +105,8 @@ class RateEstimator:
                 return
             self.rate *= 2
         elif seconds > 1 and self.rate < self.high * _NEAR:
-            if self.passes - self.stages[-1][1] >= self.burst:
-                self.low = max(self.low, self.rate)
+            beyond = self.passes - self.stages[-1][1] - self.burst
+            self.low = max(self.low, min(self.rate, beyond / seconds))
             self.rate = min(self.rate * (1 + self.step), self.high * _NEAR)
             self.step *= 2
         elif seconds > self.calm:
@@ -152,7 +158,9 @@ class RateEstimator:
         later = self._accepted_since(ended)
         before = self.accepted - later
         spare = self.idle + self.paused
-        low = self.accepted / max(released_at - self.start - spare, 0.001)
+        spent = max(released_at - self.start - spare, 0.001)
+        low = self.accepted / spent
+        self.throughput.note(self.rate, self.accepted, spent)
         high = self.rate
         for begun, passes in self.stages:
             # What is under way makes a moment as uncertain as an answer takes.
@@ -172,6 +180,9 @@ class RateEstimator:
             self.drop = _DROP
         self.high = max(self.low, min(high, self.rate))
         self.low = max(_SLOWEST, min(self.low, self.high))
+        floor = self.throughput.floor
+        if floor:
+            self.low, self.high = floor, max(self.high, floor)
         self.rate = self.low
         self.step = _STEP
 

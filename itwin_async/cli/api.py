@@ -16,7 +16,7 @@ from itwin_async._http.urls import segment, target
 from itwin_async.cli.api_fields import body_of, query_of
 from itwin_async.cli.api_paging import operation_at, pages_of
 from itwin_async.cli.forms import Form, limit_option, output_options
-from itwin_async.cli.output import for_eyes, listing, read_rows, write_value
+from itwin_async.cli.output import for_eyes, listing, read_rows, save, write_value
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.cli.stdout import write, write_while_others_run
@@ -142,7 +142,7 @@ async def _request(
         lines += [f"{name}: {value}" for name, value in response.headers.items()]
         write("".join(f"{line}\n" for line in [*lines, ""]).encode(errors="replace"))
     if output is not None and output != "-":
-        _save(response.body, output)
+        save(response.body, output)
     elif response.body:
         await _write(form, response, to_terminal=output is None and is_terminal(sys.stdout))
 
@@ -170,10 +170,6 @@ async def _paginate(
             await output.send(read_rows(page))
             if output.limit_reached:
                 break
-
-
-def _save(body: bytes, file: str) -> None:
-    Path(file).write_bytes(body)
 
 
 def _request_line(words: Sequence[str], *, sends: bool) -> tuple[str, str]:

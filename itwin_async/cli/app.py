@@ -27,8 +27,8 @@ _COMMANDS = {
     "api": ("api", "Request any path of the platform."),
     "operations": ("operations", "List all operations."),
     "harvest": ("harvest", "Harvest many lists into a file or a database."),
-    "export": ("harvest", "Write what was harvested as GeoJSON, CSV or JSON."),
-    "map": ("harvest", "Draw the places in a harvest."),
+    "export": ("export", "Write what was harvested as GeoJSON, CSV or JSON."),
+    "map": ("export", "Draw the places in a harvest."),
     "login": ("login", "Sign in to the iTwin Platform with your browser."),
     "logout": ("login", "Delete the stored sign-in and revoke it."),
     "whoami": ("login", "Show whose credentials would be used."),
@@ -92,6 +92,8 @@ def app(proxy: str | None, ca_file: str | None) -> None:
         4  not found
         5  rate limit
         6  network or server
+        7  a harvest is incomplete: some lists failed
+        8  a harvest is running
       130  interrupted; 143 terminated
 
     What ended with 5 or 6 may be run again; after 2, 3 or 4 something has to be corrected first.

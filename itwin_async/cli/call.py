@@ -8,7 +8,6 @@ import sys
 from collections.abc import Callable, Sequence
 from datetime import date
 from difflib import get_close_matches
-from pathlib import Path
 from types import NoneType
 from typing import cast, get_args, get_type_hints
 
@@ -25,7 +24,7 @@ from itwin_async.cli.arguments import kind_of
 from itwin_async.cli.cells import Column, moment, named_column
 from itwin_async.cli.forms import Form, full_option, limit_option, output_options
 from itwin_async.cli.known_ids import matching
-from itwin_async.cli.output import listing, paging_for, write_value
+from itwin_async.cli.output import listing, paging_for, save, write_value
 from itwin_async.cli.progress import is_terminal
 from itwin_async.cli.runtime import Options, open_session, run, session_options
 from itwin_async.cli.stdout import write, write_while_others_run
@@ -224,17 +223,13 @@ async def _single(entry: Entry, options: Options, values: dict[str, object], giv
             if given.output is None or given.output == "-":
                 await write_while_others_run(result.body)
             else:
-                _save(result.body, given.output)
+                save(result.body, given.output)
         elif result is not None:
             found: object = converter.unstructure(result)
             if given.web:
                 open_page(cast("dict[str, object]", found), session.base_url)
             else:
                 write_value(given.form, msgspec.json.encode(found), indent=True)
-
-
-def _save(body: bytes, file: str) -> None:
-    Path(file).write_bytes(body)
 
 
 def columns_of(model: type) -> list[Column]:

@@ -1,7 +1,8 @@
-"""What a person sees of a harvest: a bar on a terminal, else a plain line every few seconds."""
+"""What a person sees of a harvest: a bar on a terminal, else a plain line now and then."""
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import suppress
@@ -16,12 +17,14 @@ from rich.table import Table
 from rich.text import Text
 
 from itwin_async.cli.cells import clean
-from itwin_async.cli.progress import live
+from itwin_async.cli.progress import is_terminal, live
 from itwin_async.harvest import Failure, Progress, Report, Status, TargetError, status
 from itwin_async.harvest.progress import printable
 
-_EVERY = 5.0  # seconds between two plain lines
+_EVERY = 5.0  # seconds before the first plain line; a log of a night should be short
+_SELDOM = 60.0
 _FAILURES_SHOWN = 10
+_NARROWEST = 8
 
 
 class View:
@@ -37,14 +40,16 @@ class View:
     def __init__(self, target: str, *, quiet: bool = False) -> None:
         self._target = target
         self._console = Console(stderr=True)
+        self._terminal = is_terminal(sys.stderr) and not self._console.is_dumb_terminal
         self._quiet = quiet
         self._live: Live | None = None
         self._said = time.monotonic()
+        self._every = _EVERY
         self._progress: Progress | None = None
         self._began = 0.0
 
     def __enter__(self) -> Self:
-        if self._console.is_terminal and not self._quiet:
+        if self._terminal and not self._quiet:
             self._live = live(self._console, self._picture, per_second=8)
             self._live.start()
         return self
@@ -67,8 +72,8 @@ class View:
         """
         self._progress, self._began = progress, time.monotonic() - progress.seconds
         now = time.monotonic()
-        if self._live is None and not self._quiet and now - self._said >= _EVERY:
-            self._said = now
+        if self._live is None and not self._quiet and now - self._said >= self._every:
+            self._said, self._every = now, min(2 * self._every, _SELDOM)
             click.echo(f"{shown(self._target)}: {' · '.join(_counts(progress))}", err=True)
 
     def broken_off(self, source: dict[str, str], error: str) -> Report:
@@ -115,11 +120,10 @@ class View:
         bar = Table.grid(padding=(0, 1))
         done = progress.lists_done + progress.lists_failed
         total = max(1, progress.lists_known) if progress.all_known else None
-        bar.add_row(
-            Text(shown(self._target), style="bold"),
-            ProgressBar(total=total, completed=done, width=30, pulse=total is None),
-            Text(_lists(progress)),
-        )
+        name = Text(shown(self._target), style="bold", no_wrap=True, overflow="ellipsis")
+        width = min(30, self._console.width - len(name) - len(_lists(progress)) - 2)
+        shape = ProgressBar(total=total, completed=done, width=width, pulse=total is None)
+        bar.add_row(name, *([shape] if width >= _NARROWEST else []), Text(_lists(progress)))
         line = Text(" · ".join(_counts(progress, lists=False, began=self._began)), style="dim")
         line.no_wrap, line.overflow = True, "ellipsis"
         return Group(bar, line)
@@ -152,6 +156,8 @@ def summary(report: Report) -> str:
         f"{progress.calls:,} calls" + (f", {progress.refused:,} refused" * bool(progress.refused)),
         duration(progress.seconds),
     ]
+    if report.changes:
+        parts.insert(1, ", ".join(f"{count:,} {kind}" for kind, count in report.changes.items()))
     lines = [f"{shown(report.target)}: {' · '.join(parts)}"]
     lines += failures(report.failures, progress.lists_failed)
     return "\n".join(lines)
@@ -176,11 +182,25 @@ def described(status: Status) -> str:
         ("lists", f"{status.lists_done:,} done of {known}, {status.lists_failed:,} failed"),
         ("items", f"{status.items:,} in {status.pages:,} pages"),
         *((" ", f"{rows:,} {table}") for table, rows in _several(status.tables)),
+        ("read", _read(status)),
         ("state", state(status)),
     ]
+    if status.refresh is not None:
+        told = status.refresh
+        text = f"{told.lists_done:,} of {told.lists_known:,} lists of generation {told.generation}"
+        rows.append(("refresh", f"under way, {text}; run the same harvest to go on"))
     lines = [f"{name:8}{shown(value)}" for name, value in rows]
     lines += failures(status.failures, status.lists_failed)
     return "\n".join(lines)
+
+
+def _read(status: Status) -> str:
+    began, ended = status.started_at, status.finished_at
+    parts = [f"generation {status.generation}"]
+    parts += [f"started {began:%Y-%m-%d %H:%M:%S} UTC"] if began else []
+    parts += [f"finished {ended:%Y-%m-%d %H:%M:%S} UTC"] if ended else []
+    parts += [f"by version {status.version}"] if status.version else []
+    return ", ".join(parts)
 
 
 def checked(status: Status) -> str:
@@ -190,8 +210,14 @@ def checked(status: Status) -> str:
 
 
 def state(status: Status) -> str:
-    """Say whether a harvest is finished."""
-    return "finished" if status.finished else "not finished; run the same harvest to go on"
+    """Say how much of a harvest is there."""
+    if status.running:
+        return "running"
+    if not status.finished:
+        return "not finished; run the same harvest to go on"
+    if status.lists_failed:
+        return f"finished without {status.lists_failed:,} lists; run the same harvest to read them"
+    return "finished"
 
 
 def failures(found: Iterable[Failure], count: int) -> list[str]:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from difflib import get_close_matches
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -289,6 +290,15 @@ def _check(columns: Sequence[str], rows: Sequence[Row]) -> None:
             continue
         close = get_close_matches(path, known, 1)
         complain(f"no item has {path!r}" + (f"; did you mean {close[0]!r}?" if close else ""))
+
+
+def save(body: bytes, file: str) -> None:
+    """Write a file of the user's choice."""
+    # It brings all of harvest, which most commands start without.
+    from itwin_async.harvest.output import replacing
+
+    with replacing(Path(file)) as stream:
+        stream.write(body)
 
 
 def for_eyes(lines: bytes) -> bytes:

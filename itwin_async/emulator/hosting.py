@@ -12,6 +12,7 @@ from aiohttp.web_request import BaseRequest
 from itwin_async.emulator.certificate import Certificate
 
 _LONGEST_LINE = 1 << 16
+IDENTITY = "/_emulator/identity"
 
 
 class Hosted:

@@ -4,6 +4,7 @@ Bulk harvest: many lists into a database or files, resumable after any end, noth
 
 from __future__ import annotations
 
+from itwin_async.harvest.changes import Change, changes, write_changes
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import Exported, export_geojson
 from itwin_async.harvest.lists import (
@@ -21,18 +22,21 @@ from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import DetailSource, Source
-from itwin_async.harvest.status import Status, check, status
+from itwin_async.harvest.status import RefreshStatus, Status, check, status
 
 __all__ = [
+    "Change",
     "DetailSource",
     "Exported",
     "Failure",
     "Progress",
+    "RefreshStatus",
     "Report",
     "Sink",
     "Source",
     "Status",
     "TargetError",
+    "changes",
     "check",
     "draw_map",
     "export_geojson",
@@ -46,4 +50,5 @@ __all__ = [
     "run",
     "status",
     "tags",
+    "write_changes",
 ]

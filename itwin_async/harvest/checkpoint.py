@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import attrs
 from itwin_async._version import __version__
 from itwin_async.harvest.columns import moment, moment_of
 from itwin_async.harvest.database import Database, SqliteDatabase
-from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.errors import TargetError, explain, reading
 from itwin_async.harvest.migration import FORMAT, check_format
 from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.postgres.address import Address
@@ -56,6 +57,7 @@ CREATE TABLE IF NOT EXISTS harvest_lists (
     error TEXT,
     started TEXT,
     finished TEXT,
+    unread INTEGER NOT NULL DEFAULT 0,
     UNIQUE (source, key)
 );
 CREATE INDEX IF NOT EXISTS harvest_lists_state ON harvest_lists (state, number);
@@ -201,7 +203,8 @@ class Checkpoint:
             raise TargetError(f"{name} is empty: no harvest was begun")
         latest = self.get("latest")
         if latest is not None:
-            self._latest = moment_of(latest)
+            # What is written from now on is later than all that is there.
+            self._latest = moment_of(latest) + timedelta(microseconds=self._writable)
 
     def _check_writers(self, database: PostgresDatabase) -> None:
         is_shared = self.get("writers") == "many"
@@ -283,12 +286,29 @@ class Checkpoint:
         """Save the latest moment that was told."""
         self.set("latest", moment(self._latest))
 
-    def begin(self, identity: Mapping[str, str], plan: Plan) -> None:
-        """Save what a new target is a harvest of, and the lists that are known from the start."""
+    def begin(
+        self,
+        identity: Mapping[str, str],
+        plan: Plan,
+        *,
+        generation: int = 1,
+        after: datetime | None = None,
+    ) -> None:
+        """
+        Save what a new target is a harvest of, and the lists that are known from the start.
+
+        Args:
+            identity: what it is a harvest of.
+            plan: the sources.
+            generation: number of the generation.
+            after: when it begins at the earliest.
+
+        """
+        self._latest = max(self._latest, after or self._latest)
         with self.database.transaction():
             self.set("format", FORMAT)
             self.set("identity", json.dumps(dict(identity)))
-            self.begin_generation(1)
+            self.begin_generation(generation)
             self.save_latest()
             for node in plan:
                 source = node.source
@@ -461,6 +481,14 @@ class Checkpoint:
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         return self.database.execute(sql, values)
+
+
+def exists(place: Path | Address) -> bool:
+    """Tell whether a harvest was begun in a place."""
+    if isinstance(place, Path):
+        return place.exists()
+    with closing(PostgresDatabase(place)) as database, reading(place):
+        return "harvest_meta" in database.tables()
 
 
 def _written(text: str) -> str:

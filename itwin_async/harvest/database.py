@@ -59,6 +59,10 @@ class Database(Protocol):
         """Create tables, as written for SQLite, where they are missing."""
         ...
 
+    def number_on(self, table: str) -> None:
+        """Let numbers follow the highest one that was given."""
+        ...
+
     def verify(self) -> None:
         """Look for damage, and raise an error of the database's if there is some."""
         ...
@@ -90,7 +94,7 @@ class SqliteDatabase:
 
     def __init__(self, path: Path, *, writable: bool) -> None:
         if not writable and not path.exists():
-            raise TargetError(f"{path} does not exist")
+            raise TargetError(f"{path} does not exist", kind="missing")
         self.name = str(path)
         self._path = path
         self._writable = writable
@@ -143,6 +147,9 @@ class SqliteDatabase:
         self.execute("PRAGMA journal_mode=WAL")
         self.execute("PRAGMA synchronous=NORMAL")
         self.connection.executescript(script)
+
+    def number_on(self, table: str) -> None:
+        """Do nothing; SQLite looks for the highest number itself."""
 
     def verify(self) -> None:
         """Let SQLite look for damage, which raises ``sqlite3.DatabaseError``."""

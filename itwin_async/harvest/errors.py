@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Literal, TypeAlias
 
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.server_errors import Meaning, meaning
@@ -12,8 +13,22 @@ from itwin_async.harvest.server_errors import Meaning, meaning
 _FULL = {28, 122}  # ENOSPC, EDQUOT
 
 
+TargetProblem: TypeAlias = Literal["busy", "damaged", "full", "missing", "other"]
+
+
 class TargetError(ConfigurationError):
-    """The target cannot be used: foreign, locked, damaged, not writable, or its disk is full."""
+    """
+    The target cannot be used: foreign, locked, damaged, not writable, or its disk is full.
+
+    Attributes:
+        kind: ``"busy"``: another harvest writes it; ``"damaged"``; ``"full"``: its disk;
+            ``"missing"``: there is none; or ``"other"``.
+
+    """
+
+    def __init__(self, message: str, *, kind: TargetProblem = "other") -> None:
+        super().__init__(message)
+        self.kind: TargetProblem = kind
 
 
 def explain(problem: Exception, target: object, what: str = "written") -> TargetError:
@@ -25,7 +40,8 @@ def explain(problem: Exception, target: object, what: str = "written") -> Target
     if kind == "full" and writing:
         return TargetError(
             f"the disk is full: {target} keeps what was harvested so far; "
-            "free some space and run the same command again"
+            "free some space and run the same command again",
+            kind="full",
         )
     if kind == "damaged":
         return damaged(target, text or type(problem).__name__)
@@ -49,7 +65,8 @@ def _kind(problem: Exception, *, writing: bool) -> Meaning:
 def damaged(target: object, text: str) -> TargetError:
     """Make the error of a target that is not as it was written."""
     return TargetError(
-        f"{target} is damaged: {text}; restore it from a copy, or harvest into a new target"
+        f"{target} is damaged: {text}; restore it from a copy, or harvest into a new target",
+        kind="damaged",
     )
 
 

@@ -12,7 +12,7 @@ from itwin_async import catalog, imodels, itwins, saved_views
 from itwin_async._arguments import one_of
 from itwin_async.errors import ArgumentError
 from itwin_async.harvest.ids import Ids, digest, read_ids
-from itwin_async.harvest.sources import DetailSource, Inner, Source
+from itwin_async.harvest.sources import DetailSource, Source
 from itwin_async.operations import DetailListOperation, ListOperation
 from itwin_async.paging import DetailPager, Pager
 from itwin_async.session import Session
@@ -34,6 +34,7 @@ class _Declared:
     function: Callable[..., Pager[object]]
     ids: tuple[str, ...]
     further: tuple[tuple[str, object], ...]
+    grows: bool
 
 
 @attrs.frozen
@@ -164,7 +165,7 @@ def _declarations() -> Iterator[tuple[str, _Declared]]:
         if name in {"favorites", "recents"}:
             name = f"{name.removesuffix('s')}-{wing}"
         lister = cast("Callable[..., Pager[object]]", entry.function)
-        yield name, _Declared(operation, lister, ids, further)
+        yield name, _Declared(operation, lister, ids, further, "after_index" in known)
 
 
 def _parent(name: str) -> str | None:
@@ -196,6 +197,7 @@ def _source(name: str, scope: _Scope) -> Source[object]:
         "id": "id" if has_id else _IDS.get(cls),
         "depth": max(1, len(ids)),
         "only": _capability(operation, outer),
+        "grows": declared.grows,
     }
     if not isinstance(operation, DetailListOperation):
         return Source(**facts)  # type: ignore[arg-type]
@@ -269,15 +271,23 @@ def _pager(
     *,
     page_size: int,
     cursor: str | None,
+    **more: int,
 ) -> Pager[object]:
     """Call a list function; its ids are in the key."""
     given = dict(zip(ids, key.split("/"), strict=False))
     size = {"page_size": page_size} if paged else {}
-    return function(session, **given, **size, **dict(further), cursor=cursor)
+    return function(session, **given, **size, **dict(further), **more, cursor=cursor)
 
 
 def _full_pager(
-    inner: Inner[object], session: Session, key: str, /, *, page_size: int, cursor: str | None
+    inner: Callable[..., Pager[object]],
+    session: Session,
+    key: str,
+    /,
+    *,
+    page_size: int,
+    cursor: str | None,
+    **more: int,
 ) -> Pager[object]:
-    made = inner(session, key, page_size=page_size, cursor=cursor)
+    made = inner(session, key, page_size=page_size, cursor=cursor, **more)
     return cast("DetailPager[object, object]", made).full()

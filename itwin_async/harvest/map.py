@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING
@@ -61,11 +62,13 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
     _frame(axes, boxes, points)
     count = len(boxes) + len(points)
     axes.set_title(f"{printable(os.fspath(target))}: {count:,} on the map", loc="left", fontsize=11)
+    picture = BytesIO()  # some formats are not written from front to back
+    try:
+        figure.savefig(picture, dpi=140, format=output.suffix[1:] or "png")
+    except ValueError as problem:  # no such format
+        raise TargetError(f"{output} cannot be written: {problem}") from None
     with replacing(output) as file:
-        try:
-            figure.savefig(file, dpi=140, format=output.suffix[1:] or "png")
-        except ValueError as problem:  # no such format
-            raise TargetError(f"{output} cannot be written: {problem}") from None
+        file.write(picture.getbuffer())
     return count
 
 

@@ -58,6 +58,7 @@ def _migrate(connection: sqlite3.Connection, tables: list[str]) -> None:
             _add_columns(connection, table, now)
         connection.execute("ALTER TABLE harvest_lists RENAME COLUMN title TO list_name")
         connection.execute("ALTER TABLE harvest_lists ADD COLUMN started TEXT")
+        connection.execute("ALTER TABLE harvest_lists ADD COLUMN unread INTEGER NOT NULL DEFAULT 0")
         connection.execute(
             "ALTER TABLE harvest_sources ADD COLUMN removed INTEGER NOT NULL DEFAULT 0"
         )

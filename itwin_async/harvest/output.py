@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
+import shutil
 import stat
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import BinaryIO
 
 from itwin_async._arguments import invalid
 from itwin_async.harvest.errors import TargetError, explain
-from itwin_async.harvest.target import TargetFiles, TargetServer
+from itwin_async.harvest.target import TargetFiles
+
+_BINARY = getattr(os, "O_BINARY", 0)
+_LINKS = 40  # as many as Linux follows
+_DESCRIPTORS = re.compile(
+    r"/(?:dev|proc/(?P<process>\d+)(?:/task/\d+)?)/fd/(?P<number>\d{1,9})", re.ASCII
+)
 
 
-def refuse_overlap(output: Path, *others: Path | TargetFiles | TargetServer) -> None:
+def refuse_overlap(output: Path, *others: Path | TargetFiles) -> None:
     """
     Refuse an output that is one of the other files, or belongs to a target, by whatever name.
 
@@ -34,16 +43,18 @@ def refuse_overlap(output: Path, *others: Path | TargetFiles | TargetServer) -> 
                 raise TargetError(
                     f"{output} is a file of the target {other.path}; use another name"
                 )
-        elif isinstance(other, Path) and _is_same(output, other):
+        elif _is_same(output, other):
             raise TargetError(f"{output} and {other} are the same file; use another name")
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[BinaryIO]:
     """
-    Write a file beside its place, and rename it when everything is written.
+    Write a file that appears under its name when everything is written.
 
-    What is no plain file (a FIFO, a terminal, ``/dev/stdout``) is written through.
+    What is no plain file (a FIFO, a device, ``/dev/stdout``, ``/proc/self/fd/3``) is written
+    through as it comes. A file that has other names, or whose folder takes no new ones, stays the
+    same file and gets the new content at the end.
 
     Raises:
         TargetError: it cannot be written.
@@ -58,15 +69,21 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
                 yield stream
             return
         final = path.resolve()
-        draft = final.with_name(f".itwin-async-{secrets.token_hex(8)}")
+        if final.exists() and _stays(final):
+            with TemporaryFile() as file:
+                yield file
+                file.seek(0)
+                _fill(final, file)
+            return
+        draft = _draft_of(final)
         try:
             with os.fdopen(
-                os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666), "wb"
+                os.open(draft, os.O_RDWR | os.O_CREAT | os.O_EXCL | _BINARY, 0o666), "w+b"
             ) as file:
                 yield file
             if final.exists():
                 draft.chmod(stat.S_IMODE(final.stat().st_mode))
-            draft.replace(final)
+            _rename(draft, final)
         finally:
             draft.unlink(missing_ok=True)
     except BrokenPipeError:
@@ -85,11 +102,13 @@ def probe(path: Path) -> None:
     """
     _check_name(path)
     try:
-        if path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
+        number = _descriptor(path)
+        if number is not None:
+            os.fstat(number)
+        elif path.is_dir() or (path.exists() and not os.access(path, os.W_OK)):
             raise TargetError(f"{path} cannot be written: it is a directory or read-only")
-        if not path.exists() or path.is_file():
-            final = path.resolve()
-            draft = final.with_name(f".itwin-async-{secrets.token_hex(8)}")
+        elif not path.exists():
+            draft = _draft_of(path.resolve())
             draft.touch(exist_ok=False)
             draft.unlink()
     except OSError as problem:
@@ -102,6 +121,9 @@ def _check_name(path: Path) -> None:
 
 
 def _stream(path: Path) -> BinaryIO | None:
+    number = _descriptor(path)
+    if number is not None:
+        return os.fdopen(os.dup(number), "wb")  # what its owner wrote before stays
     if not path.exists():
         return None
     found = path.stat()
@@ -111,7 +133,56 @@ def _stream(path: Path) -> BinaryIO | None:
                 return os.fdopen(os.dup(number), "wb")
         except OSError:  # closed
             continue
-    return None if stat.S_ISREG(found.st_mode) else path.open("wb")
+    is_plain = stat.S_ISREG(found.st_mode) and not any(map(_DESCRIPTORS.fullmatch, _links(path)))
+    return None if is_plain else path.open("wb")
+
+
+def _descriptor(path: Path) -> int | None:
+    """Find the number of the open file of ours that a name leads to, such as ``/dev/stdout``."""
+    for name in _links(path):
+        match = _DESCRIPTORS.fullmatch(name)
+        if match is not None and match["process"] in {None, str(os.getpid())}:
+            return int(match["number"])
+    return None
+
+
+def _links(path: Path) -> Iterator[str]:
+    """Yield a name, and the names that it leads to while they are links."""
+    for _ in range(_LINKS):
+        folder = os.path.realpath(path.parent)
+        path = Path(folder, path.name)
+        yield str(path)
+        try:
+            path = Path(folder, path.readlink())
+        except OSError:  # no link, or there is nothing
+            return
+
+
+def _stays(final: Path) -> bool:
+    """Tell whether a file would be lost to somebody if another took its name."""
+    found = final.stat()
+    is_ours = os.name != "posix" or found.st_uid == os.geteuid()
+    return found.st_nlink > 1 or not is_ours or not os.access(final.parent, os.W_OK)
+
+
+def _rename(draft: Path, final: Path) -> None:
+    try:
+        draft.replace(final)
+    except OSError:
+        if not final.exists():
+            raise
+        with draft.open("rb") as file:  # a mount point keeps its place too
+            _fill(final, file)
+
+
+def _fill(final: Path, file: BinaryIO) -> None:
+    with final.open("r+b") as old:
+        shutil.copyfileobj(file, old)
+        old.truncate()
+
+
+def _draft_of(final: Path) -> Path:
+    return final.with_name(f".itwin-async-{secrets.token_hex(8)}")
 
 
 def _is_same(one: Path, other: Path) -> bool:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
+from datetime import datetime
+from typing import Literal, TypeAlias
 
 import attrs
 import msgspec
@@ -48,6 +49,16 @@ class Progress:
         refused: how many of them were answered with 429.
         waiting: calls that wait for the quota at this moment.
         seconds: time since this run began.
+        bytes: size of the answers of this run, decompressed.
+        retried: how many of the calls repeated one that had failed.
+        errors: how many of the calls failed, other than with 429.
+        quarantined: items that were set aside, since they cannot be read or stored.
+        waited: seconds that calls of this run waited for a connection or the quota, summed.
+        waiting_until: when calls go again after a 429; or, where the platform does not answer, when
+            the harvest gives up. ``None`` if nothing is waited for.
+        waiting_for: what is waited for, in a few words; empty for nothing.
+        lists_expected: how many lists there will be, as far as one can tell from those found.
+        seconds_left: how long it will go on at the pace of this run; ``None`` if nobody can tell.
 
     """
 
@@ -61,6 +72,20 @@ class Progress:
     refused: int
     waiting: int
     seconds: float
+    bytes: int = 0
+    retried: int = 0
+    errors: int = 0
+    quarantined: int = 0
+    waited: float = 0.0
+    waiting_until: datetime | None = None
+    waiting_for: str = ""
+    lists_expected: int = 0
+    seconds_left: float | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether every list is read or failed."""
+        return self.all_known and self.lists_done + self.lists_failed == self.lists_known
 
 
 @attrs.frozen
@@ -72,10 +97,12 @@ class Report:
         target: the target.
         source: what it is a harvest of.
         finished: whether everything is there, except for lists that failed.
-        resumed: whether the target was begun by an earlier run.
+        resumed: whether an earlier run had begun the target and left something to do.
         progress: the last counts.
         failures: lists that failed, the first thousand.
         error: why the run ended before its end; ``run`` raises it instead.
+        generation: how often everything was read: 1 for a harvest, one more for each refresh.
+        changes: how many rows the refresh of this run ``added``, ``changed`` and ``removed``.
 
     """
 
@@ -86,15 +113,24 @@ class Report:
     progress: Progress
     failures: list[Failure]
     error: str | None = None
+    generation: int = 1
+    changes: dict[str, int] = attrs.field(factory=dict)
 
     @property
     def complete(self) -> bool:
         """Whether everything is there and no list failed."""
         return self.finished and not self.progress.lists_failed
 
+    @property
+    def state(self) -> Literal["complete", "incomplete", "unfinished"]:
+        """How much is there: everything, all but lists that failed, or less."""
+        if not self.finished:
+            return "unfinished"
+        return "complete" if self.complete else "incomplete"
+
     def to_json(self) -> str:
         """Write the report as a JSON object."""
-        return to_json(self)
+        return to_json(self, state=self.state, complete=self.complete)
 
     def _repr_html_(self) -> str:
         told = self.progress
@@ -131,11 +167,13 @@ def printed(facts: Mapping[str, str], failures: Sequence[Failure]) -> dict[str, 
 
 
 OnProgress: TypeAlias = Callable[[Progress], object]
+"""A function, or a coroutine function."""
 
 
-def to_json(value: attrs.AttrsInstance) -> str:
+def to_json(value: attrs.AttrsInstance, **further: object) -> str:
     """Write an object of this package as JSON, whatever bytes the names of files hold."""
     plain = attrs.asdict(value, value_serializer=lambda _, __, member: _printable(member))
+    plain |= further
     return msgspec.json.format(msgspec.json.encode(plain), indent=2).decode()
 
 

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import closing
-from pathlib import Path
+from contextlib import closing, contextmanager
 from typing import TypeVar, overload
 
 from itwin_async import catalog
 from itwin_async._json.converter import from_dict
 from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
-from itwin_async.harvest.postgres.connection import PostgresDatabase
-from itwin_async.harvest.postgres.table import rows_of as rows_of_table
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.sinks import ndjson, parquet, sqlite
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.target import Form, TargetFiles, TargetServer, target_files
+from itwin_async.harvest.snapshot import snapshot
+from itwin_async.harvest.target import TargetFiles, target_files
 from itwin_async.operations import ListOperation
 
 T = TypeVar("T")
@@ -63,29 +60,42 @@ def read(
 
     """
     files = target_files(target)
-    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        with reading(files.state):
-            tables = checkpoint.tables()
-        chosen = _choose(files, tables, item, table)
-        cls = class_of(files, chosen, item)
-        count, path = 0, files.of_table(chosen.name, alone=len(tables) == 1)
-        for row in rows_of(files.form, path, checkpoint, chosen, removed=removed):
+    with snapshot(files, lambda tables: _choose(files, tables, item, table)) as found:
+        cls, count = class_of(files, found.table, item), 0
+        for row in found.rows(removed=removed):
             count += 1
             yield row.list, from_dict(cls, parse(row.text))
-        written = chosen.items + (chosen.removed if removed else 0)
+        written = found.table.items + (found.table.removed if removed else 0)
         if count != written:
-            raise damaged(path, f"it has {count} rows where {written} were written")
+            raise damaged(found.path, f"it has {count} rows where {written} were written")
+
+
+@contextmanager
+def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
+    """
+    Open a table, and read its rows as they are now, removed ones too.
+
+    Raises:
+        TargetError: there is no such harvest, or a file is not as it was written.
+
+    """
+    with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as found:
+        yield found.rows(removed=True)
 
 
 def tables_of(target: str | os.PathLike[str]) -> list[Table]:
     """List the tables of a target."""
-    files = target_files(target)
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    return tables_in(target_files(target))
+
+
+def tables_in(files: TargetFiles) -> list[Table]:
+    """List the tables of a target whose name is known."""
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         return checkpoint.tables()
 
 
 def _choose(
-    files: TargetFiles | TargetServer,
+    files: TargetFiles,
     tables: list[Table],
     item: type[object] | None,
     name: str | None,
@@ -95,13 +105,11 @@ def _choose(
         found = [table for table in found if issubclass(CLASSES.get(table.item, object), item)]
     if len(found) != 1:
         names = ", ".join(table.name for table in tables)
-        raise TargetError(f"{files.path} has the tables {names}; give one of them as table=")
+        raise TargetError(f"{files.name} has the tables {names}; give one of them as table=")
     return found[0]
 
 
-def class_of(
-    files: TargetFiles | TargetServer, table: Table, wanted: type[object] | None
-) -> type[object]:
+def class_of(files: TargetFiles, table: Table, wanted: type[object] | None) -> type[object]:
     """Find the class of the items of a table, or raise ``TargetError``."""
     name = table.item
     cls = CLASSES.get(name)
@@ -109,40 +117,5 @@ def class_of(
         return wanted
     if cls is None or (wanted is not None and not issubclass(cls, wanted)):
         other = "" if wanted is None else f", not {wanted.__name__}"
-        raise TargetError(f"{files.path} holds items of {name or 'an unknown class'}{other}")
+        raise TargetError(f"{files.name} holds items of {name or 'an unknown class'}{other}")
     return cls
-
-
-def rows_of(
-    form: Form,
-    path: Path | str,
-    checkpoint: Checkpoint,
-    table: Table,
-    *,
-    removed: bool = False,
-) -> Iterator[Row]:
-    """
-    Read the rows of a table; closes the checkpoint where it is not needed.
-
-    Args:
-        form: form of the target.
-        path: the file or directory of the table.
-        checkpoint: the checkpoint, as of the moment that is read.
-        table: the table.
-        removed: read those too that are no longer there.
-
-    Raises:
-        TargetError: a file is not as it was written.
-
-    """
-    if isinstance(checkpoint.database, PostgresDatabase):
-        yield from rows_of_table(checkpoint.database, table.name, removed=removed)
-        return
-    if form == "sqlite":
-        yield from sqlite.rows_of(checkpoint.connection, table.name, removed=removed)
-        return
-    checkpoint.close()  # a slow reader must not keep a harvest from being resumed
-    read_rows = ndjson.rows_of if form == "ndjson" else parquet.rows_of
-    for row in read_rows(Path(path), int(table.mark or 0)):
-        if removed or row.removed_at is None:
-            yield row

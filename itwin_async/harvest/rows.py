@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
+from itertools import islice
 
 import attrs
 
@@ -32,3 +34,10 @@ class Row:
     first_seen: datetime
     last_seen: datetime
     removed_at: datetime | None = None
+
+
+def batched(rows: Iterable[Row], count: int) -> Iterator[Sequence[Row]]:
+    """Cut rows into batches."""
+    left = iter(rows)
+    while batch := list(islice(left, count)):
+        yield batch

@@ -5,13 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Coroutine, Iterator, Sequence
-from contextlib import aclosing, nullcontext, suppress
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from contextlib import aclosing
 from functools import partial
 from pathlib import Path
+from typing import cast
 
-from itwin_async._arguments import invalid, whole
-from itwin_async._http import urls
+import attrs
+
+from itwin_async._arguments import between, invalid, whole
 from itwin_async._tasks import Owner, cancellations, ungrouped
 from itwin_async.errors import (
     ApiError,
@@ -26,21 +28,27 @@ from itwin_async.errors import (
     TransportError,
 )
 from itwin_async.harvest.calls import CallCounter
-from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.checkpoint import Entry, Totals
+from itwin_async.harvest.patience import Patience, Reading, is_hopeless
 from itwin_async.harvest.plan import Node, identity, plan
+from itwin_async.harvest.platform import platform_of
 from itwin_async.harvest.progress import OnProgress, Progress, Report
+from itwin_async.harvest.refreshing import Refreshing
 from itwin_async.harvest.sinks import RowSink, Sink
 from itwin_async.harvest.sources import Source
+from itwin_async.harvest.spool import Known
 from itwin_async.harvest.store import NewLists, Store, sink_of
 from itwin_async.harvest.target import TargetFiles, locked, target_files
+from itwin_async.harvest.telling import Teller
 from itwin_async.harvest.work_queue import WorkQueue
 from itwin_async.harvest.writer import Writer
-from itwin_async.paging import MAX_PAGE_SIZE, Page
+from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
 from itwin_async.session import Session
 
 _RESTARTS = 3
 _GONE = 410
-_TICK = 1.0
+_WEEK = 7 * 24 * 3600
+_ENOUGH = 3  # lists that tell how long the others take
 
 
 async def run(
@@ -52,6 +60,9 @@ async def run(
     page_size: int = 1000,
     fail_fast: bool = False,
     on_progress: OnProgress | None = None,
+    wait_for_server: float = 0.0,
+    refresh: bool = False,
+    changes: str | os.PathLike[str] | None = None,
 ) -> Report:
     """
     Harvest one or several sources into a target, or resume a harvest that was interrupted.
@@ -68,7 +79,15 @@ async def run(
         concurrency: how many lists are read at once.
         page_size: items a page, 1 to 1000.
         fail_fast: raise the first error of a list instead of recording it.
-        on_progress: called with a ``Progress`` after something was written, and each second.
+        on_progress: called with a ``Progress`` after something was written, and each second; it may
+            be a coroutine function.
+        wait_for_server: how long the harvest waits, in seconds, while the platform cannot be
+            reached or answers 5xx for list after list; then it goes on where it was. 0 for not at
+            all: lists fail, and one after another ends the run.
+        refresh: make a target that is there current: everything is read again beside it, and takes
+            its place in one step. A refresh that was interrupted goes on; a harvest that is not
+            finished is finished first.
+        changes: a file for what came, changed and went since the last such file, as NDJSON.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -80,13 +99,14 @@ async def run(
     """
     whole("concurrency", concurrency, 1)
     whole("page_size", page_size, 1, MAX_PAGE_SIZE)
+    between("wait_for_server", wait_for_server, 0, _WEEK)
     sources = [source] if isinstance(source, Source) else list(source)
     nodes = plan(sources)
     wanted = [node for node in nodes if node.stored]
+    files: TargetFiles | None = None
     if isinstance(target, str | os.PathLike):
         files = target_files(target)
-        name, state = str(files.path), files.state
-        lock = locked(files.lock, files.path) if isinstance(files, TargetFiles) else nullcontext()
+        name, state, lock = files.name, files.place, files.lock
         alone = len(wanted) == 1
         sinks: dict[int, Sink | RowSink] = {
             node.number: sink_of(files, node.source, alone=alone) for node in wanted
@@ -97,14 +117,32 @@ async def run(
         raise ArgumentError(
             "a sink of your own takes one source, whose items have an id", argument="target"
         )
+    elif refresh or changes is not None:
+        raise ArgumentError(
+            "a sink of your own has no refresh and no changes",
+            argument="refresh" if refresh else "changes",
+        )
     else:
         path = state = Path(target.state)
-        name, sinks = str(path), {wanted[0].number: target}
-        lock = locked(path.with_name(f"{path.name}.lock"), path)
-    with lock:
+        name, sinks, lock = (
+            str(path),
+            {wanted[0].number: target},
+            path.with_name(f"{path.name}.lock"),
+        )
+    with locked(lock, name):
         store = Store(name, state, nodes, sinks, fail_fast=fail_fast)
-        known = {**identity(sources), "platform": _platform(session)}
-        return await _Run(session, nodes, store, page_size, on_progress).run(known, concurrency)
+        known = {**identity(sources), "platform": await platform_of(session)}
+
+        async def read(store: Store, after: Known) -> Report:
+            run = _Run(session, nodes, store, page_size, on_progress, wait_for_server, after)
+            return await run.run(known, concurrency)
+
+        if files is None:
+            return await read(store, {})
+        work = Refreshing(files, nodes, store, read, fail_fast=fail_fast)
+        if changes is None:
+            return await work.run(refresh=refresh)
+        return await work.run_with_changes(changes, known, refresh=refresh)
 
 
 class _Run:
@@ -117,52 +155,73 @@ class _Run:
         store: Store,
         page_size: int,
         on_progress: OnProgress | None,
+        wait_for_server: float,
+        after: Known,
     ) -> None:
+        self._after = after
         self._session = session
         self._plan = plan
         self._store = store
         self._page_size = page_size
-        self._on_progress = on_progress
         self._calls = CallCounter(session)
+        self._teller = Teller(on_progress, self._progress)
+        self._patience = Patience(session, wait_for_server, self._calls, self._teller.tell)
+        self._waits = wait_for_server > 0
         self._writer = Writer(store, self._saved)
         self._queue = WorkQueue(self._writer, store)
-        self._tell_error: Exception | None = None
-        self._tell_failed = asyncio.Event()
         self._started = time.monotonic()
-        self._items_before = 0
-        self._outages = self._patience = 0
+        self._before = Totals()
+        self._led = 0
+        self._outages = self._most_outages = 0
         self._owner = Owner()
 
     async def run(self, identity: dict[str, str], concurrency: int) -> Report:
         """Read all lists and report."""
-        self._patience = 2 * concurrency
+        self._most_outages = 2 * concurrency
         store = self._store
         async with self._writer as writer:
             await writer.call(partial(store.open, identity))
-            self._items_before, resumed = store.totals.items, store.totals.lists > 0
-            with self._calls.running():
-                await ungrouped(self._work_all(concurrency))
-            finished, failures = await writer.call(store.outcome)
-            progress = self._progress()
-            self._tell(progress)
-            self._check_told()
-            return Report(store.name, identity, finished, resumed, progress, failures)
+            self._before = attrs.evolve(store.totals)
+            try:
+                with self._calls.running():
+                    await ungrouped(self._work_all(concurrency))
+                finished, failures = await writer.call(store.outcome)
+                progress = self._progress()
+                await self._teller.finish(progress)
+            finally:
+                self._teller.close()
+            return Report(store.name, identity, finished, store.resumed, progress, failures)
 
     async def _work_all(self, concurrency: int) -> None:
         self._owner = Owner()
         async with asyncio.TaskGroup() as group:
-            watchers = [group.create_task(self._writer.broken()), group.create_task(self._tick())]
+            watcher = group.create_task(self._writer.broken())
+            group.create_task(self._teller.run())
             tasks = [group.create_task(self._guarded(self._work())) for _ in range(concurrency)]
             await asyncio.wait(tasks)
-            for watcher in watchers:
-                watcher.cancel()
+            watcher.cancel()
+            self._teller.stop()
 
     async def _work(self) -> None:
-        while (entry := await self._queue.next()) is not None:
-            try:
-                await self._guarded(self._read_list(entry))
-            except ITwinError as error:
-                await self._fail(entry, error)
+        while (reading := await self._queue.next()) is not None:
+            while not await self._is_done_with(reading):
+                pass
+
+    async def _is_done_with(self, reading: Reading) -> bool:
+        """Read a list as far as it goes; ``False`` to go on with it at once."""
+        try:
+            await self._guarded(self._read_list(reading))
+        except ITwinError as error:
+            verdict = await self._patience.judge(reading, error)
+            if verdict == "again":
+                return False
+            if verdict == "later":
+                self._queue.put_back(reading)
+                return True
+            await self._fail(reading.entry, error)
+        if self._plan[reading.entry.source].children:
+            self._led += 1
+        return True
 
     async def _guarded(self, work: Coroutine[object, object, None]) -> None:
         """
@@ -181,35 +240,40 @@ class _Run:
             return
         raise TransportError("it was cancelled by something that it waited for", sent=True)
 
-    async def _read_list(self, entry: Entry) -> None:
-        store, cursor, restarts = self._store, entry.cursor, 0
+    async def _read_list(self, reading: Reading) -> None:
+        store, entry, restarts = self._store, reading.entry, 0
         node = self._plan[entry.source]
         while True:
             try:
-                pager = node.source.inner(
-                    self._session, entry.key, page_size=self._page_size, cursor=cursor
-                )
+                pager = self._pager(node, entry, reading.cursor)
                 async with aclosing(pager.pages()) as pages:
                     done = False
                     async for page in pages:
                         cursor, done = page.cursor, page.next is None
-                        self._outages = 0
+                        self._outages, reading.struck = 0, None
                         lists = self._lists_of(node, entry, page)
                         await self._writer.put(
                             partial(store.add_page, entry, page, lists, cursor, done=done),
                             len(page.raw),
                         )
+                        reading.cursor = cursor
                         if entry.number in store.unstorable:
                             return
             except ITwinError as error:
-                if cursor is not None and _is_stale(error) and restarts < _RESTARTS:
-                    cursor, restarts = None, restarts + 1
+                if reading.cursor is not None and _is_stale(error) and restarts < _RESTARTS:
+                    reading.cursor, restarts = None, restarts + 1
                     await self._writer.put(partial(store.restart, entry))
                     continue
                 raise
             if not done:
                 await self._writer.put(partial(store.finish, entry))
             return
+
+    def _pager(self, node: Node, entry: Entry, cursor: str | None) -> Pager[object]:
+        inner = cast("Callable[..., Pager[object]]", node.source.inner)
+        known = self._after.get((entry.source, entry.key))
+        more = {} if known is None or cursor is not None else {"after_index": known}
+        return inner(self._session, entry.key, page_size=self._page_size, cursor=cursor, **more)
 
     def _lists_of(self, node: Node, entry: Entry, page: Page[object]) -> NewLists:
         """Find the lists that the items of a page have."""
@@ -222,58 +286,64 @@ class _Run:
         node = self._plan[entry.source]
         is_first = not node.stored and not entry.key  # without it there is nothing
         denied = isinstance(error, AuthenticationError | ConfigurationError)
-        if self._store.fail_fast or is_first or denied:
+        if self._store.fail_fast or is_first or denied or is_hopeless(error):
             raise error
         if isinstance(error, TransportError | ServerError | RateLimitError):
             # Where one list after another fails like this it is no list's fault.
             self._outages += 1
-            if self._outages > self._patience:
+            if self._outages > self._most_outages and not self._waits:
                 raise error
         await self._writer.put(partial(self._store.fail, entry, type(error).__name__, str(error)))
 
     def _saved(self) -> None:
         self._queue.notify()
-        self._tell(self._progress())
-
-    def _tell(self, progress: Progress) -> None:
-        if self._on_progress is None or self._tell_failed.is_set():
-            return
-        try:
-            self._on_progress(progress)
-        except Exception as problem:  # noqa: BLE001 - the caller's; the target is sound
-            self._tell_error = problem
-        except asyncio.CancelledError:
-            self._tell_error = ITwinError("on_progress raised CancelledError")
-        if self._tell_error is not None:
-            self._tell_failed.set()
-
-    def _check_told(self) -> None:
-        if self._tell_error is not None:
-            raise self._tell_error
-
-    async def _tick(self) -> None:
-        # Nothing is written while all calls wait for the quota, and somebody may be watching.
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(_TICK):
-                    await self._tell_failed.wait()
-            self._check_told()
-            self._tell(self._progress())
+        self._teller.tell()
 
     def _progress(self) -> Progress:
-        totals, calls = self._store.totals, self._calls
+        totals, calls, before = self._store.totals, self._calls, self._before
+        seconds = time.monotonic() - self._started
+        until, reason = self._patience.until, self._patience.reason
+        if until is None:
+            until = calls.held_until
+            reason = "the quota" if until is not None else ""
+        expected = self._expected()
+        ended = totals.done + totals.failed - before.done
+        left = expected - totals.done - totals.failed
         return Progress(
             lists_known=totals.lists,
             lists_done=totals.done,
             lists_failed=totals.failed,
             all_known=not totals.leading,
             items=totals.items,
-            new_items=totals.items - self._items_before,
+            new_items=totals.items - before.items,
             calls=calls.calls,
             refused=calls.refused,
             waiting=calls.waiting,
-            seconds=time.monotonic() - self._started,
+            seconds=seconds,
+            bytes=calls.received,
+            retried=calls.retried,
+            errors=calls.errors,
+            waited=calls.waited,
+            waiting_until=until,
+            waiting_for=reason,
+            lists_expected=expected,
+            seconds_left=_left(left, ended, seconds),
         )
+
+    def _expected(self) -> int:
+        """Guess how many lists there are from how many each list that led to others led to."""
+        totals = self._store.totals
+        if not totals.leading or not self._led:
+            return totals.lists
+        found = totals.lists - self._before.lists
+        return totals.lists + round(totals.leading * found / self._led)
+
+
+def _left(lists: int, ended: int, seconds: float) -> float | None:
+    """Guess how long lists take by how long others took."""
+    if not lists:
+        return 0.0
+    return lists * seconds / ended if ended >= _ENOUGH else None
 
 
 def _is_stale(error: ITwinError) -> bool:
@@ -299,9 +369,3 @@ def _keys(
 def _title(item: object) -> str | None:
     title = getattr(item, "display_name", None)
     return title if isinstance(title, str) else None
-
-
-def _platform(session: Session) -> str:
-    # A local platform is found at another port each time.
-    url = session.base_url
-    return "local" if urls.is_loopback(url.host or "") else str(url.origin())

@@ -68,6 +68,8 @@ class Source(Generic[T_co]):
         depth: how many ids make a key: that of the outer item, and before it those that the outer
             item's own list has for a key, with slashes between them.
         only: tells whether an outer item has such a list at all.
+        grows: whether items have an ``index``, those that are there stay as they are, and ``inner``
+            takes ``after_index`` too, for a list of those behind it. A refresh asks for them alone.
 
     """
 
@@ -81,6 +83,7 @@ class Source(Generic[T_co]):
     id: str | None = attrs.field(default="id", kw_only=True)
     depth: int = attrs.field(default=1, kw_only=True)
     only: Callable[[object], bool] | None = attrs.field(default=None, kw_only=True)
+    grows: bool = attrs.field(default=False, kw_only=True)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -157,6 +160,7 @@ class DetailSource(Source[T_co], Generic[T_co, F_co]):
             id=self.id,
             depth=self.depth,
             only=self.only,
+            grows=self.grows,
         )
 
 

@@ -6,17 +6,43 @@ import os
 from collections import Counter
 from contextlib import closing
 from datetime import datetime
+from typing import Literal, TypeAlias
 
 import attrs
 
 from itwin_async._json.converter import from_dict
 from itwin_async._tables.html import facts_html
 from itwin_async.harvest.checkpoint import Checkpoint
-from itwin_async.harvest.errors import damaged, reading
+from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
-from itwin_async.harvest.reading import CLASSES, rows_of
+from itwin_async.harvest.reading import CLASSES
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.target import TargetFiles, TargetServer, target_files
+from itwin_async.harvest.snapshot import snapshot
+from itwin_async.harvest.target import TargetFiles, is_held, target_files
+
+State: TypeAlias = Literal["complete", "incomplete", "running", "unfinished"]
+
+
+@attrs.frozen
+class RefreshStatus:
+    """
+    How far a refresh is.
+
+    Attributes:
+        generation: the generation that it makes.
+        lists_known: lists found so far.
+        lists_done: lists that are finished.
+        lists_failed: lists that failed.
+        items: rows that were read.
+
+    """
+
+    generation: int
+    lists_known: int
+    lists_done: int
+    lists_failed: int
+    items: int
 
 
 @attrs.frozen
@@ -35,10 +61,12 @@ class Status:
         pages: pages that they came in.
         failures: lists that failed, the first thousand.
         tables: rows of each table.
+        running: whether a harvest writes the target at this moment.
         generation: how often everything was read: 1 for a harvest, one more for each refresh.
         version: the version of this package that began the generation.
         started_at: when the generation was begun.
         finished_at: when it was finished, if it is.
+        refresh: how far a refresh is that has begun and is not there to be read yet.
 
     """
 
@@ -52,19 +80,35 @@ class Status:
     pages: int
     failures: list[Failure]
     tables: dict[str, int] = attrs.field(factory=dict)
+    running: bool = False
     generation: int = 1
     version: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    refresh: RefreshStatus | None = None
 
     @property
     def finished(self) -> bool:
         """Whether everything is there, except for lists that failed."""
         return self.all_known and self.lists_done + self.lists_failed == self.lists_known
 
+    @property
+    def complete(self) -> bool:
+        """Whether everything is there and no list failed."""
+        return self.finished and not self.lists_failed
+
+    @property
+    def state(self) -> State:
+        """Whether it runs; else how much is there: all, all but lists that failed, or less."""
+        if self.running:
+            return "running"
+        if not self.finished:
+            return "unfinished"
+        return "incomplete" if self.lists_failed else "complete"
+
     def to_json(self) -> str:
         """Write the status as a JSON object."""
-        return to_json(self)
+        return to_json(self, state=self.state, finished=self.finished, complete=self.complete)
 
     def _repr_html_(self) -> str:
         facts = {
@@ -95,8 +139,33 @@ def status(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        return _status(files, checkpoint)
+    running = _is_running(files)  # first, since a run that ends meanwhile has finished it
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
+        found = _status(files, checkpoint, running=running)
+    _check_files(files, found)
+    return found
+
+
+def _is_running(files: TargetFiles) -> bool:
+    """Tell whether a harvest writes a target, in a database one of any machine."""
+    if is_held(files.lock) or files.address is None:
+        return is_held(files.lock)
+    with closing(PostgresDatabase(files.address)) as database, reading(files.name):
+        return database.is_held()
+
+
+def _check_files(files: TargetFiles, status: Status) -> None:
+    """Find a target whose rows were deleted while its state was left."""
+    if files.address is not None:
+        return
+    for table in status.tables:
+        path = files.of_table(table, alone=len(status.tables) == 1)
+        if not path.exists():
+            raise TargetError(
+                f"{path} does not exist, but {files.place} does: restore it, or delete both "
+                "and harvest again",
+                kind="missing",
+            )
 
 
 def check(target: str | os.PathLike[str]) -> Status:
@@ -109,42 +178,44 @@ def check(target: str | os.PathLike[str]) -> Status:
 
     """
     files = target_files(target)
-    found, removed = Counter[tuple[int, str]](), Counter[int]()
-    with reading(files.path), closing(Checkpoint(files.state, writable=False)) as checkpoint:
-        with reading(files.state):
-            checkpoint.verify()
-            expected, result = checkpoint.items(), _status(files, checkpoint)
-            tables = checkpoint.tables()
-        for table in tables:
-            cls = CLASSES.get(table.item)
-            path = files.of_table(table.name, alone=len(tables) == 1)
-            for row in rows_of(files.form, path, checkpoint, table, removed=True):
-                if row.removed_at is None:
-                    found[table.number, row.list] += 1
-                else:
-                    removed[table.number] += 1
-                if cls is not None:
-                    from_dict(cls, parse(row.text))
-    for number, key in {**expected, **found}:
-        there, written = found.get((number, key), 0), expected.get((number, key), 0)
-        if there != written:
-            raise damaged(
-                files.path, f"the list {key} has {there} rows where {written} were written"
-            )
+    running = _is_running(files)
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
+        checkpoint.verify()
+        result, tables = _status(files, checkpoint, running=running), checkpoint.tables()
     for table in tables:
-        if removed[table.number] != table.removed:
-            raise damaged(
-                files.path,
-                f"{table.name} has {removed[table.number]} removed rows where {table.removed} were"
-                " written",
-            )
+        _check(files, table.name)
     return result
 
 
-def _status(files: TargetFiles | TargetServer, checkpoint: Checkpoint) -> Status:
+def _check(files: TargetFiles, name: str) -> None:
+    found, gone = Counter[str](), 0
+    with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as opened:
+        table, cls = opened.table, CLASSES.get(opened.table.item)
+        with reading(files.place):
+            items = opened.checkpoint.items()
+        expected = {key: rows for (number, key), rows in items.items() if number == table.number}
+        for row in opened.rows(removed=True):
+            if row.removed_at is None:
+                found[row.list] += 1
+            else:
+                gone += 1
+            if cls is not None:
+                with reading(opened.path):
+                    from_dict(cls, parse(row.text))
+    for key in {**expected, **found}:
+        there, written = found.get(key, 0), expected.get(key, 0)
+        if there != written:
+            raise damaged(
+                opened.path, f"the list {key} has {there} rows where {written} were written"
+            )
+    if gone != table.removed:
+        raise damaged(opened.path, f"it has {gone} removed rows where {table.removed} were written")
+
+
+def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Status:
     totals, generation = checkpoint.totals(), checkpoint.generations()[-1]
     return Status(
-        target=str(files.path),
+        target=files.name,
         source=checkpoint.identity,
         lists_known=totals.lists,
         lists_done=totals.done,
@@ -154,8 +225,19 @@ def _status(files: TargetFiles | TargetServer, checkpoint: Checkpoint) -> Status
         pages=totals.pages,
         failures=checkpoint.failures(),
         tables={table.name: table.items for table in checkpoint.tables()},
+        running=running,
         generation=generation.number,
         version=generation.version,
         started_at=generation.started,
         finished_at=generation.finished,
+        refresh=_refresh(files),
     )
+
+
+def _refresh(files: TargetFiles) -> RefreshStatus | None:
+    try:
+        with closing(Checkpoint(files.spool, writable=False)) as spool:
+            totals, number = spool.totals(), spool.generations()[-1].number
+    except TargetError:  # there is none, or it was just removed
+        return None
+    return RefreshStatus(number, totals.lists, totals.done, totals.failed, totals.items)

@@ -6,18 +6,19 @@ import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import attrs
 
 from itwin_async.errors import ITwinError
+from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
 from itwin_async.harvest.columns import columns_with_id
 from itwin_async.harvest.errors import TargetError, compare_identities, explain
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.postgres.address import Address
-from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import RowSink, Sink, TableSink
@@ -26,11 +27,11 @@ from itwin_async.harvest.sinks.parquet import ParquetSink
 from itwin_async.harvest.sinks.postgres import PostgresSink
 from itwin_async.harvest.sinks.sqlite import SqliteSink
 from itwin_async.harvest.sources import Source
-from itwin_async.harvest.target import TargetFiles, TargetServer
+from itwin_async.harvest.target import TargetFiles
 from itwin_async.paging import Page
 
 _COMMIT_AFTER = 1.0  # seconds that rows wait where the sink does not ask for a commit
-_PARQUET_COMMIT_AFTER = 20.0  # a part that is written often is a small one
+_PARQUET_COMMIT_AFTER = 5.0  # a part that is written often is a small one
 
 NewLists = Sequence[tuple[int, Sequence[tuple[str, str | None]]]]
 """Lists that a page leads to: number of their source, and keys with names."""
@@ -62,6 +63,7 @@ class Store:
     Attributes:
         totals: counts of what is written, if not yet committed.
         unstorable: numbers of the lists that have rows that cannot be stored.
+        resumed: whether an earlier run left something to do.
 
     """
 
@@ -73,11 +75,13 @@ class Store:
         sinks: Mapping[int, Sink | RowSink],
         *,
         fail_fast: bool = False,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = name
         self.fail_fast = fail_fast
         self.totals = Totals()
         self.unstorable: set[int] = set()
+        self.resumed = False
         self._state = state
         self._plan = plan
         self._sinks = sinks
@@ -86,8 +90,10 @@ class Store:
         self._compared: set[int] = set()
         self._deadline = 0.0
         self._finished = False
-        is_parquet = any(isinstance(sink, ParquetSink) for sink in sinks.values())
-        self._commit_after = _PARQUET_COMMIT_AFTER if is_parquet else _COMMIT_AFTER
+        self._clock = clock
+        self._parquet = {n: sink for n, sink in sinks.items() if isinstance(sink, ParquetSink)}
+        # A run that is soon killed gets on too, so the first parts are written early.
+        self._commit_after = _COMMIT_AFTER
 
     def open(self, identity: Mapping[str, str]) -> None:
         """
@@ -101,22 +107,27 @@ class Store:
         columns = {number: columns_with_id(one.item, one.id) for number, one in sources.items()}
         try:
             self._checkpoint = checkpoint = Checkpoint(self._state, writable=True)
+            if isinstance(self._state, Path):
+                swap.finish(checkpoint.connection, self._state.parent)
             begun = checkpoint.identity
             if begun:
                 compare_identities(self.name, begun, identity)
             marks = {table.number: table.mark for table in checkpoint.tables()}
             for number, sink in self._sinks.items():
-                if isinstance(sink, SqliteSink):
-                    sink.connection = checkpoint.connection
-                elif isinstance(sink, PostgresSink):
-                    sink.database = cast("PostgresDatabase", checkpoint.database)
+                if isinstance(sink, TableSink):
+                    sink.use(checkpoint.database)
+                mark = marks.get(number)
+                if mark is None and begun and self._is_ours:
+                    mark = ""  # it was killed before it had one
                 with self._blaming_sink():
-                    sink.open(columns[number], marks.get(number))
+                    sink.open(columns[number], mark)
             if not begun:
                 checkpoint.begin(identity, self._plan)
                 self._save_marks(checkpoint)
-            checkpoint.reopen()
+            if checkpoint.get("merged") is None:  # else what failed is read beside what is there
+                checkpoint.reopen()
             self.totals = checkpoint.totals()
+            self.resumed = bool(begun and checkpoint.open_lists(0, 1))
         except BaseException:
             opened = self._checkpoint
             self.close()
@@ -142,6 +153,7 @@ class Store:
         self._finished = self._opened.all_known and totals.done + totals.failed == totals.lists
         if self._finished:
             self._opened.end_generation()
+            self._compact(last=True)
 
     def apply(self, steps: Sequence[Callable[[], None]]) -> None:
         """Take steps in one transaction, and commit where it is due; none to see whether it is."""
@@ -149,11 +161,8 @@ class Store:
         compared, unstorable = set(self._compared), set(self.unstorable)
 
         def forget() -> None:
-            self.totals, self._compared, self.unstorable = (
-                attrs.evolve(totals),
-                compared,
-                unstorable,
-            )
+            self.totals = attrs.evolve(totals)
+            self._compared, self.unstorable = set(compared), set(unstorable)
             for sink in self._sinks.values():
                 if isinstance(sink, PostgresSink):
                     sink.forget()
@@ -164,12 +173,12 @@ class Store:
         database = self._opened.database
         if steps and not database.in_transaction:
             database.begin()
-            self._deadline = time.monotonic() + self._commit_after
+            self._deadline = self._clock() + self._commit_after
         for step in steps:
             step()
         with self._blaming_sink():
             due = any(sink.waiting for sink in self._sinks.values())
-        if due or time.monotonic() >= self._deadline:
+        if due or self._clock() >= self._deadline:
             self.commit()
 
     def add_page(
@@ -249,6 +258,7 @@ class Store:
             self._save_marks(self._checkpoint)
             self._checkpoint.save_latest()
             self._checkpoint.database.commit()
+            self._compact(last=False)
 
     def close(self) -> None:
         """Close the target; what is not committed is dropped."""
@@ -260,6 +270,24 @@ class Store:
         finally:
             if checkpoint is not None:
                 checkpoint.close()
+
+    def _compact(self, *, last: bool) -> None:
+        """Let parts that were written often become fewer, after a commit."""
+        if self._parquet:
+            self._commit_after = min(2 * self._commit_after, _PARQUET_COMMIT_AFTER)
+        for number, sink in self._parquet.items():
+            with self._blaming_sink():
+                sink.committed()
+                made = sink.compact(last=last)
+                if made is not None:
+                    self._replace(number, sink, made)
+
+    def _replace(self, number: int, sink: ParquetSink, made: swap.Replacement) -> None:
+        checkpoint = self._opened
+        change = partial(checkpoint.set_mark, number, made.mark)
+        folder = cast("Path", self._state).parent
+        swap.commit(checkpoint.connection, folder, [made.swap], change)
+        sink.replaced(made.mark)
 
     def _node(self, entry: Entry) -> Node:
         return self._plan[entry.source]
@@ -355,17 +383,17 @@ class Store:
         return self._checkpoint
 
 
-def sink_of(files: TargetFiles | TargetServer, source: Source[object], *, alone: bool) -> RowSink:
+def sink_of(files: TargetFiles, source: Source[object], *, alone: bool) -> RowSink:
     """Make the sink of a source in a target."""
     with_id = source.id != "id"
-    if isinstance(files, TargetServer):
+    if files.form == "postgresql":
         return PostgresSink(source.table, with_id=with_id)
     if files.form == "sqlite":
         return SqliteSink(files.path, source.table, with_id=with_id)
     path = files.of_table(source.table, alone=alone)
     if files.form == "ndjson":
         return NdjsonSink(path, files.state, with_id=with_id)
-    return ParquetSink(path, files.state, with_id=with_id)
+    return ParquetSink(path, files.state, files.path, with_id=with_id)
 
 
 def _nothing() -> None:

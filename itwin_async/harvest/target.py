@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import sys
 from collections.abc import Iterator
@@ -27,6 +28,7 @@ _ENDINGS: dict[str, Form] = {
     ".ndjson.zst": "ndjson",
     ".parquet": "parquet",
 }
+_LOOK = 0.2  # seconds; somebody may look for a moment whether the lock is held
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 
 
@@ -40,6 +42,9 @@ class TargetFiles:
         form: what it holds.
         state: the SQLite database of the checkpoint.
         lock: the lock file that exists while a harvest runs.
+        url: address of a target that many machines may write; path and state are then the spool on
+            this machine.
+        address: of a target in a database, which holds the checkpoint too.
 
     """
 
@@ -47,11 +52,32 @@ class TargetFiles:
     form: Form
     state: Path
     lock: Path
+    url: str | None = None
+    address: Address | None = None
+
+    @property
+    def name(self) -> str:
+        """What it is called in messages."""
+        return str(self.path) if self.url is None else self.url
+
+    @property
+    def place(self) -> Path | Address:
+        """Where the checkpoint is."""
+        return self.state if self.address is None else self.address
+
+    @property
+    def spool(self) -> Path:
+        """The SQLite database that a refresh is read into."""
+        return self.path.with_name(f"{self.path.name}.refresh")
 
     def all(self) -> list[Path]:
         """List every file that a harvest writes, but for the parts in a directory."""
-        beside = [self.state.with_name(f"{self.state.name}{end}") for end in _SQLITE_BESIDE]
-        return [self.path, self.state, self.lock, *beside]
+        beside = [
+            file.with_name(f"{file.name}{end}")
+            for file in (self.state, self.spool)
+            for end in ("", *_SQLITE_BESIDE)
+        ]
+        return [self.path, self.lock, *beside]
 
     def of_table(self, table: str, *, alone: bool) -> Path:
         """Name the file or directory that the rows of a table are in."""
@@ -75,31 +101,7 @@ class TargetFiles:
         return self.path.name[: -len(end)], self.path.name[-len(end) :]
 
 
-@attrs.frozen
-class TargetServer:
-    """
-    A target in a PostgreSQL server, which has no files.
-
-    Attributes:
-        state: the schema that the checkpoint and the tables are in.
-
-    """
-
-    state: Address
-    form: Form = "postgresql"
-
-    @property
-    def path(self) -> str:
-        """What it is called in messages."""
-        return self.state.name
-
-    def of_table(self, table: str, *, alone: bool) -> str:
-        """Name the table for messages."""
-        del alone
-        return f"{table} in {self.path}"
-
-
-def target_files(target: str | os.PathLike[str]) -> TargetFiles | TargetServer:
+def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     """
     Tell by its name what a target is.
 
@@ -108,7 +110,7 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles | TargetServer:
 
     """
     if isinstance(target, str) and is_address(target):
-        return TargetServer(address_of(target))
+        return _in_database(target)
     path = Path(target)
     if "\0" in str(path):
         raise invalid("target", str(path), "a name without NUL characters")
@@ -126,14 +128,32 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles | TargetServer:
             f"a name that ends in {', '.join(_ENDINGS)}, or a postgresql:// URL",
         )
     form = _ENDINGS[known[0]]
-    if form == "parquet":
-        return TargetFiles(path, form, path / "_harvest.state", path / "_harvest.lock")
+    if form == "parquet" and (path / "_harvest.state").exists():
+        raise TargetError(
+            f"{path} was begun by an earlier version, whose state lies in it; "
+            "harvest into a new target"
+        )
     state = path if form == "sqlite" else path.with_name(f"{path.name}.state")
     return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
 
 
+def _in_database(url: str) -> TargetFiles:
+    """Tell what a URL of PostgreSQL is; a refresh is read into this user's cached files."""
+    address = address_of(url)
+    try:
+        from platformdirs import user_cache_path  # noqa: PLC0415 - an extra
+    except ModuleNotFoundError:
+        raise ConfigurationError(
+            "a harvest needs an extra: pip install 'itwin-async[harvest]'"
+        ) from None
+    name = hashlib.blake2b(address.name.encode(), digest_size=16).hexdigest()
+    spool = user_cache_path("itwin-async") / "harvest" / f"{name}.spool"
+    lock = spool.with_name(f"{spool.name}.lock")
+    return TargetFiles(spool, "postgresql", spool, lock, address.name, address)
+
+
 @contextmanager
-def locked(path: Path, target: Path) -> Iterator[None]:
+def locked(path: Path, target: Path | str) -> Iterator[None]:
     """
     Hold a lock file; the system releases it however the process ends.
 
@@ -154,11 +174,11 @@ def locked(path: Path, target: Path) -> Iterator[None]:
         ) from None
     lock = FileLock(path, mode=0o644, thread_local=False)
     try:
-        if path.parent == target:  # a directory of parts
-            target.mkdir(parents=True, exist_ok=True)
+        if isinstance(target, str):  # a spool
+            path.parent.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
-                lock.acquire(blocking=False)
+                lock.acquire(timeout=_LOOK, poll_interval=_LOOK / 10)
                 # A holder that ended meanwhile has removed the file; then this lock guards nothing.
                 if not path.exists() or not os.path.samestat(
                     os.fstat(before.fileno()), path.stat()
@@ -166,7 +186,7 @@ def locked(path: Path, target: Path) -> Iterator[None]:
                     lock.release()
     except Timeout:
         raise TargetError(
-            f"{target} is in use by another harvest; wait for it or stop it"
+            f"{target} is in use by another harvest; wait for it or stop it", kind="busy"
         ) from None
     except OSError as problem:
         raise explain(problem, target) from None
@@ -176,3 +196,36 @@ def locked(path: Path, target: Path) -> Iterator[None]:
         if sys.platform != "win32":
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def is_held(path: Path) -> bool:
+    """Tell whether somebody holds a lock file at this moment."""
+    try:
+        number = os.open(path, os.O_RDONLY)
+    except OSError:  # there is none, or it is somebody else's
+        return False
+    try:
+        if sys.platform == "win32":
+            return _is_held_on_windows(path)
+        import fcntl  # noqa: PLC0415 - of POSIX
+
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # a file system without locks
+        return False
+    finally:
+        os.close(number)
+    return False
+
+
+def _is_held_on_windows(path: Path) -> bool:
+    from filelock import FileLock, Timeout  # noqa: PLC0415 - an extra
+
+    lock = FileLock(path)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        return True
+    lock.release()
+    return False

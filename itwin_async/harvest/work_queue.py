@@ -6,7 +6,7 @@ import asyncio
 from collections import deque
 from functools import partial
 
-from itwin_async.harvest.checkpoint import Entry
+from itwin_async.harvest.patience import Reading
 from itwin_async.harvest.store import Store
 from itwin_async.harvest.writer import Writer
 
@@ -28,7 +28,8 @@ class WorkQueue:
     def __init__(self, writer: Writer, store: Store) -> None:
         self._writer = writer
         self._store = store
-        self._lists: deque[Entry] = deque()
+        self._lists: deque[Reading] = deque()
+        self._later: deque[Reading] = deque()
         self._last = 0
         self._lock = asyncio.Lock()
         self._news = asyncio.Event()
@@ -37,7 +38,12 @@ class WorkQueue:
         """Say that there may be further lists now."""
         self._news.set()
 
-    async def next(self) -> Entry | None:
+    def put_back(self, reading: Reading) -> None:
+        """Hand a list out again when there is no other to read."""
+        self._later.append(reading)
+        self._news.set()
+
+    async def next(self) -> Reading | None:
         """Wait for a list to read; ``None`` if there will be no more."""
         async with self._lock:
             while not self._lists:
@@ -45,8 +51,10 @@ class WorkQueue:
                 look = partial(self._store.open_lists, self._last, _AT_ONCE)
                 found, all_known = await self._writer.call(look)
                 if found:
-                    self._lists.extend(found)
+                    self._lists.extend(Reading(entry, entry.cursor) for entry in found)
                     self._last = found[-1].number
+                elif self._later:
+                    return self._later.popleft()
                 elif all_known:
                     return None
                 else:

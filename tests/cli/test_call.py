@@ -237,7 +237,7 @@ def test_bytes_into_a_file_or_stdout(platform: CannedPlatform, tmp_path: Path) -
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert file.read_bytes() == PNG
     missing = run(platform, *call, str(tmp_path / "none" / "image.png"))
-    assert (missing.returncode, missing.stderr.count("\n")) == (1, 1)
+    assert (missing.returncode, missing.stderr.count("\n")) == (2, 1)
 
 
 def test_bytes_on_stdout(platform: CannedPlatform, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from postgres_server import PostgresServer, postgres_server
@@ -23,6 +24,12 @@ async def session(emulator: Emulator) -> AsyncIterator[Session]:
     policy = RetryPolicy(sleep=no_time, rng=lambda: 0.0)
     async with Session(emulator.token, base_url=emulator.base_url, retry=policy) as session:
         yield session
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep what a target that is elsewhere has on this machine out of the user's own folders."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="session")

@@ -48,15 +48,13 @@ def others(target: Path) -> Iterator[Path]:
     (folder / "around").symlink_to(folder)
     yield folder / "around" / target.name
     if target.is_dir():
-        yield target / "part-000000.parquet"
+        yield next(target.glob("part-*.parquet"))
         yield target / "anything.json"
-        yield target / "_harvest.lock"
-        yield target / "_harvest.state-wal"
     else:
         (folder / "hard").hardlink_to(target)
         yield folder / "hard"
-        yield folder / f"{target.name}.lock"
-    if target.suffix == ".ndjson":
+    yield folder / f"{target.name}.lock"
+    if target.suffix != ".db":
         yield folder / f"{target.name}.state"
         yield folder / f"{target.name}.state-wal"
 
@@ -72,7 +70,7 @@ async def test_a_target_is_not_overwritten(session: Session, target: Path) -> No
         assert found(target) == before
     harvest.check(target)
     left = {path.name for path in target.parent.iterdir()}
-    beside = {f"{target.name}.state"} if target.suffix == ".ndjson" else set()
+    beside = {f"{target.name}.state"} if target.suffix != ".db" else set()
     assert left - {"link", "around", "hard"} == {target.name} | beside
 
 

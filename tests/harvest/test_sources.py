@@ -136,7 +136,7 @@ async def test_nothing_lies_beside_a_finished_target(
 async def test_progress_goes_on_while_everything_waits_for_the_quota(
     emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sys.modules["itwin_async.harvest.run"], "_TICK", 0.01)
+    monkeypatch.setattr(sys.modules["itwin_async.harvest.telling"], "_TICK", 0.01)
     seen: list[harvest.Progress] = []
     waits = asyncio.Event()
 

@@ -36,8 +36,8 @@ def lines(target: Path) -> Iterator[dict[str, object]]:
     if target.suffix == ".parquet":
         import pyarrow.dataset as ds
 
-        for row in ds.dataset(sorted(target.glob("*.parquet"))).to_table().to_pylist():
-            yield {"list": row.pop("list"), "item": row}
+        for row in ds.dataset(target).to_table(columns=["list", "json"]).to_pylist():
+            yield {"list": row["list"], "item": json.loads(row["json"])}
     elif target.suffix in {".db", ".sqlite"}:
         with closing(sqlite3.connect(target)) as database:
             for key, text in database.execute("SELECT list, json FROM favorite_imodels"):

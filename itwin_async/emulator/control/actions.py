@@ -13,7 +13,7 @@ from itwin_async.emulator.control.emulator import EmulatorControls
 from itwin_async.emulator.control.history import history_actions
 from itwin_async.emulator.control.itwin_data import itwin_data_actions
 from itwin_async.emulator.control.saved_views import saved_view_actions
-from itwin_async.emulator.control.views import imodels_of, overview, world_of
+from itwin_async.emulator.control.views import imodels_of, overview, world_name, world_of
 from itwin_async.emulator.control.world_file import export_chunks
 from itwin_async.emulator.faults.fault import Fault
 from itwin_async.emulator.json_types import Json, JsonObject
@@ -134,6 +134,7 @@ class Actions:
     def _worlds(self) -> dict[str, Action]:
         emulator = self._emulator
         return {
+            "GET /identity": Action(lambda _: {"platform": world_name(emulator)}),
             "POST /reset": Action(self._reset, _WORLD),
             "GET /state": Action(lambda command: world_of(emulator, command.limit(1000))),
             "GET /world": Action(self._export),

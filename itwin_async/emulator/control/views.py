@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter
 from itertools import chain, islice
 
@@ -13,6 +14,12 @@ from itwin_async.emulator.world.state import World
 _SHOWN_ITWINS = 200
 _SHOWN_REQUESTS = 60
 _SHOWN_USERS = 50
+
+
+def world_name(emulator: EmulatorControls) -> str:
+    """Name the world that it began with, which is the same at every port and after a restart."""
+    origin = emulator.state.origin.encode()
+    return f"emulator {hashlib.blake2b(origin, digest_size=4).hexdigest()}"
 
 
 def overview(emulator: EmulatorControls, wanted: str = "") -> JsonObject:

@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.web_request import BaseRequest
 from yarl import URL
 
-from itwin_async.emulator.hosting import Hosted, HostedInLoop, HostedInThread
+from itwin_async.emulator.hosting import IDENTITY, Hosted, HostedInLoop, HostedInThread
 from itwin_async.emulator.recording.cassette import (
     ORIGIN,
     Cassette,
@@ -109,6 +109,8 @@ class _Recording(Hosted):
             raise self._failure
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
+        if incoming.path == IDENTITY:
+            return web.json_response({"platform": self._platform_url})
         body = await incoming.read() if incoming.can_read_body else b""
         headers = {k: v for k, v in incoming.headers.items() if k.lower() not in _HOP}
         if self._token is not None and "Authorization" in incoming.headers:

@@ -8,7 +8,7 @@ from collections.abc import Hashable
 from aiohttp import web
 from aiohttp.web_request import BaseRequest
 
-from itwin_async.emulator.hosting import Hosted, HostedInLoop, HostedInThread
+from itwin_async.emulator.hosting import IDENTITY, Hosted, HostedInLoop, HostedInThread
 from itwin_async.emulator.platform import errors
 from itwin_async.emulator.recording.cassette import (
     ORIGIN,
@@ -77,6 +77,8 @@ class _Replaying(Hosted):
         self.assert_no_misses()
 
     async def _handle(self, incoming: BaseRequest) -> web.StreamResponse:
+        if incoming.path == IDENTITY:
+            return web.json_response({"platform": "a cassette"})
         body = await incoming.read() if incoming.can_read_body else b""
         request = interaction_of(incoming, body, self._scrubber)
         self._played.append(str(request))

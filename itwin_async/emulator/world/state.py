@@ -52,6 +52,7 @@ class World:
         check_sizes(itwins, imodels, changesets, named_versions)
         check_share(favorites)
         self.seed = seed
+        self.origin = f"{seed} {itwins} {imodels} {favorites} {changesets} {named_versions}"
         self.guids = GuidGenerator(seed)
         self.made = 0
         self.users: dict[str, UserRecord] = {}
@@ -98,7 +99,7 @@ class World:
     def copy(self) -> World:
         """Return an independent copy."""
         other = World(self.seed)
-        other.made = self.made
+        other.origin, other.made = self.origin, self.made
         other.users, other.itwins, other.tags = dict(self.users), dict(self.itwins), dict(self.tags)
         other.tables = {key: table.copy() for key, table in self.tables.items()}
         other.lists = {key: lists.copy() for key, lists in self.lists.items()}

@@ -39,6 +39,9 @@ class Address:
     schema: str
     name: str
 
+    def __str__(self) -> str:
+        return self.name
+
 
 def is_address(target: object) -> bool:
     """Tell whether a target is one in PostgreSQL."""

@@ -89,6 +89,18 @@ class PostgresDatabase:
             cursor.execute(_spelled(sql) if values else sql, tuple(values) or None)
             yield from cursor
 
+    def is_held(self) -> bool:
+        """Tell whether somebody holds the lock, as one harvest or as one of many writers."""
+        number = self._number("harvest") % 2**64
+        return bool(
+            self.execute(
+                "SELECT 1 FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1"
+                " AND (classid::bigint, objid::bigint) = (?::bigint, ?::bigint) AND database ="
+                " (SELECT oid FROM pg_database WHERE datname = current_database())",
+                (number >> 32, number % 2**32),
+            )
+        )
+
     @property
     def is_shared(self) -> bool:
         """Whether there may be other writers."""
@@ -154,6 +166,13 @@ class PostgresDatabase:
         with self.transaction():
             self.execute("SELECT pg_advisory_xact_lock(?)", (self._number("creation"),))
             yield
+
+    def number_on(self, table: str) -> None:
+        """Let numbers follow the highest one that was given."""
+        name = f"{quoted(self.schema)}.{quoted(table)}"
+        highest = f"(SELECT coalesce(max(number), 0) + 1 FROM {name})"  # noqa: S608 - quoted
+        sql = f"SELECT setval(pg_get_serial_sequence(?, 'number'), {highest}, false)"
+        self.execute(sql, (name,))
 
     def verify(self) -> None:
         """Do nothing; the server looks at what it reads."""

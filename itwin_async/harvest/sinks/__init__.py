@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from itwin_async._tables.columns import Column
+from itwin_async.harvest.database import Database
 from itwin_async.harvest.rows import Row
+from itwin_async.harvest.swap import Replacement
 
 
 class Sink(Protocol):
@@ -83,6 +85,20 @@ class RowSink(ABC):
     def rows(self) -> Iterator[Row]:
         """Read all rows that are committed, removed ones too, in the order they were written."""
 
+    @abstractmethod
+    def replace(self, rows: Iterable[Row], read: Callable[[bytes], object]) -> Replacement | None:
+        """
+        Make a whole new generation of rows, all that are there among them.
+
+        Args:
+            rows: the rows.
+            read: reads the JSON of an item.
+
+        Returns:
+            What is to be swapped; ``None`` for what becomes visible with the open transaction.
+
+        """
+
     @property
     @abstractmethod
     def waiting(self) -> bool:
@@ -103,6 +119,10 @@ class RowSink(ABC):
 
 class TableSink(RowSink):
     """A sink in the checkpoint's own database, where ids can be looked up."""
+
+    @abstractmethod
+    def use(self, database: Database) -> None:
+        """Take the checkpoint's database, whose commit makes rows durable too; before ``open``."""
 
     @abstractmethod
     def known(self, key: str, ids: Sequence[str]) -> set[str]:

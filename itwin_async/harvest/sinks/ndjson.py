@@ -6,7 +6,7 @@ import gzip
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,11 +19,13 @@ from itwin_async._tables.columns import Column
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.columns import MOMENTS, moment
 from itwin_async.harvest.errors import TargetError, damaged, reading
-from itwin_async.harvest.rows import Row
+from itwin_async.harvest.rows import Row, batched
 from itwin_async.harvest.sinks import RowSink
+from itwin_async.harvest.swap import Replacement, Swap, discard, staged_for, sync_folder
 
 _ENOUGH = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
+_ROWS_AT_ONCE = 1000
 _MAGIC = {".gz": b"\x1f\x8b", ".zst": b"\x28\xb5\x2f\xfd"}
 
 
@@ -42,6 +44,7 @@ class NdjsonSink(RowSink):
         self.state = state
         self._with_id = with_id
         self._path = path
+        self._staged = staged_for(path, path)
         self._pack = _packer(path)
         self._file: io.FileIO | None = None
         self._lines: list[bytes] = []
@@ -54,17 +57,24 @@ class NdjsonSink(RowSink):
         found = self._path.stat().st_size if self._path.exists() else 0
         if found and mark is None:
             raise TargetError(f"{self._path} exists already and is no harvest")
+        discard(self._staged)
         _check_size(self._path, found, durable)
         if durable:
             self._check_end(durable)
+        self._open(durable)
+
+    def write_rows(self, rows: Sequence[Row], items: Sequence[object]) -> None:
+        """Take rows."""
+        del items
+        self._add(rows)
+
+    def _open(self, durable: int) -> None:
         # Without a buffer, so that closing writes nothing that a full disk refused.
         self._file = io.FileIO(self._path, "r+" if self._path.exists() else "w+")
         self._file.truncate(durable)
         self._file.seek(durable)
 
-    def write_rows(self, rows: Sequence[Row], items: Sequence[object]) -> None:
-        """Take rows."""
-        del items
+    def _add(self, rows: Iterable[Row]) -> None:
         facts: tuple[object, ...] = ()
         head = b""
         for row in rows:
@@ -82,8 +92,8 @@ class NdjsonSink(RowSink):
 
     def rows(self) -> Iterator[Row]:
         """Read all rows."""
-        with reading(self._path):
-            yield from rows_of(self._path, self._opened.tell())
+        with reading(self._path), self._path.open("rb") as file:
+            yield from rows_of(self._path, file, self._opened.tell())
 
     @property
     def waiting(self) -> bool:
@@ -109,13 +119,39 @@ class NdjsonSink(RowSink):
             self._size = 0
         return str(file.tell())
 
+    def replace(self, rows: Iterable[Row], read: Callable[[bytes], object]) -> Replacement:
+        """Make a whole new generation of rows, beside the file; nothing may wait for a commit."""
+        del read
+        discard(self._staged)
+        with self._staged.open("xb") as file:
+            for chunk in batched(rows, _ROWS_AT_ONCE):
+                self._add(chunk)
+                if self.waiting:
+                    self._pour(file)
+            self._pour(file)
+            file.flush()
+            os.fsync(file.fileno())
+            size = file.tell()
+        sync_folder(self._staged.parent)
+        return Replacement(str(size), Swap(self._path, self._staged))
+
+    def replaced(self, mark: str) -> None:
+        """Go on with the file that took the place of the former."""
+        self.close()
+        self._open(int(mark))
+
+    def _pour(self, file: BinaryIO) -> None:
+        if self._lines:
+            file.write(self._pack(b"".join(self._lines)))
+        self._lines.clear()
+        self._size = 0
+
     def ids(self, key: str) -> Iterator[str]:
         """Read the ids of a list."""
         self.commit()
-        with reading(self._path):
-            for row in rows_of(self._path):
-                if row.list == key:
-                    yield row.id
+        for row in self.rows():
+            if row.list == key:
+                yield row.id
 
     def close(self) -> None:
         """Close the file."""
@@ -172,19 +208,16 @@ _line = msgspec.json.Decoder(_Line)
 _with_id = msgspec.json.Decoder(_WithId)
 
 
-def rows_of(path: Path, length: int | None = None) -> Iterator[Row]:
+def rows_of(path: Path, file: BinaryIO, length: int) -> Iterator[Row]:
     """
-    Read the rows in the first ``length`` bytes of a file, removed ones too.
+    Read the rows in the first ``length`` bytes of an open file, removed ones too.
 
     Raises:
         TargetError: the file is shorter.
 
     """
-    size = path.stat().st_size
-    if length is not None:
-        _check_size(path, size, length)
-        size = length
-    with path.open("rb") as file, _unpacked(_Part(file, size), path) as stream:
+    _check_size(path, os.fstat(file.fileno()).st_size, length)
+    with reading(path), _unpacked(_Part(file, length), path) as stream:
         for text in stream:
             yield _row(text)
 

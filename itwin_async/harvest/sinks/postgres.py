@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import cast
 
 from itwin_async._tables.columns import Column
 from itwin_async.harvest.columns import Cells
+from itwin_async.harvest.database import Database
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.postgres.table import PostgresTable, rows_of
@@ -37,6 +39,10 @@ class PostgresSink(TableSink):
         self._cells: list[Cells] = []
         self._ids: dict[str, set[str]] = {}
 
+    def use(self, database: Database) -> None:
+        """Take the checkpoint's database."""
+        self.database = cast("PostgresDatabase", database)
+
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
         """Create the table."""
         del mark
@@ -52,6 +58,12 @@ class PostgresSink(TableSink):
     def rows(self) -> Iterator[Row]:
         """Read all rows."""
         return rows_of(self.database, self._name, removed=True)
+
+    def replace(self, rows: Iterable[Row], read: Callable[[bytes], object]) -> None:
+        """Bring what is there to its new state, by a staging table."""
+        cells = self._table.cells
+        self._table.stage(self.database, (cells(row, read(row.text)) for row in rows))
+        self._table.replace_by_staged(self.database)
 
     @property
     def waiting(self) -> bool:

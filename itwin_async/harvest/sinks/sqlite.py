@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import Any, cast
 
 from itwin_async._tables.columns import Column, storable
 from itwin_async.harvest.columns import MOMENTS, Cells, flat, moment, moment_of, reader
+from itwin_async.harvest.database import Database, SqliteDatabase
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import TableSink
@@ -47,6 +49,10 @@ class SqliteSink(TableSink):
         self.table = quoted(table)
         self._read: Callable[[object], Cells]
         self._one = self._many = ""
+
+    def use(self, database: Database) -> None:
+        """Take the checkpoint's database."""
+        self.connection = cast("SqliteDatabase", database).connection
 
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
         """Create the table."""
@@ -99,6 +105,22 @@ class SqliteSink(TableSink):
         """Read all rows."""
         return rows_of(self.connection, self._name, removed=True)
 
+    def replace(self, rows: Iterable[Row], read: Callable[[bytes], object]) -> None:
+        """Write what is new, and bring what is there to its new state."""
+        same = (
+            f"UPDATE {self.table} SET list_name = ?, harvested_at = ?, first_seen = ?,"  # noqa: S608 - quoted
+            " last_seen = ?, removed_at = ? WHERE list = ? AND id = ? AND json = ?"
+        )
+        other = f"DELETE FROM {self.table} WHERE list = ? AND id = ?"  # noqa: S608 - quoted
+        execute = self.connection.execute
+        for row in rows:
+            known = (row.list, row.id)
+            if not execute(
+                same, (row.list_name, *_moments(row), *known, row.text.decode())
+            ).rowcount:
+                execute(other, known)
+                self.write_rows([row], [read(row.text)])
+
     @property
     def waiting(self) -> bool:
         """Always: a commit costs little."""
@@ -135,10 +157,7 @@ class SqliteSink(TableSink):
             *made,
             *self._read(item),
             row.text.decode(),
-            _moment(row.harvested_at),
-            _moment(row.first_seen),
-            _moment(row.last_seen),
-            None if row.removed_at is None else _moment(row.removed_at),
+            *_moments(row),
         )
 
     def _insert(self, rows: Sequence[Cells]) -> None:
@@ -158,17 +177,27 @@ def rows_of(connection: sqlite3.Connection, table: str, *, removed: bool) -> Ite
         "SELECT list, list_name, id, json, harvested_at, first_seen, last_seen, removed_at"  # noqa: S608 - quoted
         f" FROM {quoted(table)}{'' if removed else ' WHERE removed_at IS NULL'} ORDER BY rowid"
     )
-    for key, name, id_, text, harvested, first, last, gone in found:
-        yield Row(
-            key,
-            name,
-            str(id_),
-            text.encode(),
-            _moment_of(harvested),
-            _moment_of(first),
-            _moment_of(last),
-            None if gone is None else _moment_of(gone),
-        )
+    yield from map(row_of, found)
+
+
+def row_of(values: Sequence[Any]) -> Row:
+    """Make a row of its columns, without those of the item."""
+    key, name, id_, text, harvested, first, last, gone = values
+    return Row(
+        key,
+        name,
+        str(id_),
+        text.encode(),
+        _moment_of(harvested),
+        _moment_of(first),
+        _moment_of(last),
+        None if gone is None else _moment_of(gone),
+    )
+
+
+def _moments(row: Row) -> tuple[str | None, ...]:
+    removed = None if row.removed_at is None else _moment(row.removed_at)
+    return _moment(row.harvested_at), _moment(row.first_seen), _moment(row.last_seen), removed
 
 
 def quoted(name: str) -> str:

@@ -1,0 +1,52 @@
+"""Which platform a session talks to, so that no target mixes the items of two."""
+
+from __future__ import annotations
+
+import msgspec
+
+from itwin_async._http import urls
+from itwin_async._http.credentials import Credentials
+from itwin_async._http.executor import perform
+from itwin_async._http.request_builder import build_request
+from itwin_async.errors import ITwinError
+from itwin_async.retry import Repeat, RetryPolicy
+from itwin_async.session import Session, internals_of
+
+_IDENTITY = "/_emulator/identity"
+_SECONDS = 5.0
+
+
+class _Identity(msgspec.Struct):
+    platform: str
+
+
+async def platform_of(session: Session) -> str:
+    """
+    Name the platform: by scheme and host; on loopback by host and port.
+
+    A tunnel to production and one to QA have two ports. An emulator is found at another port each
+    time, so it is asked for the name of its world; the question carries no token, and whatever else
+    answers on loopback need not know it.
+    """
+    url = session.base_url
+    if not urls.is_loopback(url.host or ""):
+        return str(url.origin())
+    return await _world_of(session) or str(url.origin())
+
+
+async def _world_of(session: Session) -> str | None:
+    internals = internals_of(
+        session.with_options(retry=RetryPolicy(retries=0, rate_limit_retries=0), timeout=_SECONDS)
+    )
+    client, options = internals.client, internals.options
+    request = build_request(
+        client, "GET", _IDENTITY, params=(), json=None, body=None, accept="*/*", headers=None
+    )
+    deadline = client.retry.clock() + _SECONDS
+    try:
+        answer = await perform(
+            client, Credentials.of(None), request, Repeat.SAFE, deadline, options
+        )
+        return msgspec.json.decode(answer.body, type=_Identity).platform
+    except (ITwinError, msgspec.DecodeError, UnicodeDecodeError):
+        return None

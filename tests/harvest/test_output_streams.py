@@ -1,0 +1,203 @@
+"""Every option that names a file writes through what is no plain file, and never replaces it."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from commands import COMMAND, environment, run
+
+from itwin_async.emulator import EmulatorThread
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and FIFOs of POSIX")
+
+# The option that names a file, and what its content begins with.
+OPTIONS = {
+    "report": (["harvest", "out.db", "--full", "-q", "--report"], b"{"),
+    "geojson": (["export", "out.db", "--geojson"], b'{"type":"FeatureCollection"'),
+    "png": (["map", "out.db", "--png"], b"\x89PNG"),
+    "api": (["api", "/itwins/favorites", "--output"], b"{"),
+}
+
+
+@pytest.fixture(scope="module")
+def platform() -> Iterator[EmulatorThread]:
+    pytest.importorskip("click")
+    with EmulatorThread(itwins=4, imodels=7) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def folder(platform: EmulatorThread, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("outputs")
+    assert run(platform, "harvest", "out.db", "--full", cwd=folder).returncode == 0
+    return folder
+
+
+@pytest.fixture(params=OPTIONS)
+def option(request: pytest.FixtureRequest) -> tuple[list[str], bytes]:
+    if request.param == "png":
+        pytest.importorskip("matplotlib")
+    return OPTIONS[request.param]
+
+
+@pytest.fixture
+def names(folder: Path, tmp_path: Path) -> Iterator[list[str]]:
+    """What lies in the folder stays as it is."""
+    before = sorted(path.name for path in folder.iterdir())
+    yield before
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def call(
+    platform: EmulatorThread,
+    folder: Path,
+    arguments: list[str],
+    output: str,
+    *,
+    shell: str | None = None,
+    stdout: int = subprocess.PIPE,
+    fds: tuple[int, ...] = (),
+) -> bytes:
+    command = [*COMMAND, *arguments, output]
+    if shell is not None:
+        command = ["bash", "-c", shell, *COMMAND, *arguments]
+    done = subprocess.run(
+        command,
+        env=environment(platform),
+        cwd=folder,
+        stdout=stdout,
+        stderr=subprocess.PIPE,
+        pass_fds=fds,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout or b""
+
+
+@pytest.mark.usefixtures("names")
+def test_the_standard_output(
+    platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes], tmp_path: Path
+) -> None:
+    arguments, start = option
+    device = Path("/dev/stdout").lstat()
+    for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
+        assert call(platform, folder, arguments, name).startswith(start)
+    with (tmp_path / "log").open("wb") as file:
+        os.write(file.fileno(), b"before\n")
+        call(platform, folder, arguments, "/dev/stdout", stdout=file.fileno())
+        os.write(file.fileno(), b"after\n")
+    written = (tmp_path / "log").read_bytes()
+    assert written.startswith(b"before\n" + start)
+    assert written.endswith(b"after\n")
+    assert os.path.samestat(Path("/dev/stdout").lstat(), device)
+    assert stat.S_ISLNK(device.st_mode)
+
+
+@pytest.mark.usefixtures("names")
+def test_a_file_that_the_caller_has_open(
+    platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes], tmp_path: Path
+) -> None:
+    arguments, start = option
+    with (tmp_path / "log").open("w+b") as file:
+        file.write(b"before\n")
+        file.flush()
+        number = file.fileno()
+        call(platform, folder, arguments, f"/proc/self/fd/{number}", fds=(number,))
+        os.lseek(number, 0, os.SEEK_END)
+        file.write(b"after\n")
+        assert os.path.samestat(os.fstat(number), (tmp_path / "log").stat())
+    written = (tmp_path / "log").read_bytes()
+    assert written.startswith(b"before\n" + start)
+    assert written.endswith(b"after\n")
+
+
+@pytest.mark.usefixtures("names")
+def test_a_fifo_and_a_link_to_one(
+    platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes], tmp_path: Path
+) -> None:
+    arguments, start = option
+    pipe, link = tmp_path / "pipe", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for name in (pipe, link):
+        read: list[bytes] = []
+        reader = threading.Thread(target=lambda into=read: into.append(pipe.read_bytes()))
+        reader.start()
+        call(platform, folder, arguments, str(name))
+        reader.join(30)
+        assert read[0].startswith(start)
+    assert stat.S_ISFIFO(pipe.lstat().st_mode)
+    assert link.is_symlink()
+
+
+@pytest.mark.usefixtures("names")
+def test_process_substitution_and_a_device(
+    platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes]
+) -> None:
+    arguments, start = option
+    shell = '"$0" "$@" >(cat) | cat'
+    assert call(platform, folder, arguments, "", shell=shell).startswith(start)
+    before = Path("/dev/null").lstat()
+    call(platform, folder, arguments, "/dev/null")
+    assert os.path.samestat(Path("/dev/null").lstat(), before)
+    assert stat.S_ISCHR(before.st_mode)
+
+
+@pytest.mark.usefixtures("names")
+def test_files_with_several_names(
+    platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes], tmp_path: Path
+) -> None:
+    arguments, start = option
+    real, soft, hard = tmp_path / "real", tmp_path / "soft", tmp_path / "hard"
+    real.write_bytes(b"x" * 500_000)
+    soft.symlink_to(real)
+    hard.hardlink_to(real)
+    for name in (soft, hard):
+        call(platform, folder, arguments, str(name))
+        assert soft.is_symlink()
+        assert hard.samefile(real)
+        content = real.read_bytes()
+        assert content.startswith(start)
+        assert not content.endswith(b"x")
+    dangling = tmp_path / "dangling"
+    dangling.symlink_to(tmp_path / "later")
+    call(platform, folder, arguments, str(dangling))
+    assert dangling.is_symlink()
+    assert (tmp_path / "later").read_bytes().startswith(start)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "real", "soft", "hard", "dangling", "later",
+    }  # fmt: skip
+
+
+def test_a_closed_descriptor_is_an_error_and_makes_no_file(
+    platform: EmulatorThread, folder: Path
+) -> None:
+    done = run(platform, "export", "out.db", "--geojson", "/proc/self/fd/77", cwd=folder)
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+    report = ("harvest", "out.db", "--report", "/dev/fd/77")
+    assert run(platform, *report, cwd=folder).returncode == 2
+
+
+def test_a_folder_that_takes_no_new_names(
+    platform: EmulatorThread, folder: Path, tmp_path: Path
+) -> None:
+    """A file in it that may be written is; the superuser may do anything and proves nothing."""
+    if os.geteuid() == 0:
+        pytest.skip("the superuser may write everywhere")
+    (tmp_path / "out.json").touch()
+    tmp_path.chmod(0o500)
+    try:
+        call(platform, folder, ["export", "out.db", "--geojson"], str(tmp_path / "out.json"))
+        assert json.loads((tmp_path / "out.json").read_text())["features"]
+    finally:
+        tmp_path.chmod(0o700)
