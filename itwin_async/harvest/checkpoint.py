@@ -176,7 +176,7 @@ class Checkpoint:
         else:
             self.database = SqliteDatabase(place, writable=writable)
         try:
-            self._prepare()
+            self.database.repeat(self._prepare, lambda: None)
             if not writable:
                 self.database.begin(reading=True)  # what is read is of one moment
         except TargetError:
@@ -196,7 +196,8 @@ class Checkpoint:
         if self._writable:
             if isinstance(database, PostgresDatabase) and tables:
                 self._check_writers(database)
-            database.create(_SCHEMA)
+            if isinstance(database, SqliteDatabase) or not tables:
+                database.create(_SCHEMA)
             if isinstance(database, PostgresDatabase):
                 database.begin_turns()
         elif not tables:

@@ -129,7 +129,8 @@ async def run(
             {wanted[0].number: target},
             path.with_name(f"{path.name}.lock"),
         )
-    with locked(lock, name):
+    in_store = files is not None and files.url is not None
+    with locked(lock, name if in_store else Path(name)):
         store = Store(name, state, nodes, sinks, fail_fast=fail_fast)
         known = {**identity(sources), "platform": await platform_of(session)}
 

@@ -21,6 +21,7 @@ Lock: TypeAlias = Literal["exclusive", "shared"]
 
 _RECONNECT_FOR = 30.0  # seconds
 _LOCK_FOR = 5.0  # seconds that the server may need to see that a client is gone
+_MET: set[str] = set()  # where this process was connected; whoever was there comes back
 _GONE = ("08", "57P")  # classes of SQLSTATE
 _TURN = "turn"
 # A host that has lost its power says nothing; without these it would be waited for two hours.
@@ -66,8 +67,13 @@ class PostgresDatabase:
         self._driver = driver()
         try:
             self.connection = self._connect()
+        except self._driver.OperationalError as problem:
+            if lock is None or address.conninfo not in _MET:
+                raise explain(problem, self.name, "opened") from None
+            self._reconnect(problem, time.monotonic() + _RECONNECT_FOR)
         except self._driver.Error as problem:
             raise explain(problem, self.name, "opened") from None
+        _MET.add(address.conninfo)
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement with ``?`` for values, and read all its rows."""
@@ -186,6 +192,7 @@ class PostgresDatabase:
             return
         sql = "INSERT INTO harvest_meta VALUES (?, '0') ON CONFLICT (name) DO NOTHING"
         self.execute(sql, (_TURN,))
+        self._turn = 0
         self._turn = self._found_turn()
 
     def repeat(self, work: Callable[[], None], again: Callable[[], None]) -> None:
@@ -213,7 +220,7 @@ class PostgresDatabase:
             if turn is not None and found == turn + 1:
                 self._turn = found
                 return None  # it was committed; only the answer was lost
-            if found != turn:
+            if turn is not None and found != turn:
                 raise TargetError(f"{self.name} was written by another harvest meanwhile")
             again()
 
@@ -240,6 +247,8 @@ class PostgresDatabase:
             raise TargetError(f"{self.name} was written by another harvest meanwhile")
 
     def _found_turn(self) -> int | None:
+        if self._turn is None:
+            return None
         rows = self.execute("SELECT value FROM harvest_meta WHERE name = ?", (_TURN,))
         return int(rows[0][0]) if rows else None
 
@@ -247,7 +256,8 @@ class PostgresDatabase:
         """Connect again, and read the turn that the database has."""
         pause = 0.05
         while True:
-            self.connection.close()
+            with suppress(AttributeError):  # there was none yet
+                self.connection.close()
             try:
                 self.connection = self._connect()
                 return self._found_turn()
@@ -255,7 +265,7 @@ class PostgresDatabase:
                 if time.monotonic() >= deadline:
                     raise explain(problem, self.name) from None
                 time.sleep(pause)  # the server is starting, or the network is away
-                pause = min(2.0, pause * 2)
+                pause = min(1.0, pause * 2)
 
     def _connect(self) -> psycopg.Connection[tuple[Any, ...]]:
         given = self._driver.conninfo.conninfo_to_dict(self._address.conninfo)
