@@ -66,3 +66,15 @@ class Quota:
     @property
     def _spare(self) -> float:
         return min(1.0, _SPARE * self.requests) + _SPARE * self.requests
+
+
+def parse_quota(text: str) -> Quota:
+    """
+    Read a quota that is written as calls and seconds, such as ``500/60``; without seconds a minute.
+
+    Raises:
+        ValueError: it is no such text.
+
+    """
+    calls, _, seconds = text.partition("/")
+    return Quota(float(calls), per_seconds=float(seconds or 60))

@@ -93,7 +93,7 @@ first = set(sys.modules)
 from itwin_async import *
 bad = [name for name in sys.modules if name.split(".")[0] in {
     "click", "rich", "dotenv", "keyring", "filelock", "pyarrow", "matplotlib", "zstandard",
-    "pytest", "hypothesis",
+    "pytest", "hypothesis", "dlt", "pyspark",
 }]
 bad += [name for name in sys.modules if name.startswith(tuple(
     f"itwin_async.{part}" for part in ("emulator", "testing", "cli", "harvest", "auth", "catalog")

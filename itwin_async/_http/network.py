@@ -15,7 +15,7 @@ from itwin_async._http.urls import is_loopback
 from itwin_async.errors import ConfigurationError
 
 CA_FILE = "ITWIN_CA_FILE"
-_PYTHONS = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # of OpenSSL, and so of Python
+OF_PYTHON = ("SSL_CERT_FILE", "SSL_CERT_DIR")  # of OpenSSL, and so of Python
 
 
 class Network(TypedDict, total=False):
@@ -76,7 +76,7 @@ def proxy_of_environment(url: URL) -> str | None:
 def _context() -> ssl.SSLContext | None:
     # aiohttp's own context was made when aiohttp was imported, perhaps before these were set.
     own = os.environ.get(CA_FILE, "").strip()
-    given = [name for name in _PYTHONS if os.environ.get(name)]
+    given = [name for name in OF_PYTHON if os.environ.get(name)]
     if not own and not given:
         return None
     for name in given:  # OpenSSL would trust nobody, and not say why

@@ -159,6 +159,11 @@ def new_id(name: str, value: object) -> str:
     return str(value)
 
 
+def is_guid(value: str) -> bool:
+    """Tell whether a text is a GUID."""
+    return _GUID.fullmatch(value) is not None
+
+
 def guid(name: str, value: object) -> str:
     """
     Check an id that the platform documents as a GUID, and write it as text.

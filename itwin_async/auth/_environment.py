@@ -128,15 +128,26 @@ def complete(settings: Settings) -> tuple[Credentials, Settings]:
     if "trust_env" in settings:
         given["trust_env"] = settings["trust_env"]
     found = find_credentials(network=given)
+    return found, complete_network(settings, found.platform)
+
+
+def complete_network(settings: Settings, platform: Platform) -> Settings:
+    """
+    Complete the settings of a session by the platform, the proxies and certificates found.
+
+    Raises:
+        ConfigurationError: the file of certificates cannot be read.
+
+    """
     completed = settings.copy()
-    completed.setdefault("base_url", found.platform.base_url)
+    completed.setdefault("base_url", platform.base_url)
     if settings.get("client_session") is None:
-        base_url = settings.get("base_url", found.platform.base_url)
+        base_url = settings.get("base_url", platform.base_url)
         network = network_of_environment(URL(base_url))
         completed.setdefault("trust_env", network.get("trust_env", False))
         if "ssl" in network and settings.get("connector") is None:
             completed.setdefault("ssl", network["ssl"])
-    return found, completed
+    return completed
 
 
 def _check_platform(record: StoredSignIn, platform: Platform) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from difflib import get_close_matches
 from importlib import import_module
@@ -12,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from itwin_async._version import __version__
+from itwin_async.cli.network_options import network_options
 
 _COMMANDS = {
     "favorites": ("personal", "Your favorite iTwins and iModels."),
@@ -70,13 +70,8 @@ class _Commands(click.Group):
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(__version__, prog_name="itwin-async")
-@click.option("--proxy", metavar="URL", help="HTTP proxy of every command; also HTTPS_PROXY.")
-@click.option(
-    "--ca-file",
-    metavar="FILE",
-    help="Trust these certificates (PEM) beside the system's; also ITWIN_CA_FILE.",
-)
-def app(proxy: str | None, ca_file: str | None) -> None:
+@network_options
+def app() -> None:
     """
     Work with the iTwin Platform: every operation, iModels, iTwins, views, and bulk harvests.
 
@@ -98,8 +93,6 @@ def app(proxy: str | None, ca_file: str | None) -> None:
 
     What ended with 5 or 6 may be run again; after 2, 3 or 4 something has to be corrected first.
     """  # noqa: D301 - click's mark for lines to be kept
-    given = {"HTTPS_PROXY": proxy, "https_proxy": proxy, "ITWIN_CA_FILE": ca_file}
-    os.environ.update({name: value for name, value in given.items() if value})
 
 
 def start() -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import click
@@ -11,6 +10,7 @@ from click.shell_completion import CompletionItem
 from itwin_async import bulk
 from itwin_async._http.urls import segment
 from itwin_async.cli.failures import complain, exit_code
+from itwin_async.cli.id_files import ids_of_arguments
 from itwin_async.cli.known_ids import matching
 from itwin_async.cli.progress import Progress
 from itwin_async.cli.runtime import Options, open_session, run, session_options
@@ -19,6 +19,7 @@ from itwin_async.session import Session
 
 Change = Callable[[Session, str], Awaitable[None]]
 
+ID_HELP = "An ID of - stands for ids on stdin, @FILE for those in a file, one a line."
 _NOUNS = {"itwin": "iTwin", "imodel": "iModel", "tag": "tag"}
 
 
@@ -33,7 +34,7 @@ def changing_command(
 ) -> None:
     """Add a command that takes a kind of entity and ids; see ``change_each``."""
 
-    @group.command(name, help=f"{description} An ID of - stands for ids on stdin, one a line.")
+    @group.command(name, help=f"{description} {ID_HELP}")
     @click.argument("kind", type=click.Choice(list(changes)), metavar="|".join(changes))
     @click.argument("ids", nargs=-1, required=True, metavar="ID...", shell_complete=_complete_ids)
     @session_options
@@ -65,14 +66,15 @@ def change_each(
         options: what the command was given.
         change: the operation.
         kind: ``"itwin"``, ``"imodel"`` or ``"tag"``.
-        ids: ids of entities; ``-`` stands for the lines of stdin.
+        ids: ids of entities; ``-`` stands for the lines of stdin, ``@FILE`` for those of a file.
         done: the closing remark, such as ``"added to your favorites"``.
         concurrency: how many calls are under way at once; 1 keeps their order.
 
     """
-    chosen = [each for given in ids for each in (_stdin_lines() if given == "-" else [given])]
 
     async def main() -> int:
+        # Read here, so that its errors are told like all others; nothing else runs yet.
+        chosen = ids_of_arguments(ids, f"{kind}_ids", last=concurrency == 1)
         for each in chosen:
             segment(f"{kind}_id", each)
         noun = _NOUNS[kind]
@@ -127,16 +129,3 @@ def _report(failures: list[bulk.Failure[str]], order: list[str]) -> int:
         complain(f"{denials[0]}; {len(denials):,} of {len(order):,} not changed")
         return exit_code(denials[0])
     return exit_code(failures[0].error)
-
-
-def _stdin_lines() -> list[str]:
-    """Read stdin; outside of the event loop, which it would block."""
-    data = b"" if sys.stdin is None else sys.stdin.buffer.read()
-    try:
-        text = data.decode()
-    except UnicodeDecodeError as problem:
-        line = data.count(b"\n", 0, problem.start) + 1
-        raise click.UsageError(f"stdin is not UTF-8 text: see line {line}") from None
-    # Windows editors write a byte order mark, and files may have been put one after the other.
-    lines = (line.strip().strip("\ufeff").strip() for line in text.splitlines())
-    return [line for line in lines if line]

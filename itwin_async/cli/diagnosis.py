@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,6 +17,7 @@ from yarl import URL
 
 from itwin_async import imodels, itwins
 from itwin_async._http.credentials import Credentials
+from itwin_async._http.network import CA_FILE, OF_PYTHON
 from itwin_async._http.urls import shown
 from itwin_async.auth._environment import Credentials as Found
 from itwin_async.auth._environment import find_credentials
@@ -121,7 +123,12 @@ async def checks_of_platform(
         await itwins.list_favorites(session, page_size=1)
     except ITwinError as error:
         problem = error
-    checks = [_proxy(session.base_url), _host(session.base_url, problem), _clock(clock.skew)]
+    checks = [
+        _proxy(session.base_url),
+        _certificates(),
+        _host(session.base_url, problem),
+        _clock(clock.skew),
+    ]
     if isinstance(problem, TransportError):
         return checks
     if not usable:
@@ -182,6 +189,14 @@ def _proxy(base: URL) -> Check:
     return Check("proxy", "ok", f"the environment names {where}")
 
 
+def _certificates() -> Check:
+    """Name the variables that decide which certificates are trusted; wrong ones end the doctor."""
+    own = os.environ.get(CA_FILE, "").strip()
+    theirs = [f"{name} ({os.environ[name]})" for name in OF_PYTHON if os.environ.get(name)]
+    found = f"those of {' and '.join(theirs)} instead of the system's" if theirs else "the system's"
+    return Check("trust", "ok", f"{found}, and those of {CA_FILE} ({own})" if own else found)
+
+
 def _host(base: URL, problem: ITwinError | None) -> Check:
     origin = str(base.origin())
     if not isinstance(problem, TransportError):
@@ -190,7 +205,9 @@ def _host(base: URL, problem: ITwinError | None) -> Check:
     if problem.timeout:
         advice = "check network, firewall and proxy (HTTPS_PROXY, NO_PROXY)"
     elif "TLS" in str(problem.args[0]):
-        advice = "trust the certificate of your network's proxy (SSL_CERT_FILE), or check the clock"
+        advice = (
+            "trust your network's own certificates (--ca-file, ITWIN_CA_FILE), or check the clock"
+        )
     else:
         advice = "check the address (ITWIN_BASE_URL, context show), network, name server and proxy"
     return Check("host", "fail", f"{origin}: {problem}", advice)

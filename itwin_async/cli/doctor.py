@@ -12,7 +12,9 @@ from contextlib import asynccontextmanager
 import attrs
 import click
 import msgspec
+from yarl import URL
 
+from itwin_async._http.network import network_of_environment
 from itwin_async.cli.cells import clean
 from itwin_async.cli.diagnosis import Check, Clock, checks_of_platform, checks_of_token
 from itwin_async.cli.progress import is_terminal
@@ -84,9 +86,11 @@ async def _session(options: Options, clock: Clock, *, usable: bool) -> AsyncIter
         return
     from itwin_async.auth._environment import find_platform
 
+    base_url = find_platform().base_url
     async with Session(
         "no-token",
-        base_url=find_platform().base_url,
+        base_url=base_url,
+        **network_of_environment(URL(base_url)),
         retry=retry,
         timeout=_SECONDS,
         trace_configs=traces,

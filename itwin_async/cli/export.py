@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import get_close_matches
 from pathlib import Path
+from typing import get_type_hints
 
+import attrs
 import click
+import msgspec
 
 from itwin_async import harvest as bulk
-from itwin_async import to_dict
+from itwin_async._json.naming import SPELLINGS, wire_name
+from itwin_async._tables.columns import without_none
 from itwin_async.cli.call import columns_of
-from itwin_async.cli.cells import Row
+from itwin_async.cli.cells import Column, Row, named_column
 from itwin_async.cli.failures import complain
 from itwin_async.cli.forms import Form, output_options
 from itwin_async.cli.harvest_status import run_on_target
 from itwin_async.cli.harvest_view import shown, state
 from itwin_async.cli.output import Output
-from itwin_async.harvest.reading import CLASSES, tables_of
+from itwin_async.harvest.columns import MOMENTS, moment
+from itwin_async.harvest.reading import CLASSES, stored, tables_of
+from itwin_async.harvest.rows import Row as Stored
+from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.paging import MAX_PAGE_SIZE
 
 
@@ -36,21 +44,30 @@ def _no_stream(_: click.Context, __: click.Parameter, file: Path | None) -> Path
     help="Write points and extents to a file; TARGET must have been harvested with --full.",
 )
 @click.option("--from", "table", metavar="TABLE", help="The table, where there are several.")
+@click.option("--removed", is_flag=True, help="Items too that a refresh found no more.")
 @output_options
-def export(*, target: str, geojson: Path | None, table: str | None, form: Form) -> None:
+def export(
+    *, target: str, geojson: Path | None, table: str | None, removed: bool, form: Form
+) -> None:
     """
     Write the items in TARGET, or iTwins' points and iModels' extents as GeoJSON.
+
+    Each item has the key of its list (list), the name of what that belongs to (list_name), and
+    when it was read (harvested_at) and seen (first_seen, last_seen, removed_at).
     """
-    if geojson is not None and (table or not form.is_default):
+    if geojson is not None and (table or removed or not form.is_default):
         raise click.UsageError("--geojson and the options for items are mutually exclusive")
 
     async def main() -> None:
         _warn_of_unfinished(target)
         if geojson is None:
-            await _write_items(target, table, form)
+            await _write_items(target, table, form, removed=removed)
             return
         done = bulk.export_geojson(target, geojson)
-        left = f"; {done.without_place:,} without a place left out" if done.without_place else ""
+        none = done.without_place - done.impossible
+        left = f"; {none:,} without a place left out" if none else ""
+        if done.impossible:
+            left += f"; {done.impossible:,} with impossible coordinates left out"
         click.echo(f"{shown(str(geojson))}: {done.features:,} features{left}", err=True)
 
     run_on_target(main)
@@ -62,7 +79,7 @@ def _warn_of_unfinished(target: str) -> None:
         complain(f"{shown(target)}: {state(found)}; only what is there so far is written")
 
 
-async def _write_items(target: str, name: str | None, form: Form) -> None:
+async def _write_items(target: str, name: str | None, form: Form, *, removed: bool) -> None:
     tables = {table.name: table for table in tables_of(target)}
     if name is None and len(tables) > 1:
         raise click.UsageError(f"give --from: {shown(target)} has {', '.join(tables)}")
@@ -72,14 +89,48 @@ async def _write_items(target: str, name: str | None, form: Form) -> None:
         hint = f"; did you mean {close[0]!r}?" if close else ""
         raise click.UsageError(f"{shown(target)} has no table {chosen!r}{hint}")
     cls = CLASSES.get(tables[chosen].item)
-    with Output(form, columns_of(cls) if cls else [], "items") as output:
+    columns = _columns(cls) if form.kind == "csv" else columns_of(cls) if cls else []
+    with Output(form, columns, "items") as output:
         rows: list[Row] = []
-        for _, item in bulk.read(target, table=chosen):
-            rows.append(to_dict(item))  # type: ignore[arg-type] # all items are models
+        for row in stored(target, chosen, removed=removed):
+            rows.append(_exported(row))
             if len(rows) == MAX_PAGE_SIZE:
                 await output.send(rows)
                 rows = []
         await output.send(rows)
+
+
+def _exported(row: Stored) -> Row:
+    """Put what a target knows of an item around its members."""
+    try:
+        item = msgspec.json.decode(row.text, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:  # half characters
+        item = parse(row.text)
+    made = {} if "id" in item else {"id": row.id}
+    moments = {
+        name: None if (value := getattr(row, name)) is None else moment(value) for name in MOMENTS
+    }
+    return {"list": row.list, "list_name": row.list_name, **made, **item, **moments}
+
+
+def _columns(cls: type | None) -> list[Column]:
+    """Make a column of everything that an item has; what is within it has its path for a name."""
+    if cls is None:
+        return []
+    paths = list(_paths(cls))
+    made = [] if "id" in paths else ["id"]
+    return [named_column(path) for path in ("list", "list_name", *made, *paths, *MOMENTS)]
+
+
+def _paths(cls: type, above: str = "") -> Iterator[str]:
+    hints = get_type_hints(cls)
+    for field in attrs.fields(cls):
+        path = above + SPELLINGS.get(cls, {}).get(field.name, wire_name(field.name))
+        inner = without_none(hints[field.name])
+        if isinstance(inner, type) and attrs.has(inner):
+            yield from () if field.name == "links" else _paths(inner, f"{path}.")
+        else:
+            yield path
 
 
 @click.command("map", short_help="Draw the places in a harvest.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -37,7 +37,7 @@ class _End:
 
 
 async def in_order(
-    outer: Pager[A],
+    outer: AsyncIterable[A],
     inner: Callable[[A], Pager[T]],
     *,
     concurrency: int = 8,

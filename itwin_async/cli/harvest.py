@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -13,17 +12,18 @@ import click
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
 from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
-from itwin_async.cli.harvest_view import View, summary
+from itwin_async.cli.harvest_view import View, nothing_requested, summary
+from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
+from itwin_async.cli.itwin_filters import itwin_filters
 from itwin_async.cli.runtime import Options, open_session, session_options
 from itwin_async.cli.stdout import write
-from itwin_async.harvest import Report, TargetError
-from itwin_async.harvest.ids import parse_ids
+from itwin_async.harvest import Report, Status, TargetError
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
 from itwin_async.harvest.plan import identity
 from itwin_async.harvest.target import target_files
 
-_STDIN = Path("-")  # of a report: the standard output
+_STDOUT = Path("-")
 
 
 class _Names(click.ParamType):  # type: ignore[type-arg]
@@ -32,6 +32,8 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
     def convert(
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, ...]:
+        if isinstance(value, tuple):
+            return value
         names = tuple(name.strip() for name in str(value).split(","))
         known = bulk.list_names()
         for name in names:
@@ -40,9 +42,6 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
                 hint = f"did you mean {close[0]!r}?" if close else f"known are {', '.join(known)}"
                 self.fail(f"{name!r} is not one of the lists; {hint}", param, ctx)
         return names
-
-
-_ids_type = click.Path(dir_okay=False, allow_dash=True, path_type=Path)
 
 
 class _Harvest(click.Command):
@@ -71,20 +70,21 @@ class _Harvest(click.Command):
 @click.option(
     "--what",
     type=_Names(),
-    default="favorite-imodels",
+    multiple=True,
+    default=["favorite-imodels"],
     show_default=True,
     metavar="NAME,NAME",
-    help="What to harvest: lists by name, such as imodels,named-versions,changesets.",
+    help="What to harvest: lists by name, such as imodels,named-versions; may be repeated.",
 )
 @click.option(
     "--itwins",
-    type=_ids_type,
+    type=id_file,
     metavar="FILE",
     help="iTwins to harvest, one id a line, instead of all; - is standard input.",
 )
 @click.option(
     "--imodels",
-    type=_ids_type,
+    type=id_file,
     metavar="FILE",
     help="iModels to harvest, one id a line, instead of those of the iTwins; - is standard input.",
 )
@@ -93,6 +93,7 @@ class _Harvest(click.Command):
     type=click.Choice(["itwins", "favorite-itwins", "recent-itwins"]),
     help="Which iTwins, where they are not given: all, favorite or recently used ones.",
 )
+@itwin_filters
 @click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
 @click.option(
     "--concurrency",
@@ -130,10 +131,11 @@ class _Harvest(click.Command):
 def harvest(
     *,
     target: str,
-    what: tuple[str, ...],
+    what: tuple[tuple[str, ...], ...],
     itwins: Path | None,
     imodels: Path | None,
     of: str | None,
+    filters: bulk.Filters,
     full: bool,
     concurrency: int,
     page_size: int,
@@ -155,25 +157,28 @@ def harvest(
     for a folder of parts; each list has a table of its own. See "itwin-async harvest status TARGET"
     for how far it is.
     """
+    names = tuple(dict.fromkeys(name for group in what for name in group))
+    reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
     written = {changes} if changes is not None else set[Path]()
-    reports = {file for file in (report, _STDIN if as_json else None) if file is not None}
     given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
     for option, given, id_ in given_ids:
-        if given is not None and not any(takes(name, id_) for name in what):
+        if given is not None and not any(takes(name, id_) for name in names):
             fits = [name for name in bulk.list_names() if takes(name, id_)]
             raise click.UsageError(f"{option} is for {', '.join(fits)}")
-    if itwins == imodels == _STDIN:
+    if itwins == imodels == STDIN:
         raise click.UsageError("only one of --itwins and --imodels can be standard input")
 
     async def main() -> int:
         _refuse_overlaps(target, [itwins, imodels], reports | written)
         source = bulk.lists(
-            *what,
-            itwin_ids=_ids_of(itwins, "itwin_ids"),
-            imodel_ids=_ids_of(imodels, "imodel_ids"),
+            *names,
+            itwin_ids=ids_of_file(itwins, "itwin_ids", quiet=quiet),
+            imodel_ids=ids_of_file(imodels, "imodel_ids", quiet=quiet),
             of=of,
             full=full,
+            **filters,
         )
+        before = _before(target)
         with View(target, quiet=quiet) as view, _told(view, reports, identity(source)):
             async with open_session(options) as session:
                 done = await bulk.run(
@@ -190,25 +195,27 @@ def harvest(
         _write(reports, done)
         if not quiet:
             click.echo(summary(done), err=True)
+        if before is not None and before.complete and not done.progress.calls:
+            complain(nothing_requested(before))
         return OF_STATES[done.state]
 
     run_on_target(main)
 
 
+def _before(target: str) -> Status | None:
+    with suppress(TargetError):
+        return bulk.status(target)
+    return None
+
+
 def _refuse_overlaps(target: str, given: list[Path | None], reports: set[Path]) -> None:
     files, inputs = target_files(target), [Path(".env")]
-    inputs += [path for path in given if path is not None and path != _STDIN]
+    inputs += [path for path in given if path is not None and path != STDIN]
     for path in inputs:
         refuse_overlap(path, files)
-    for report in reports - {_STDIN}:
+    for report in reports - {_STDOUT}:
         refuse_overlap(report, files, *inputs)
         probe(report)  # to learn now, and not in the morning, that it cannot be written
-
-
-def _ids_of(file: Path | None, name: str) -> Path | list[str] | None:
-    if file != _STDIN:
-        return file
-    return parse_ids(sys.stdin.buffer.read(), "standard input", name)
 
 
 @contextmanager
@@ -228,7 +235,7 @@ def _told(view: View, reports: set[Path], source: dict[str, str]) -> Iterator[No
 def _write(files: set[Path], report: Report) -> None:
     text = f"{report.to_json()}\n".encode()
     for file in files:
-        if file == _STDIN:
+        if file == _STDOUT:
             write(text)
             continue
         with replacing(file) as stream:

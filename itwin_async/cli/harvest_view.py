@@ -220,6 +220,15 @@ def state(status: Status) -> str:
     return "finished"
 
 
+def nothing_requested(status: Status) -> str:
+    """Say since when a target is finished, so that nobody takes it for new."""
+    since = "" if status.finished_at is None else f" since {status.finished_at:%Y-%m-%d %H:%M} UTC"
+    return (
+        f"{shown(status.target)} is finished{since}: nothing was requested, and nothing is newer; "
+        "--refresh makes it current"
+    )
+
+
 def failures(found: Iterable[Failure], count: int) -> list[str]:
     """
     Tell which lists failed.

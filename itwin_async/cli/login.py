@@ -22,6 +22,7 @@ from itwin_async.auth._tokens import read_claims, user_name
 from itwin_async.auth.authorization_code import DEFAULT_REDIRECT_URI
 from itwin_async.cli.cells import clean, plain
 from itwin_async.cli.failures import exit_code
+from itwin_async.cli.network_options import network_options
 from itwin_async.cli.runtime import load_environment, profile_option, run
 from itwin_async.cli.stdout import write
 from itwin_async.errors import ConfigurationError, RequestError
@@ -38,6 +39,7 @@ _SHOWN = ("name", "email", "sub", "client_id", "scope", "iss", "aud")
 )
 @click.option("--scope", "scopes", multiple=True, help="Request this instead of itwin-platform.")
 @profile_option
+@network_options
 @click.option("--no-browser", is_flag=True, help="Only print the address to open.")
 @click.option(
     "--wait",
@@ -86,6 +88,7 @@ def login(
 
 @click.command()
 @profile_option
+@network_options
 def logout(*, profile: str | None) -> None:
     """Delete the stored sign-in and revoke it."""
 
@@ -99,6 +102,7 @@ def logout(*, profile: str | None) -> None:
 @click.command(short_help="Show whose credentials would be used.")
 @click.option("--json", "as_json", is_flag=True, help="JSON.")
 @profile_option
+@network_options
 def whoami(*, as_json: bool, profile: str | None) -> None:
     """
     Show whose credentials would be used, and until when they are valid.

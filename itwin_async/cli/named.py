@@ -192,7 +192,7 @@ views = _group("views")
 @yes_option
 @session_options
 def delete(*, options: Options, ids: tuple[str, ...], yes: bool) -> None:
-    """Delete iModels. An ID of - stands for ids on stdin, one a line."""
+    """Delete iModels. An ID of - stands for ids on stdin, @FILE for those in a file."""
     what = f"the iModel {ids[0]}" if len(ids) == 1 else f"{len(ids):,} iModels"
     _confirm(f"Delete {what} with all changesets?", yes=yes)
     change_each(options, delete_imodel, "imodel", ids, done="deleted")

@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from typing import TypeVar, get_args
+from pathlib import Path
 
 import attrs
 import click
 
 from itwin_async import imodels, itwins
+from itwin_async._http.urls import guid
 from itwin_async.cli.cells import Column, extent, moment
 from itwin_async.cli.changes import changing_command
 from itwin_async.cli.failures import complain, exit_code
 from itwin_async.cli.fanout import in_order
 from itwin_async.cli.forms import Form, full_option, limit_option, output_options
+from itwin_async.cli.id_files import id_file, ids_of_file
+from itwin_async.cli.itwin_filters import for_each_status, itwin_filters
 from itwin_async.cli.known_ids import completing
 from itwin_async.cli.output import Output, listing, paging_for, read_rows
 from itwin_async.cli.runtime import Options, run, session_options
 from itwin_async.errors import ITwinError, NotFoundError, PermissionDeniedError
 from itwin_async.imodels import IModel, IModelSummary
-from itwin_async.itwins import ITwin, ITwinFilters, ITwinSummary, Status, SubClass
+from itwin_async.itwins import ITwin, ITwinSummary
 from itwin_async.paging import DetailPager, Pager
 from itwin_async.session import Session
-
-F = TypeVar("F", bound=Callable[..., object])
 
 _CONCURRENCY = 8
 
@@ -77,6 +78,14 @@ class _Lists:
         pager = self.imodels(session, itwin_id, **paging_for(limit))
         return pager.full() if full else pager
 
+    async def itwins_of(
+        self, session: Session, filters: dict[str, object]
+    ) -> AsyncIterator[ITwinSummary]:
+        """List iTwins, those of one status after those of another."""
+        for each in for_each_status(filters):
+            async for itwin in self.itwins(session, **each, **paging_for(None)):
+                yield itwin
+
 
 @click.group(help="Your favorite iTwins and iModels.")
 def favorites() -> None:
@@ -88,27 +97,11 @@ def recents() -> None:
     """Group the commands."""
 
 
-def _filter_options(command: F) -> F:
-    for option in (
-        click.option("--include-inactive", is_flag=True, help="Inactive iTwins too."),
-        click.option("--type", "type_", metavar="TYPE", help="Only iTwins of this type."),
-        click.option("--status", type=click.Choice(get_args(Status)), help="Only of this status."),
-        click.option(
-            "--sub-class",
-            type=click.Choice(get_args(SubClass)),
-            multiple=True,
-            help="Only of this sub-class; may be repeated.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 def _itwins_command(group: click.Group, lists: _Lists) -> None:
     noun = f"{lists.word} iTwins"
 
     @group.command("itwins", help=f"List the {noun}.")
-    @_filter_options
+    @itwin_filters
     @full_option
     @limit_option
     @output_options
@@ -119,23 +112,16 @@ def _itwins_command(group: click.Group, lists: _Lists) -> None:
         form: Form,
         limit: int | None,
         full: bool,
-        sub_class: tuple[SubClass, ...],
-        status: Status | None,
-        type_: str | None,
-        include_inactive: bool,
+        filters: dict[str, object],
     ) -> None:
-        filters: ITwinFilters = {
-            "sub_class": sub_class or None,
-            "status": status,
-            "type": type_,
-            "include_inactive": include_inactive or None,
-        }
-
         async def main() -> None:
             columns = _ITWINS_FULL if full else _ITWINS
             async with listing(options, form, columns, noun, limit) as (output, session):
-                pager = lists.itwins(session, **filters, **paging_for(limit))
-                await output.send_all(pager.full() if full else pager)
+                for each in for_each_status(filters):
+                    pager = lists.itwins(session, **each, **paging_for(limit))
+                    await output.send_all(pager.full() if full else pager)
+                    if output.limit_reached:
+                        break
 
         run(main)
 
@@ -151,7 +137,14 @@ def _imodels_command(group: click.Group, lists: _Lists) -> None:
         help="Only those of this iTwin.",
         shell_complete=completing("itwin"),
     )
-    @click.option("--include-inactive", is_flag=True, help="Those of inactive iTwins too.")
+    @click.option(
+        "--itwins",
+        "itwins_file",
+        type=id_file,
+        metavar="FILE",
+        help="Only those of these iTwins, one id a line; - is standard input.",
+    )
+    @itwin_filters
     @full_option
     @limit_option
     @output_options
@@ -163,23 +156,23 @@ def _imodels_command(group: click.Group, lists: _Lists) -> None:
         limit: int | None,
         full: bool,
         itwin_id: str | None,
-        include_inactive: bool,
+        itwins_file: Path | None,
+        filters: dict[str, object],
     ) -> None:
+        if sum([itwin_id is not None, itwins_file is not None, bool(filters)]) > 1:
+            raise click.UsageError("--itwin, --itwins and filters are mutually exclusive")
         columns = _IMODELS_FULL if full else _IMODELS
         if itwin_id is None:
             columns = (*_OF_ALL_ITWINS, *columns[2:])
 
         async def main() -> int:
+            given = ids_of_file(itwins_file, "itwins")
             async with listing(options, form, columns, f"{word} iModels", limit) as (
                 output,
                 session,
             ):
                 if itwin_id is None:
-                    outer = lists.itwins(
-                        session,
-                        include_inactive=include_inactive or None,
-                        **paging_for(None),
-                    )
+                    outer = _given(given) if given else lists.itwins_of(session, filters)
                     return await _send_of_all(session, lists, outer, output, limit, full=full)
                 await output.send_all(lists.imodels_of(session, itwin_id, limit, full=full))
                 return 0
@@ -187,10 +180,15 @@ def _imodels_command(group: click.Group, lists: _Lists) -> None:
         run(main)
 
 
+async def _given(ids: Sequence[str]) -> AsyncIterator[ITwinSummary]:
+    for each in ids:
+        yield ITwinSummary(guid("itwins", each))
+
+
 async def _send_of_all(
     session: Session,
     lists: _Lists,
-    outer: Pager[ITwinSummary],
+    outer: AsyncIterator[ITwinSummary],
     output: Output,
     limit: int | None,
     *,

@@ -22,9 +22,10 @@ import click
 
 from itwin_async.cli import profiles
 from itwin_async.cli.failures import DEFECT, INTERRUPTED, TERMINATED, complain, exit_code
+from itwin_async.cli.network_options import network_options
 from itwin_async.errors import ConfigurationError, ITwinError
 from itwin_async.events import Observer, logger
-from itwin_async.quota import Quota
+from itwin_async.quota import Quota, parse_quota
 
 if TYPE_CHECKING:
     import aiohttp
@@ -97,13 +98,12 @@ class _QuotaType(click.ParamType):  # type: ignore[type-arg]
         self, value: object, param: click.Parameter | None, ctx: click.Context | None
     ) -> tuple[str, Quota]:
         name, equals, pace = str(value).rpartition("=")
-        calls, _, seconds = pace.partition("/")
         if equals and name not in (known := _operations()):
             close = get_close_matches(name, known, 1)
             hint = f"did you mean {close[0]!r}?" if close else "see 'itwin-async operations'"
             self.fail(f"there is no operation {name!r}; {hint}", param, ctx)
         try:
-            return name, Quota(float(calls), per_seconds=float(seconds or 60))
+            return name, parse_quota(pace)
         except ValueError:
             self.fail(
                 "give calls and seconds, such as 500/60 or imodels.create_imodel=5/60", param, ctx
@@ -149,7 +149,7 @@ def session_options(command: F) -> F:
         options = Options(emulator, base_url, dict(quota), verbose, profile)
         return command(options=options, **others)
 
-    decorated: Callable[..., object] = gather
+    decorated: Callable[..., object] = network_options(gather)
     for option in (
         click.option("-v", "--verbose", is_flag=True, help="Log every request to stderr."),
         click.option(

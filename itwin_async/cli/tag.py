@@ -92,7 +92,7 @@ def rename(*, options: Options, form: Form, tag_id: str, name: str) -> None:
 @click.argument("ids", nargs=-1, required=True, metavar="ID...")
 @session_options
 def delete(*, options: Options, ids: tuple[str, ...]) -> None:
-    """Delete tags. An ID of - stands for ids on stdin, one a line."""
+    """Delete tags. An ID of - stands for ids on stdin, @FILE for those in a file."""
     change_each(options, saved_views.delete_tag, "tag", ids, done="deleted")
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 from itwin_async.harvest.changes import Change, changes, write_changes
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import Exported, export_geojson
+from itwin_async.harvest.itwin_filters import Filters
 from itwin_async.harvest.lists import (
     favorite_imodels,
     favorite_itwins,
@@ -29,6 +30,7 @@ __all__ = [
     "DetailSource",
     "Exported",
     "Failure",
+    "Filters",
     "Progress",
     "RefreshStatus",
     "Report",

@@ -29,11 +29,13 @@ class Exported:
     Attributes:
         features: items that have a place on the map.
         without_place: items that have none; they are left out.
+        impossible: those of them whose coordinates are none on the Earth.
 
     """
 
     features: int
     without_place: int
+    impossible: int = 0
 
 
 def export_geojson(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> Exported:
@@ -49,17 +51,18 @@ def export_geojson(target: str | os.PathLike[str], path: str | os.PathLike[str])
             written or belongs to the target.
 
     """
-    output, count, written = Path(path), 0, 0
+    output, count, written, impossible = Path(path), 0, 0, 0
     refuse_overlap(output, target_files(target))
     with replacing(output) as file:
         file.write(b'{"type":"FeatureCollection","features":[')
-        for count, feature in enumerate(features(target), 1):  # noqa: B007 - counted on
+        for count, (feature, is_possible) in enumerate(_features(target), 1):  # noqa: B007
+            impossible += not is_possible
             if feature is not None:
                 file.write(b",\n" if written else b"\n")
                 file.write(as_json(feature).encode())
                 written += 1
         file.write(b"\n]}\n")
-    return Exported(written, count - written)
+    return Exported(written, count - written, impossible)
 
 
 def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | None]:
@@ -70,6 +73,13 @@ def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | Non
         TargetError: there is no such harvest, or its items have no places.
 
     """
+    return (feature for feature, _ in _features(target))
+
+
+def _features(
+    target: str | os.PathLike[str],
+) -> Iterator[tuple[dict[str, object] | None, bool]]:
+    """Tell of each feature too whether its coordinates may be some on the Earth."""
     seen: set[bytes] = set()
     tables = tables_of(target)
     placed = [table for table in tables if table.item in _PLACED]
@@ -84,7 +94,8 @@ def features(target: str | os.PathLike[str]) -> Iterator[dict[str, object] | Non
             mark = _mark(item.id)
             if mark not in seen:
                 seen.add(mark)
-                yield _listed(key, item.__geo_interface__)
+                made = _listed(key, item.__geo_interface__)
+                yield made, made is not None or not _has_coordinates(item)
 
 
 def _listed(key: str, feature: dict[str, object]) -> dict[str, object] | None:
@@ -93,6 +104,12 @@ def _listed(key: str, feature: dict[str, object]) -> dict[str, object] | None:
     if key:
         feature["properties"] = {**cast("dict[str, object]", feature["properties"]), "list": key}
     return feature
+
+
+def _has_coordinates(item: IModel | ITwin) -> bool:
+    if isinstance(item, IModel):
+        return item.extent is not None
+    return item.latitude is not None and item.longitude is not None
 
 
 def _mark(name: str) -> bytes:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from functools import cache, partial
-from typing import cast
+from typing import Unpack, cast
 
 import attrs
 
 from itwin_async import catalog, imodels, itwins, saved_views
 from itwin_async._arguments import one_of
+from itwin_async._http import urls
 from itwin_async.errors import ArgumentError
 from itwin_async.harvest.ids import Ids, digest, read_ids
+from itwin_async.harvest.itwin_filters import Chosen, Filters, chosen
 from itwin_async.harvest.sources import DetailSource, Source
 from itwin_async.operations import DetailListOperation, ListOperation
 from itwin_async.paging import DetailPager, Pager
@@ -19,7 +21,7 @@ from itwin_async.session import Session
 
 _ITWINS = ("itwins", "favorite-itwins", "recent-itwins")
 # What some functions are given beside ids and paging, so that nothing is left out.
-_WHOLE: dict[str, object] = {"include_inactive": True, "after_changeset_index": 0}
+_WHOLE: dict[str, object] = {"after_changeset_index": 0}
 _IDS: dict[type, str] = {
     imodels.ChangesetExtendedData: "changeset_id",
     saved_views.Extension: "extension_name",
@@ -44,6 +46,7 @@ class _Scope:
     itwins: tuple[str, ...] | None = None
     imodels: tuple[str, ...] | None = None
     of: str | None = None
+    filters: Chosen = attrs.Factory(Chosen)
 
 
 def list_names() -> list[str]:
@@ -57,6 +60,7 @@ def lists(
     imodel_ids: Ids | None = None,
     of: str | None = None,
     full: bool = False,
+    **filters: Unpack[Filters],
 ) -> list[Source[object]]:
     """
     Harvest lists of the platform, by the names of their operations, into one target.
@@ -72,6 +76,8 @@ def lists(
             of, ``"favorite-itwins"`` or ``"recent-itwins"``. By default all, but the favorite ones
             for ``"favorite-imodels"`` and ``"recent-imodels"``.
         full: whole entities where there are summaries.
+        filters: which iTwins of these lists, as for ``itwins.list_itwins``; ``status`` may be
+            several. Inactive ones are left out, as by the platform, without ``include_inactive``.
 
     Raises:
         ArgumentError: there is no such list, or none of them is of what is given.
@@ -81,9 +87,18 @@ def lists(
         raise ArgumentError("give the name of at least one list", argument="names")
     if of is not None:
         one_of("of", of, _ITWINS)
-    scope = _Scope(read_ids("itwin_ids", itwin_ids), read_ids("imodel_ids", imodel_ids), of)
+    scope = _Scope(
+        read_ids("itwin_ids", itwin_ids), read_ids("imodel_ids", imodel_ids), of, chosen(filters)
+    )
+    for key in scope.itwins or ():
+        urls.guid("itwin_ids", key)
     found = [_source(one_of("names", name, _declared()), scope) for name in dict.fromkeys(names)]
     _check_used(names, scope)
+    if scope.filters and not any(map(_asks_for_itwins, found)):
+        raise ArgumentError(
+            f"filters of iTwins need a list of iTwins; got {', '.join(names)} of given ids",
+            argument=min(name for name, value in filters.items() if value is not None),
+        )
     return [
         source.full() if full and isinstance(source, DetailSource) else source for source in found
     ]
@@ -98,53 +113,62 @@ def takes(name: str, of: str) -> bool:
     return parent is not None and takes(parent, of)
 
 
-def favorite_itwins() -> DetailSource[itwins.ITwinSummary, itwins.ITwin]:
-    """Harvest the favorite iTwins, inactive ones too."""
-    return cast("DetailSource[itwins.ITwinSummary, itwins.ITwin]", lists("favorite-itwins")[0])
+def favorite_itwins(
+    **filters: Unpack[Filters],
+) -> DetailSource[itwins.ITwinSummary, itwins.ITwin]:
+    """Harvest the favorite iTwins; inactive ones with ``include_inactive=True`` only."""
+    (source,) = lists("favorite-itwins", **filters)
+    return cast("DetailSource[itwins.ITwinSummary, itwins.ITwin]", source)
 
 
-def recent_itwins() -> DetailSource[itwins.ITwinSummary, itwins.ITwin]:
-    """Harvest the recently used iTwins, inactive ones too."""
-    return cast("DetailSource[itwins.ITwinSummary, itwins.ITwin]", lists("recent-itwins")[0])
+def recent_itwins(
+    **filters: Unpack[Filters],
+) -> DetailSource[itwins.ITwinSummary, itwins.ITwin]:
+    """Harvest the recently used iTwins; inactive ones with ``include_inactive=True`` only."""
+    (source,) = lists("recent-itwins", **filters)
+    return cast("DetailSource[itwins.ITwinSummary, itwins.ITwin]", source)
 
 
 def favorite_imodels(
-    itwin_ids: Ids | None = None,
+    itwin_ids: Ids | None = None, **filters: Unpack[Filters]
 ) -> DetailSource[imodels.IModelSummary, imodels.IModel]:
     """
     Harvest the favorite iModels of iTwins.
 
     Args:
         itwin_ids: GUIDs of the iTwins, or a file of them; by default all favorite iTwins.
+        filters: which favorite iTwins.
 
     """
-    (source,) = lists("favorite-imodels", itwin_ids=itwin_ids)
+    (source,) = lists("favorite-imodels", itwin_ids=itwin_ids, **filters)
     return cast("DetailSource[imodels.IModelSummary, imodels.IModel]", source)
 
 
 def recent_imodels(
-    itwin_ids: Ids | None = None,
+    itwin_ids: Ids | None = None, **filters: Unpack[Filters]
 ) -> DetailSource[imodels.IModelSummary, imodels.IModel]:
     """
     Harvest the recently used iModels of iTwins.
 
     Args:
         itwin_ids: GUIDs of the iTwins, or a file of them; by default all favorite iTwins.
+        filters: which favorite iTwins.
 
     """
-    (source,) = lists("recent-imodels", itwin_ids=itwin_ids)
+    (source,) = lists("recent-imodels", itwin_ids=itwin_ids, **filters)
     return cast("DetailSource[imodels.IModelSummary, imodels.IModel]", source)
 
 
-def tags(itwin_ids: Ids | None = None) -> Source[saved_views.Tag]:
+def tags(itwin_ids: Ids | None = None, **filters: Unpack[Filters]) -> Source[saved_views.Tag]:
     """
     Harvest the tags of iTwins.
 
     Args:
         itwin_ids: GUIDs of the iTwins, or a file of them; by default all iTwins of the user.
+        filters: which iTwins of the user.
 
     """
-    return cast("Source[saved_views.Tag]", lists("tags", itwin_ids=itwin_ids)[0])
+    return cast("Source[saved_views.Tag]", lists("tags", itwin_ids=itwin_ids, **filters)[0])
 
 
 @cache
@@ -183,7 +207,8 @@ def _source(name: str, scope: _Scope) -> Source[object]:
     operation, ids = declared.operation, declared.ids
     outer, keys, parameters = _outer(name, scope)
     paged = operation.paging != "none"
-    inner = partial(_pager, declared.function, ids, paged, declared.further)
+    filters = scope.filters if name in _ITWINS else Chosen()
+    inner = partial(_pager, declared.function, ids, paged, declared.further, filters)
     cls = operation.item
     has_id = "id" in _attributes(cls)
     facts = {
@@ -211,6 +236,9 @@ def _outer(
 ) -> tuple[Source[object] | None, tuple[str, ...], dict[str, str]]:
     """Tell where the keys come from, and what a target remembers of that."""
     ids, parent = _declared()[name].ids, _parent(name)
+    if name in _ITWINS:
+        told = {"filters": str(scope.filters)} if scope.filters else {}
+        return None, scope.filters.keys, told
     if parent is None:
         return None, ("",), {}
     given = {"itwin_id": scope.itwins, "imodel_id": scope.imodels}.get("".join(ids))
@@ -220,7 +248,8 @@ def _outer(
         personal = name in {"favorite-imodels", "recent-imodels"}
         parent = scope.of or ("favorite-itwins" if personal else "itwins")
         of = {"itwins": "all", "favorite-itwins": "all favorites", "recent-itwins": "all recents"}
-        return _source(parent, scope), (), {"itwins": of[parent]}
+        with_ = f" with {scope.filters}" if scope.filters else ""
+        return _source(parent, scope), (), {"itwins": f"{of[parent]}{with_}"}
     outer = _source(parent, scope)
     decided = {key: value for key, value in outer.parameters.items() if key != "prefer"}
     return outer, (), decided
@@ -241,6 +270,11 @@ def _attributes(cls: type) -> set[str]:
 def _is_capable(name: str, item: object) -> bool:
     """Tell whether the platform says that a repository or a resource has such a list."""
     return getattr(getattr(item, "capabilities", None), name, None) is not None
+
+
+def _asks_for_itwins(source: Source[object]) -> bool:
+    outer = source.outer
+    return source.name in _ITWINS or (isinstance(outer, Source) and _asks_for_itwins(outer))
 
 
 def _check_used(names: tuple[str, ...], scope: _Scope) -> None:
@@ -265,6 +299,7 @@ def _pager(
     ids: tuple[str, ...],
     paged: bool,
     further: tuple[tuple[str, object], ...],
+    filters: Chosen,
     session: Session,
     key: str,
     /,
@@ -276,7 +311,8 @@ def _pager(
     """Call a list function; its ids are in the key."""
     given = dict(zip(ids, key.split("/"), strict=False))
     size = {"page_size": page_size} if paged else {}
-    return function(session, **given, **size, **dict(further), **more, cursor=cursor)
+    chosen_ = filters.of(key) if filters else {}
+    return function(session, **given, **size, **dict(further), **chosen_, **more, cursor=cursor)
 
 
 def _full_pager(

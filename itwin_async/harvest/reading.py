@@ -13,7 +13,7 @@ from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.snapshot import snapshot
+from itwin_async.harvest.snapshot import Snapshot, snapshot
 from itwin_async.harvest.target import TargetFiles, target_files
 from itwin_async.operations import ListOperation
 
@@ -61,13 +61,22 @@ def read(
     """
     files = target_files(target)
     with snapshot(files, lambda tables: _choose(files, tables, item, table)) as found:
-        cls, count = class_of(files, found.table, item), 0
-        for row in found.rows(removed=removed):
-            count += 1
+        cls = class_of(files, found.table, item)
+        for row in _counted(found, removed=removed):
             yield row.list, from_dict(cls, parse(row.text))
-        written = found.table.items + (found.table.removed if removed else 0)
-        if count != written:
-            raise damaged(found.path, f"it has {count} rows where {written} were written")
+
+
+def stored(target: str | os.PathLike[str], table: str, *, removed: bool = False) -> Iterator[Row]:
+    """
+    Read the rows of a table as they are stored.
+
+    Raises:
+        TargetError: there is no such harvest, or it is not as it was written.
+
+    """
+    files = target_files(target)
+    with snapshot(files, lambda tables: _choose(files, tables, None, table)) as found:
+        yield from _counted(found, removed=removed)
 
 
 @contextmanager
@@ -81,6 +90,16 @@ def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
     """
     with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as found:
         yield found.rows(removed=True)
+
+
+def _counted(found: Snapshot, *, removed: bool) -> Iterator[Row]:
+    count = 0
+    for row in found.rows(removed=removed):
+        count += 1
+        yield row
+    written = found.table.items + (found.table.removed if removed else 0)
+    if count != written:
+        raise damaged(found.path, f"it has {count} rows where {written} were written")
 
 
 def tables_of(target: str | os.PathLike[str]) -> list[Table]:

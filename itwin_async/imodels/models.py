@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 
 import attrs
 
-from itwin_async._json.geojson import feature
+from itwin_async._json.geojson import feature, point, rectangle
 from itwin_async._json.model import model
 from itwin_async.models import Link
 
@@ -21,8 +20,8 @@ class Point:
 
     @property
     def __geo_interface__(self) -> dict[str, object]:
-        """The point as GeoJSON geometry."""
-        return {"type": "Point", "coordinates": (self.longitude, self.latitude)}
+        """The point as GeoJSON geometry; an empty one where it is none on the Earth."""
+        return point(self.longitude, self.latitude) or {"type": "Point", "coordinates": ()}
 
 
 @model
@@ -34,13 +33,17 @@ class Extent:
 
     @property
     def __geo_interface__(self) -> dict[str, object]:
-        """The rectangle as GeoJSON geometry; one that crosses the antimeridian becomes two."""
-        south, north = self.south_west.latitude, self.north_east.latitude
-        west, east = self.south_west.longitude, self.north_east.longitude
-        if west <= east:
-            return {"type": "Polygon", "coordinates": _rectangle(west, south, east, north)}
-        halves = (_rectangle(west, south, 180.0, north), _rectangle(-180.0, south, east, north))
-        return {"type": "MultiPolygon", "coordinates": halves}
+        """
+        The rectangle as GeoJSON geometry; one that crosses the antimeridian becomes two.
+
+        An empty one where it is none on the Earth.
+        """
+        return self._geometry or {"type": "Polygon", "coordinates": ()}
+
+    @property
+    def _geometry(self) -> dict[str, object] | None:
+        low, high = self.south_west, self.north_east
+        return rectangle(low.longitude, low.latitude, high.longitude, high.latitude)
 
 
 @model
@@ -139,15 +142,6 @@ class IModel(IModelSummary):
 
     @property
     def __geo_interface__(self) -> dict[str, object]:
-        """The iModel as GeoJSON feature; without an extent its geometry is ``None``."""
-        known = self.extent is not None and all(
-            math.isfinite(part)
-            for corner in (self.extent.south_west, self.extent.north_east)
-            for part in (corner.latitude, corner.longitude)
-        )
-        geometry = self.extent.__geo_interface__ if self.extent is not None and known else None
+        """The iModel as GeoJSON feature; without a possible extent its geometry is ``None``."""
+        geometry = None if self.extent is None else self.extent._geometry  # noqa: SLF001
         return feature(self.id, self, geometry)
-
-
-def _rectangle(west: float, south: float, east: float, north: float) -> tuple[object, ...]:
-    return (((west, south), (east, south), (east, north), (west, north), (west, south)),)

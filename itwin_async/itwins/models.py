@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from datetime import datetime
 
 import attrs
 
-from itwin_async._json.geojson import feature
+from itwin_async._json.geojson import feature, point
 from itwin_async._json.model import model
 
 
@@ -76,13 +75,7 @@ class ITwin(ITwinSummary):
 
     @property
     def __geo_interface__(self) -> dict[str, object]:
-        """The iTwin as GeoJSON feature; without coordinates its geometry is ``None``."""
-        return feature(self.id, self, _point(self.longitude, self.latitude))
-
-
-def _point(longitude: float | None, latitude: float | None) -> dict[str, object] | None:
-    if longitude is None or latitude is None:
-        return None
-    if not (math.isfinite(longitude) and math.isfinite(latitude)):
-        return None
-    return {"type": "Point", "coordinates": (longitude, latitude)}
+        """The iTwin as GeoJSON feature; without possible coordinates its geometry is ``None``."""
+        if self.longitude is None or self.latitude is None:
+            return feature(self.id, self, None)
+        return feature(self.id, self, point(self.longitude, self.latitude))

@@ -38,7 +38,17 @@ def test_all_is_well(emulator: EmulatorThread) -> None:
     further = {"ITWIN_ITWIN_ID": itwin, "ITWIN_IMODEL_ID": imodel, "ITWIN_ACCESS_TOKEN": _token()}
     found = _checks(run(emulator, "doctor", "--json", **further))
     assert {check["status"] for check in found.values()} == {"ok"}
-    assert list(found) == ["token", "scopes", "proxy", "host", "clock", "access", "itwin", "imodel"]
+    assert list(found) == [
+        "token",
+        "scopes",
+        "proxy",
+        "trust",
+        "host",
+        "clock",
+        "access",
+        "itwin",
+        "imodel",
+    ]
     done = run(emulator, "doctor", **further)
     assert done.returncode == 0
     assert further["ITWIN_ACCESS_TOKEN"] not in done.stdout

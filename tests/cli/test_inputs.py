@@ -69,6 +69,7 @@ def test_an_argument_with_a_number_of_any_size(
         "\n\n  {0}\t\n{1}  \n\n",
         "\ufeff{0}\n\ufeff{1}\n",
         "{0}\n{1}\x1a"[:-1],
+        "# those of today\n{0} # the first\n\n{1}#\n",
     ],
 )
 def test_ids_from_files_of_any_editor(emulator: EmulatorThread, text: str) -> None:
@@ -81,7 +82,8 @@ def test_ids_from_files_of_any_editor(emulator: EmulatorThread, text: str) -> No
 
 
 @pytest.mark.parametrize(
-    "data", [b"a\nb\xff\n", "a\n".encode("utf-16"), b"a\nb\x00\n", b"a\x00b\n", b"\xed\xa0\x80"]
+    "data",
+    [b"a\nb\xff\n", b"a b\n", b'"id"\n"a","b"\n', b"a\nb\x00\n", b"a\x00b\n", b"\xed\xa0\x80"],
 )
 def test_what_is_no_text_is_refused_before_the_first_call(
     emulator: EmulatorThread, data: bytes
@@ -95,7 +97,8 @@ def test_what_is_no_text_is_refused_before_the_first_call(
 
 def test_no_ids_at_all(emulator: EmulatorThread) -> None:
     done = run(emulator, "favorites", "add", "itwin", "-", stdin=b"\xef\xbb\xbf\r\n")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
 
 
 def test_json_of_all_itwins_names_the_itwin_once(emulator: EmulatorThread) -> None:

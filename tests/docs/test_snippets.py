@@ -35,6 +35,7 @@ ELSEWHERE = {
     "docs/notebook.md": "tests/notebook/test_document.py",
     "docs/testing-recipes.md": "tests/testing/test_recipes.py",
     "docs/testing.md": "tests/testing/test_chapter.py",
+    "docs/how-to/spark.md": "tests/engines/test_spark_local.py",
     "docs/web-backends.md": "tests/examples/test_chapter.py",
 }
 # Pages that start an emulator of their own; slow by that.
@@ -178,6 +179,8 @@ async def test_the_snippets_of_a_page(
         variables = {
             "ITWIN_ACCESS_TOKEN": emulator.token,
             "ITWIN_BASE_URL": emulator.base_url,
+            "DLT_DATA_DIR": str(tmp_path / "dlt"),
+            "RUNTIME__DLTHUB_TELEMETRY": "false",
             "XDG_CONFIG_HOME": str(tmp_path / "config"),
             "PYTHON_KEYRING_BACKEND": "keyring.backends.fail.Keyring",
         }

@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import attrs
 import pytest
 from postgres_server import PostgresServer, postgres_server
 
@@ -13,6 +14,8 @@ from itwin_async.emulator import Emulator
 @pytest.fixture
 async def emulator() -> AsyncIterator[Emulator]:
     async with Emulator(itwins=9, imodels=35, seed=3) as emulator:
+        found = emulator.state.itwins  # inactive ones would be left out
+        found.update({key: attrs.evolve(one, status="Active") for key, one in found.items()})
         yield emulator
 
 

@@ -15,7 +15,7 @@ import attrs
 ROOT = Path(__file__).parents[2]
 
 # Packages of the reader's, not of this one, without which a snippet cannot run.
-FOREIGN = ("dask", "duckdb", "pandas")
+FOREIGN = ("dask", "dlt", "duckdb", "pandas")
 
 _PART = re.compile(
     r"^## (?P<section>[^\n]+)$"

@@ -19,9 +19,10 @@ Pairs = list[tuple[str, str]]
 
 
 def expected(emulator: Emulator | EmulatorThread, user: str = "demo") -> Pairs:
-    """iTwin and iModel of every favorite iModel of every favorite iTwin."""
+    """iTwin and iModel of every favorite iModel of every favorite iTwin that is not inactive."""
     state = emulator.state
-    wanted = set(state.favorites[user].itwins)
+    favorites = state.favorites[user].itwins
+    wanted = {key for key in favorites if state.itwins[key].status != "Inactive"}
     models = (state.imodels[key] for key in state.favorites[user].imodels)
     return sorted((model.itwin_id, model.id) for model in models if model.itwin_id in wanted)
 
