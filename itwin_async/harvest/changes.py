@@ -19,7 +19,7 @@ from itwin_async.harvest.checkpoint import Checkpoint, Generation
 from itwin_async.harvest.columns import moment, moment_of
 from itwin_async.harvest.errors import reading
 from itwin_async.harvest.output import refuse_overlap, replacing
-from itwin_async.harvest.reading import class_of, table_rows, tables_in
+from itwin_async.harvest.reading import CLASSES, table_rows, tables_in
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.target import TargetFiles, target_files
@@ -41,7 +41,7 @@ class Change:
         list_name: display name of what the list belongs to, if it is known.
         id: what tells the item from the others of its list.
         at: when this was found.
-        item: the item; of what was removed, as it was last.
+        item: the item, as it was last if it was removed; plain JSON where its class is your own.
 
     """
 
@@ -76,9 +76,10 @@ def changes(
     files = target_files(target)
     start = _start(files, since)
     for table in tables_in(files):
-        cls = class_of(files, table, object)
+        cls = CLASSES.get(table.item)
         for kind, row in _changed(files, table.name, start):
-            item = from_dict(cls, parse(row.text))
+            plain = parse(row.text)
+            item = plain if cls is None else from_dict(cls, plain)
             yield Change(kind, table.name, row.list, row.list_name, row.id, _at(kind, row), item)
 
 

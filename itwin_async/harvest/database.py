@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -95,6 +95,8 @@ class SqliteDatabase:
     def __init__(self, path: Path, *, writable: bool) -> None:
         if not writable and not path.exists():
             raise TargetError(f"{path} does not exist", kind="missing")
+        if not writable:
+            _roll_back(path)
         self.name = str(path)
         self._path = path
         self._writable = writable
@@ -171,3 +173,13 @@ class SqliteDatabase:
         if self._fresh:
             for ending in ("", "-wal", "-shm"):
                 self._path.with_name(f"{self._path.name}{ending}").unlink(missing_ok=True)
+
+
+def _roll_back(path: Path) -> None:
+    """Let SQLite undo what a process that was killed has left half done: a reader may not."""
+    if not path.with_name(f"{path.name}-journal").exists():
+        return
+    address = f"{path.absolute().as_uri()}?mode=rw"
+    # Somebody may be writing it, or nobody may.
+    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
+        connection.execute("SELECT name FROM sqlite_master").fetchall()

@@ -46,7 +46,7 @@ def merge(
     *,
     fate: Callable[[str], Fate],
     at: datetime,
-    carried: Callable[[Row], bool] = lambda _: False,
+    carried: Callable[[Row], Row | None] = lambda _: None,
 ) -> Iterator[Row]:
     """
     Yield the rows of a table after a new reading: all that were there, and then those that came.
@@ -59,7 +59,8 @@ def merge(
         new: the rows that were read.
         fate: tells what became of a list, by its key.
         at: when the reading was finished.
-        carried: tells which rows were left out of the reading, since they are known to be there.
+        carried: gives the new state of a row that was left out of the reading, since it is known to
+            be there; ``None`` for others.
 
     """
     for row in old:
@@ -72,10 +73,9 @@ def merge(
             yield _met_again(row, found)
         elif row.removed_at is not None:
             yield row
-        elif found_fate is Fate.READ and carried(row):
-            yield attrs.evolve(row, last_seen=at)
         else:
-            yield attrs.evolve(row, removed_at=at)
+            kept = carried(row) if found_fate is Fate.READ else None
+            yield kept or attrs.evolve(row, removed_at=at)
     for row in new.rest():
         if fate(row.list) is Fate.READ:
             yield row

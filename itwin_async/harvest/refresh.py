@@ -174,7 +174,6 @@ class _Merge:
             (one.started for one in target.generations() if one.number == self._generation),
             moment_of(self._started),
         )
-        self._known = spool.known()
         self._nodes = {node.number: node for node in stored}
         self._sinks = {
             node.number: sink_of(files, node.source, alone=len(self._nodes) == 1)
@@ -222,7 +221,7 @@ class _Merge:
                 self._spool.table(node.source.table),
                 fate=fate,
                 at=moment_of(self._finished),
-                carried=spools.carried_by(self._known, number),
+                carried=spools.carried(self._spool, number),
             ):
                 if self._stop.is_set():
                     raise ITwinError("the refresh was stopped")

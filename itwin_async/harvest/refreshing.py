@@ -69,7 +69,9 @@ class Refreshing:
         return attrs.evolve(
             report,
             resumed=job.resumed,
-            progress=attrs.evolve(report.progress, items=done.items),
+            progress=attrs.evolve(
+                report.progress, items=done.items, new_items=done.changes["added"]
+            ),
             generation=done.generation,
             changes=done.changes,
         )
@@ -90,7 +92,11 @@ class Refreshing:
 
         await self._call(begin)
         report = await self.run(refresh=refresh)
-        return attrs.evolve(report, changes=await self._call(file.write))
+        return attrs.evolve(
+            report,
+            resumed=report.resumed and not self._is_new,  # it was opened twice
+            changes=await self._call(file.write),
+        )
 
     async def _look(self) -> None:
         """Tell, before anything is written, whether there is a harvest."""

@@ -5,20 +5,22 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
+import attrs
 import msgspec
 
 from itwin_async.harvest.checkpoint import Checkpoint
-from itwin_async.harvest.columns import MOMENTS, moment
+from itwin_async.harvest.columns import MOMENTS, moment, moment_of
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.merging import Fate
 from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.sqlite import quoted, row_of
 
-_BESIDE = ("", "-wal", "-shm", "-journal")
+# The database itself last: what lay beside a former one must not be taken for the next one's.
+_FILES = ("-wal", "-shm", "-journal", "")
 _COPIED = (
     "number, source, key, list_name, parent, state, items, pages, kind, error, started, finished"
 )
@@ -78,6 +80,12 @@ class Spool:
             (source, key),
         ).fetchall()
         return None if not rows else Fate.READ if rows[0][0] else Fate.UNREAD
+
+    def list_name(self, source: int, key: str) -> str | None:
+        """Read the name of a list."""
+        sql = "SELECT list_name FROM harvest_lists WHERE source = ? AND key = ?"
+        rows = self.connection.execute(sql, (source, key)).fetchall()
+        return rows[0][0] if rows else None
 
     def known(self) -> Known:
         """Tell up to which index lists were left out of the reading."""
@@ -208,21 +216,23 @@ def up_to(rows: Iterator[Row], source: int) -> Known:
     return {(source, key): index for key, index in found.items() if index > 0}
 
 
-def carried_by(known: Known, source: int) -> Callable[[Row], bool]:
-    """Make a function that tells which rows of a source were left out of a reading."""
+def carried(spool: Spool, source: int) -> Callable[[Row], Row | None]:
+    """Make a function that gives the new state of rows of a source that were left out."""
+    known, at = spool.known(), moment_of(spool.generation[2])
+    name_of = lru_cache(64)(partial(spool.list_name, source))
 
-    def is_carried(row: Row) -> bool:
+    def carry(row: Row) -> Row | None:
         index = known.get((source, row.list))
-        if index is None:
-            return False
-        return (_numbered.decode(row.text).index or index + 1) <= index
+        if index is None or (_numbered.decode(row.text).index or index + 1) > index:
+            return None
+        return attrs.evolve(row, list_name=name_of(row.list), last_seen=at)
 
-    return is_carried
+    return carry
 
 
 def discard(path: Path) -> None:
     """Remove a spool."""
-    for ending in _BESIDE:
+    for ending in _FILES:
         path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
 
 

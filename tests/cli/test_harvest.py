@@ -224,3 +224,35 @@ def test_items_are_exported_in_every_form(emulator: EmulatorThread, tmp_path: Pa
         done = run(emulator, *mistake, cwd=tmp_path)
         assert (done.returncode, done.stdout) == (2, "")
         assert done.stderr.count("\n") == 1
+
+
+def test_a_refresh_and_its_changes(emulator: EmulatorThread, tmp_path: Path) -> None:
+    command = ["harvest", "all.db", "--what", "itwins,imodels", "--changes", "changes.ndjson"]
+    twin = emulator.add_itwin("Short-lived")
+    model = emulator.add_imodel(twin.id, "M")
+    first = run(emulator, *command, cwd=tmp_path)
+    assert first.returncode == 0, first.stderr
+    emulator.remove_itwin(twin.id)
+    done = run(emulator, *command, "--refresh", "--json", "--quiet", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    assert (report["generation"], report["resumed"], report["complete"]) == (2, False, True)
+    assert report["changes"] == {"added": 0, "changed": 0, "removed": 2}
+    lines = [json.loads(line) for line in (tmp_path / "changes.ndjson").read_text().splitlines()]
+    assert {(line["change"], line["table"], line["id"]) for line in lines} == {
+        ("removed", "itwins", twin.id),
+        ("removed", "imodels", model.id),
+    }
+    told = json.loads(run(emulator, "harvest", "status", "all.db", "--json", cwd=tmp_path).stdout)
+    assert (told["generation"], told["refresh"], told["complete"]) == (2, None, True)
+    assert told["started_at"] < told["finished_at"]
+    assert "generation 2" in run(emulator, "harvest", "status", "all.db", cwd=tmp_path).stdout
+
+
+def test_a_changes_file_that_belongs_to_the_target(
+    emulator: EmulatorThread, tmp_path: Path
+) -> None:
+    for name in ("all.db", "all.db.refresh"):
+        done = run(emulator, "harvest", "all.db", "--changes", name, cwd=tmp_path)
+        assert done.returncode == 2, done.stderr
+    assert not [*tmp_path.iterdir()]

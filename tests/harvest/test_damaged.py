@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing, suppress
@@ -262,3 +263,21 @@ def emulator_thread() -> Any:
 
     with EmulatorThread(itwins=3, imodels=5) as emulator:
         yield emulator
+
+
+async def test_what_a_killed_process_left_half_done_is_undone(
+    session: Session, tmp_path: Path
+) -> None:
+    """The moments in which the state becomes one plain file again have a journal of their own."""
+    target, copy = tmp_path / "out.db", tmp_path / "copy.db"
+    await harvest.run(session, FULL, target)
+    with closing(sqlite3.connect(target, isolation_level=None)) as database:
+        database.execute("PRAGMA cache_size=1")
+        database.execute("BEGIN IMMEDIATE")
+        database.execute("UPDATE favorite_imodels SET display_name = json || json")
+        for ending in ("", "-journal"):
+            shutil.copy(f"{target}{ending}", f"{copy}{ending}")
+        database.execute("ROLLBACK")
+    assert (tmp_path / "copy.db-journal").stat().st_size
+    assert harvest.status(copy).items == harvest.check(copy).items
+    assert list(harvest.read(copy)) == list(harvest.read(target))
