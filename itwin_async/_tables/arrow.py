@@ -90,8 +90,13 @@ def field(column: Column) -> pa.Field:
 
 def array(column: Column, items: Iterable[object]) -> pa.Array:
     """Write a column of some items."""
-    pa, get = arrow("an Arrow table"), attrgetter(column.path)
-    return pa.array([_value(column, get(item)) for item in items], _type(pa, column))
+    return typed(column, map(attrgetter(column.path), items))
+
+
+def typed(column: Column, values: Iterable[object]) -> pa.Array:
+    """Write the values of a column."""
+    pa = arrow("an Arrow table")
+    return pa.array([_value(column, value) for value in values], _type(pa, column))
 
 
 def _type(pa: ModuleType, column: Column) -> pa.DataType:

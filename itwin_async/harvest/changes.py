@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
@@ -55,7 +55,10 @@ class Change:
 
 
 def changes(
-    target: str | os.PathLike[str], since: int | datetime | None = None
+    target: str | os.PathLike[str],
+    since: int | datetime | None = None,
+    *,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Iterator[Change]:
     """
     Read what a refresh has changed, one row after another.
@@ -67,13 +70,14 @@ def changes(
         target: the target.
         since: the generation that made the first of the changes, or a moment; by default the
             present generation.
+        storage_options: how an object store is reached, as ``run`` takes them.
 
     Raises:
         ArgumentError: there is no such generation, or the moment has no time zone.
         TargetError: there is no such harvest, or it is damaged.
 
     """
-    files = target_files(target)
+    files = target_files(target, storage_options)
     start = _start(files, since)
     for table in tables_in(files):
         cls = CLASSES.get(table.item)
@@ -96,6 +100,8 @@ def write_changes(
     target: str | os.PathLike[str],
     path: str | os.PathLike[str],
     since: int | datetime | None = None,
+    *,
+    storage_options: Mapping[str, str] | None = None,
 ) -> dict[str, int]:
     """
     Write changes as NDJSON, an object with the members of ``Change`` a line, and count each kind.
@@ -104,18 +110,19 @@ def write_changes(
         target: the target.
         path: the file; replaced when everything is written.
         since: as for ``changes``.
+        storage_options: how an object store is reached, as ``run`` takes them.
 
     Raises:
         ArgumentError: there is no such generation, or the moment has no time zone.
         TargetError: there is no such harvest, or the file cannot be written or belongs to it.
 
     """
-    files = target_files(target)
-    return _write(files, Path(path), _start(files, since))
+    files, output = target_files(target, storage_options), Path(path)
+    refuse_overlap(output, files)
+    return _write(files, output, _start(files, since))
 
 
 def _write(files: TargetFiles, output: Path, start: datetime) -> dict[str, int]:
-    refuse_overlap(output, files)
     counts: Counter[str] = Counter(added=0, changed=0, removed=0)
     with replacing(output) as file:
         for table in tables_in(files):
@@ -139,8 +146,8 @@ class ChangesFile:
 
     def __init__(self, files: TargetFiles, path: str | os.PathLike[str]) -> None:
         self._files = files
-        self._path = Path(path)
-        refuse_overlap(self._path, files)
+        self._path = path
+        refuse_overlap(Path(path), self._files)
 
     def begin(self) -> None:
         """Note where the first file begins: with what is written from now on."""
@@ -154,7 +161,7 @@ class ChangesFile:
         """Write the file, and note where the next one begins."""
         with closing(Checkpoint(self._files.place, writable=True)) as checkpoint:
             start = moment_of(checkpoint.get(_FROM) or moment(_EVER))
-            counts = _write(self._files, self._path, start)
+            counts = _write(self._files, Path(self._path), start)
             checkpoint.set(_FROM, moment(checkpoint.now()))
             checkpoint.save_latest()
         return counts

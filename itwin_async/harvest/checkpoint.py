@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -445,10 +445,23 @@ class Checkpoint:
         lists, done, failed, items, pages = map(int, rows[0])
         return Totals(lists, done, failed, items, pages, self._leading())
 
+    def parent_of(self, source: int) -> int | None:
+        """Tell the source whose items have the lists of another."""
+        rows = self._all("SELECT parent FROM harvest_sources WHERE number = ?", source)
+        return rows[0][0] if rows else None
+
     def items(self) -> dict[tuple[int, str], int]:
         """Count the rows of each list that has some, by its source's number and its key."""
         rows = self._all("SELECT source, key, items FROM harvest_lists WHERE items > 0")
         return {(source, key): items for source, key, items in rows}
+
+    def lists(self) -> Iterator[tuple[str, str, str, int]]:
+        """Read the source's name, key, state and number of rows of each list that counts."""
+        yield from self.database.execute(
+            "SELECT harvest_sources.name, key, state, items FROM harvest_lists"
+            " JOIN harvest_sources ON harvest_sources.number = harvest_lists.source"
+            " WHERE table_name IS NOT NULL OR state = 'failed'"
+        )
 
     def verify(self) -> None:
         """Let the database look for damage."""

@@ -35,13 +35,14 @@ def refuse_overlap(output: Path, *others: Path | TargetFiles) -> None:
     """
     for other in others:
         if isinstance(other, TargetFiles):
-            inside = other.form == "parquet" and any(
-                _is_same(parent, other.path) for parent in _resolved(output).parents
+            folder = other.folder
+            inside = folder is not None and any(
+                _is_same(parent, folder) for parent in (output, *_resolved(output).parents)
             )
             beside = _is_same(output.parent, other.path.parent) and other.may_own(output)
             if inside or beside or any(_is_same(output, path) for path in other.all()):
                 raise TargetError(
-                    f"{output} is a file of the target {other.path}; use another name"
+                    f"{output} is a file of the target {other.name}; use another name"
                 )
         elif _is_same(output, other):
             raise TargetError(f"{output} and {other} are the same file; use another name")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from typing import TypeVar, overload
 
@@ -11,6 +11,7 @@ from itwin_async import catalog
 from itwin_async._json.converter import from_dict
 from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.lake import LakeTarget, open_lake
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.snapshot import Snapshot, snapshot
@@ -29,7 +30,11 @@ CLASSES: dict[str, type] = {
 
 @overload
 def read(
-    target: str | os.PathLike[str], *, table: str | None = None, removed: bool = False
+    target: str | os.PathLike[str],
+    *,
+    table: str | None = None,
+    removed: bool = False,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, object]]: ...
 @overload
 def read(
@@ -38,6 +43,7 @@ def read(
     *,
     table: str | None = None,
     removed: bool = False,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, T]]: ...
 def read(
     target: str | os.PathLike[str],
@@ -45,6 +51,7 @@ def read(
     *,
     table: str | None = None,
     removed: bool = False,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Iterator[tuple[str, object]]:
     """
     Read all items of a target, one after another, each with the key of its list.
@@ -54,12 +61,21 @@ def read(
         item: class of the items, for exact types and for classes of your own.
         table: the table, where there are several and the class does not tell which.
         removed: read items too that are no longer there.
+        storage_options: how an object store is reached, as ``run`` takes them.
 
     Raises:
         TargetError: there is no such harvest, or its items are of another class.
 
     """
-    files = target_files(target)
+    files = target_files(target, storage_options)
+    lake = open_lake(files)
+    if lake is not None:
+        chosen = _choose(files, lake_tables(lake), item, table)
+        cls = class_of(files, chosen, item)
+        for row in lake.rows(chosen.name):
+            if removed or row.removed_at is None:
+                yield row.list, from_dict(cls, parse(row.text))
+        return
     with snapshot(files, lambda tables: _choose(files, tables, item, table)) as found:
         cls = class_of(files, found.table, item)
         for row in _counted(found, removed=removed):
@@ -88,6 +104,10 @@ def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
         TargetError: there is no such harvest, or a file is not as it was written.
 
     """
+    lake = open_lake(files)
+    if lake is not None:
+        yield lake.rows(name)
+        return
     with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as found:
         yield found.rows(removed=True)
 
@@ -102,15 +122,37 @@ def _counted(found: Snapshot, *, removed: bool) -> Iterator[Row]:
         raise damaged(found.path, f"it has {count} rows where {written} were written")
 
 
-def tables_of(target: str | os.PathLike[str]) -> list[Table]:
+def tables_of(
+    target: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None
+) -> list[Table]:
     """List the tables of a target."""
-    return tables_in(target_files(target))
+    return tables_in(target_files(target, storage_options))
 
 
 def tables_in(files: TargetFiles) -> list[Table]:
-    """List the tables of a target whose name is known."""
+    """List the tables of a target's files."""
+    lake = open_lake(files)
+    if lake is not None:
+        return lake_tables(lake)
     with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         return checkpoint.tables()
+
+
+def lake_tables(lake: LakeTarget) -> list[Table]:
+    """
+    List the tables of a target that many machines may write.
+
+    Raises:
+        TargetError: there is no such target.
+
+    """
+    state = lake.state()
+    if state is None:
+        raise TargetError(f"{lake.name} does not exist", kind="missing")
+    return [
+        Table(number, source, item, name, None, sum(lake.committed(name).values()))
+        for number, (name, source, item) in enumerate(state.tables)
+    ]
 
 
 def _choose(

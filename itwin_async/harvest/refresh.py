@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, closing
+from contextlib import AbstractContextManager, ExitStack, closing
 from pathlib import Path
 from threading import Event
 
@@ -24,7 +24,7 @@ from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.reading import table_rows
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.sinks import TableSink
+from itwin_async.harvest.sinks import RowSink, TableSink
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.sinks.sqlite import SqliteSink
 from itwin_async.harvest.spool import Known, Spool
@@ -56,6 +56,7 @@ class Refresh:
     Args:
         files: the target.
         plan: the sources.
+        merging: merges the rows.
 
     Attributes:
         known: up to which index lists need not be read.
@@ -64,7 +65,8 @@ class Refresh:
 
     """
 
-    def __init__(self, files: TargetFiles, plan: Plan) -> None:
+    def __init__(self, files: TargetFiles, plan: Plan, merging: type[Merge] | None = None) -> None:
+        self._merging = merging or Merge
         self.known: Known = {}
         self.resumed = False
         self.generation = 1
@@ -127,7 +129,7 @@ class Refresh:
                 swap.finish(target.connection, place.parent)
             if spool.get("base") != spools.base_of(target):  # by another machine
                 raise TargetError(f"{self._files.name} was refreshed meanwhile; run it again")
-            done = _Merge(self._files, self._stored, target, spool, self._stop).run()
+            done = self._merging(self._files, self._stored, target, spool, self._stop).run()
         spools.discard(self._files.spool)
         return done
 
@@ -154,8 +156,18 @@ class Refresh:
         return known
 
 
-class _Merge:
-    """One merge."""
+class Merge:
+    """
+    One merge of a new reading with the rows that are there.
+
+    Args:
+        files: the target.
+        stored: the sources whose rows are wanted.
+        target: the target's checkpoint.
+        spool: the new reading.
+        stop: set when it is to end soon.
+
+    """
 
     def __init__(
         self,
@@ -175,10 +187,6 @@ class _Merge:
             moment_of(self._started),
         )
         self._nodes = {node.number: node for node in stored}
-        self._sinks = {
-            node.number: sink_of(files, node.source, alone=len(self._nodes) == 1)
-            for node in self._nodes.values()
-        }
         self._asked: Database = target.database
         self._items: Counter[tuple[int, str]] = Counter()
         self._removed: Counter[int] = Counter()
@@ -187,10 +195,15 @@ class _Merge:
     def run(self) -> Refreshed:
         """Merge all tables."""
         target, marks = self._target, {one.number: one.mark for one in self._target.tables()}
+        alone = len(self._nodes) == 1
+        sinks = {
+            number: sink_of(self._files, node.source, alone=alone)
+            for number, node in self._nodes.items()
+        }
         swaps: list[swap.Swap] = []
         made: dict[int, str] = {}
         with ExitStack() as stack:
-            for number, sink in self._sinks.items():
+            for number, sink in sinks.items():
                 source = self._nodes[number].source
                 if isinstance(sink, TableSink):
                     sink.use(target.database)
@@ -203,19 +216,19 @@ class _Merge:
                     made[number] = replacement.mark
             if self._files.address is None:
                 folder = self._files.state.parent
-                swap.commit(target.connection, folder, swaps, lambda: self._save(made))
+                swap.commit(target.connection, folder, swaps, lambda: self._save(sinks, made))
             else:
                 # While rows are sent, the connection that sends them answers no question.
                 self._asked = PostgresDatabase(self._files.address)
                 stack.callback(self._asked.close)
                 with target.database.transaction():
-                    self._save(made)
+                    self._save(sinks, made)
         return Refreshed(self._generation, self._items.total(), dict(self._changes))
 
     def _rows(self, number: int) -> Iterator[Row]:
         node = self._nodes[number]
         fate = spools.fates(self._spool, number, self._above)
-        with table_rows(self._files, node.source.table) as old:
+        with self._old(node.source.table) as old:
             for row in merge(
                 old,
                 self._spool.table(node.source.table),
@@ -227,6 +240,9 @@ class _Merge:
                     raise ITwinError("the refresh was stopped")
                 self._count(number, row)
                 yield row
+
+    def _old(self, table: str) -> AbstractContextManager[Iterator[Row]]:
+        return table_rows(self._files, table)
 
     def _count(self, number: int, row: Row) -> None:
         change = change_of(row, self._since)
@@ -249,10 +265,13 @@ class _Merge:
         )
         return rows[0] if rows else None
 
-    def _save(self, marks: Mapping[int, str]) -> None:
-        for number, sink in self._sinks.items():
+    def _save(self, sinks: Mapping[int, RowSink], marks: Mapping[int, str]) -> None:
+        for number, sink in sinks.items():
             if isinstance(sink, TableSink):
                 sink.replace(self._rows(number), self._read(number))
+        self._save_generation(marks)
+
+    def _save_generation(self, marks: Mapping[int, str]) -> None:
         target, database = self._target, self._target.database
         self._save_lists(database)
         for number in self._nodes:

@@ -15,9 +15,11 @@ from itwin_async.errors import ITwinError
 from itwin_async.harvest.changes import ChangesFile
 from itwin_async.harvest.checkpoint import exists
 from itwin_async.harvest.errors import explain
+from itwin_async.harvest.lake.spool import SpoolStore
+from itwin_async.harvest.lake_merge import LakeMerge
 from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.progress import Report
-from itwin_async.harvest.refresh import Refresh
+from itwin_async.harvest.refresh import Merge, Refresh
 from itwin_async.harvest.spool import Known
 from itwin_async.harvest.store import Store
 from itwin_async.harvest.target import TargetFiles
@@ -51,7 +53,8 @@ class Refreshing:
         self._store = store
         self._read = read
         self._fail_fast = fail_fast
-        self._refresh = Refresh(files, plan)
+        in_store = files.url is not None and files.address is None
+        self._refresh = Refresh(files, plan, LakeMerge if in_store else Merge)
         self._is_new: bool | None = None
 
     async def run(self, *, refresh: bool) -> Report:
@@ -59,6 +62,8 @@ class Refreshing:
         await self._look()
         report = await self._read(self._store, {})
         job = self._refresh
+        if isinstance(self._store, SpoolStore):
+            self._is_new = self._store.is_new
         again = refresh and not self._is_new
         if not report.finished or not await self._call(partial(job.begin, again=again)):
             return attrs.evolve(report, generation=job.generation)
@@ -101,7 +106,8 @@ class Refreshing:
     async def _look(self) -> None:
         """Tell, before anything is written, whether there is a harvest."""
         if self._is_new is None:
-            self._is_new = not await self._call(partial(exists, self._files.place))
+            lies = await self._call(partial(exists, self._files.place))
+            self._is_new = not lies and not isinstance(self._store, SpoolStore)
 
     async def _call(self, function: Callable[[], T]) -> T:
         """Call a function that takes long in a thread; cancelled, it ends soon."""

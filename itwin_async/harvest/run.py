@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,8 @@ from itwin_async.errors import (
 )
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.checkpoint import Entry, Totals
+from itwin_async.harvest.lake import LakeTarget, open_lake
+from itwin_async.harvest.lake.spool import SpoolStore
 from itwin_async.harvest.patience import Patience, Reading, is_hopeless
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.platform import platform_of
@@ -63,6 +65,7 @@ async def run(
     wait_for_server: float = 0.0,
     refresh: bool = False,
     changes: str | os.PathLike[str] | None = None,
+    storage_options: Mapping[str, str] | None = None,
 ) -> Report:
     """
     Harvest one or several sources into a target, or resume a harvest that was interrupted.
@@ -74,8 +77,9 @@ async def run(
         session: the session.
         source: what to harvest; of several each has a table of its own.
         target: a name that ends in ``.db``, ``.sqlite``, ``.ndjson``, ``.ndjson.gz``,
-            ``.ndjson.zst``, or ``.parquet`` for a directory of parts; or, for one source, a sink
-            of your own.
+            ``.ndjson.zst``, ``.parquet`` for a directory of parts, or ``.delta`` for Delta Lake;
+            an address in an object store that ends in ``.delta`` or ``.parquet``, such as
+            ``s3://bucket/x.delta``; or, for one source, a sink of your own.
         concurrency: how many lists are read at once.
         page_size: items a page, 1 to 1000.
         fail_fast: raise the first error of a list instead of recording it.
@@ -88,6 +92,8 @@ async def run(
             its place in one step. A refresh that was interrupted goes on; a harvest that is not
             finished is finished first.
         changes: a file for what came, changed and went since the last such file, as NDJSON.
+        storage_options: how an object store is reached, besides what the environment says: keys
+            and endpoints by the names that ``deltalake`` takes. They are not kept.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -104,34 +110,29 @@ async def run(
     nodes = plan(sources)
     wanted = [node for node in nodes if node.stored]
     files: TargetFiles | None = None
+    lake: LakeTarget | None = None
+    sinks: dict[int, Sink | RowSink] = {}
     if isinstance(target, str | os.PathLike):
-        files = target_files(target)
-        name, state, lock = files.name, files.place, files.lock
+        files = target_files(target, storage_options)
+        name, state, lock, lake = files.name, files.place, files.lock, open_lake(files)
         alone = len(wanted) == 1
-        sinks: dict[int, Sink | RowSink] = {
-            node.number: sink_of(files, node.source, alone=alone) for node in wanted
-        }
-    elif isinstance(target, bytes) or not hasattr(target, "state"):
-        raise invalid("target", target, "a name, a path or a sink")
-    elif len(wanted) > 1 or wanted[0].source.id != "id":
-        raise ArgumentError(
-            "a sink of your own takes one source, whose items have an id", argument="target"
-        )
-    elif refresh or changes is not None:
-        raise ArgumentError(
-            "a sink of your own has no refresh and no changes",
-            argument="refresh" if refresh else "changes",
-        )
+        if lake is None:
+            sinks = {node.number: sink_of(files, node.source, alone=alone) for node in wanted}
     else:
-        path = state = Path(target.state)
-        name, sinks, lock = (
-            str(path),
-            {wanted[0].number: target},
-            path.with_name(f"{path.name}.lock"),
-        )
+        path = state = _state_of(target, wanted, storage_options)
+        if refresh or changes is not None:
+            raise ArgumentError(
+                "a sink of your own has no refresh and no changes",
+                argument="refresh" if refresh else "changes",
+            )
+        name, sinks = str(path), {wanted[0].number: target}
+        lock = path.with_name(f"{path.name}.lock")
     in_store = files is not None and files.url is not None
     with locked(lock, name if in_store else Path(name)):
-        store = Store(name, state, nodes, sinks, fail_fast=fail_fast)
+        if lake is None or files is None:
+            store = Store(name, state, nodes, sinks, fail_fast=fail_fast)
+        else:
+            store = SpoolStore(lake, files, nodes, fail_fast=fail_fast)
         known = {**identity(sources), "platform": await platform_of(session)}
 
         async def read(store: Store, after: Known) -> Report:
@@ -144,6 +145,21 @@ async def run(
         if changes is None:
             return await work.run(refresh=refresh)
         return await work.run_with_changes(changes, known, refresh=refresh)
+
+
+def _state_of(
+    sink: Sink, wanted: Sequence[Node], storage_options: Mapping[str, str] | None
+) -> Path:
+    """Check a caller's own sink, and tell where its state is."""
+    if isinstance(sink, bytes) or not hasattr(sink, "state"):
+        raise invalid("target", sink, "a name, a path or a sink")
+    if len(wanted) > 1 or wanted[0].source.id != "id":
+        raise ArgumentError(
+            "a sink of your own takes one source, whose items have an id", argument="target"
+        )
+    if storage_options:
+        raise invalid("storage_options", [*storage_options], "given for an object store only")
+    return Path(sink.state)
 
 
 class _Run:

@@ -87,6 +87,21 @@ class Spool:
         rows = self.connection.execute(sql, (source, key)).fetchall()
         return rows[0][0] if rows else None
 
+    def read_lists(self, source: int) -> list[str]:
+        """Name the lists of a source that were read, or were known to be as they are."""
+        rows = self.connection.execute(
+            "SELECT key FROM harvest_lists WHERE source = ? AND state = 'done'", (source,)
+        )
+        return [key for (key,) in rows]
+
+    def unread_list(self, source: int) -> tuple[int, str] | None:
+        """Find a list of a source that was not read to its end."""
+        rows = self.connection.execute(
+            "SELECT source, key FROM harvest_lists WHERE source = ? AND state != 'done' LIMIT 1",
+            (source,),
+        ).fetchall()
+        return rows[0] if rows else None
+
     def known(self) -> Known:
         """Tell up to which index lists were left out of the reading."""
         rows = self.connection.execute("SELECT source, key, up_to FROM harvest_known")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
 from typing import Literal, TypeAlias
@@ -14,9 +15,10 @@ from itwin_async._json.converter import from_dict
 from itwin_async._tables.html import facts_html
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import TargetError, damaged, reading
+from itwin_async.harvest.lake import LakeTarget, open_lake
 from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
-from itwin_async.harvest.reading import CLASSES
+from itwin_async.harvest.reading import CLASSES, lake_tables
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.snapshot import snapshot
 from itwin_async.harvest.target import TargetFiles, is_held, target_files
@@ -129,7 +131,9 @@ def _shown(value: datetime | None) -> str:
     return "never" if value is None else value.isoformat(" ", "seconds")
 
 
-def status(target: str | os.PathLike[str]) -> Status:
+def status(
+    target: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+) -> Status:
     """
     Tell how far a harvest is; it may be running.
 
@@ -138,8 +142,11 @@ def status(target: str | os.PathLike[str]) -> Status:
         ArgumentError: the name has none of the known endings.
 
     """
-    files = target_files(target)
+    files = target_files(target, storage_options)
     running = _is_running(files)  # first, since a run that ends meanwhile has finished it
+    lake = open_lake(files)
+    if lake is not None:
+        return _status_of_lake(files, lake, running=running)
     with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         found = _status(files, checkpoint, running=running)
     _check_files(files, found)
@@ -168,7 +175,9 @@ def _check_files(files: TargetFiles, status: Status) -> None:
             )
 
 
-def check(target: str | os.PathLike[str]) -> Status:
+def check(
+    target: str | os.PathLike[str], *, storage_options: Mapping[str, str] | None = None
+) -> Status:
     """
     Read a target whole and compare it with its checkpoint; the harvest may be unfinished.
 
@@ -177,8 +186,12 @@ def check(target: str | os.PathLike[str]) -> Status:
         ArgumentError: the name has none of the known endings.
 
     """
-    files = target_files(target)
+    files = target_files(target, storage_options)
     running = _is_running(files)
+    lake = open_lake(files)
+    if lake is not None:
+        _check_lake(files, lake)
+        return _status_of_lake(files, lake, running=running)
     with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         checkpoint.verify()
         result, tables = _status(files, checkpoint, running=running), checkpoint.tables()
@@ -241,3 +254,65 @@ def _refresh(files: TargetFiles) -> RefreshStatus | None:
     except TargetError:  # there is none, or it was just removed
         return None
     return RefreshStatus(number, totals.lists, totals.done, totals.failed, totals.items)
+
+
+def _check_lake(files: TargetFiles, lake: LakeTarget) -> None:
+    for table in lake_tables(lake):
+        cls = CLASSES.get(table.item)
+        written, found = lake.committed(table.name), Counter[str]()
+        for row in lake.rows(table.name):
+            found[row.list] += row.removed_at is None
+            if cls is not None:
+                from_dict(cls, parse(row.text))
+        for key in {**written, **found}:
+            there, wanted = found[key], written.get(key, 0)
+            if there != wanted:
+                raise damaged(
+                    files.name, f"the list {key} has {there} rows where {wanted} were written"
+                )
+
+
+def _status_of_lake(files: TargetFiles, lake: LakeTarget, *, running: bool) -> Status:
+    """Tell what the target says, and its database where there is one on this machine."""
+    tables, state = lake_tables(lake), lake.state()
+    assert state is not None  # noqa: S101 - it has tables
+    done = {
+        (table.source, key): rows
+        for table in tables
+        for key, rows in lake.committed(table.name).items()
+    }
+    found = Status(
+        target=files.name,
+        source=dict(state.identity),
+        lists_known=len(done) + state.failed,
+        lists_done=len(done),
+        lists_failed=state.failed,
+        all_known=state.finished is not None,
+        items=sum(done.values()),
+        pages=0,
+        failures=list(state.failures),
+        tables={table.name: table.items for table in tables},
+        running=running,
+        generation=state.generation,
+        started_at=state.started,
+        finished_at=state.finished,
+        refresh=_refresh(files),
+    )
+    if state.finished is not None or not files.state.exists():
+        return found
+    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as spool:
+        lists = {(source, key): (how, items) for source, key, how, items in spool.lists()}
+        for name, (how, items) in lists.items():
+            if how == "done":
+                done.setdefault(name, items)
+        left = [how for name, (how, _) in lists.items() if name not in done]
+        return attrs.evolve(
+            found,
+            lists_known=len({*done, *lists}),
+            lists_done=len(done),
+            lists_failed=left.count("failed"),
+            all_known=spool.all_known,
+            items=sum(done.values()),
+            pages=spool.totals().pages,
+            failures=[one for one in spool.failures() if (one.source, one.key) not in done],
+        )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -17,7 +18,7 @@ from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.postgres.address import Address, address_of, is_address
 
-Form: TypeAlias = Literal["sqlite", "ndjson", "parquet", "postgresql"]
+Form: TypeAlias = Literal["sqlite", "ndjson", "parquet", "delta", "objects", "postgresql"]
 
 _ENDINGS: dict[str, Form] = {
     ".db": "sqlite",
@@ -27,7 +28,12 @@ _ENDINGS: dict[str, Form] = {
     ".ndjson.gz": "ndjson",
     ".ndjson.zst": "ndjson",
     ".parquet": "parquet",
+    ".delta": "delta",
 }
+_URL = re.compile(
+    r"(s3|s3a|abfs|abfss|az|azure|adl|gs|memory)://[^/?#@]+(@[^/?#@]+)?/[^?#]+", re.IGNORECASE
+)
+_IN_STORES: dict[str, Form] = {".delta": "delta", ".parquet": "objects"}
 _LOOK = 0.2  # seconds; somebody may look for a moment whether the lock is held
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
 
@@ -42,9 +48,10 @@ class TargetFiles:
         form: what it holds.
         state: the SQLite database of the checkpoint.
         lock: the lock file that exists while a harvest runs.
-        url: address of a target that many machines may write; path and state are then the spool on
-            this machine.
-        address: of a target in a database, which holds the checkpoint too.
+        url: address of a target that many machines may write; path and state are then the database
+            on this machine that its rows come through.
+        options: how its store is reached, besides what the environment says.
+        address: of a target in PostgreSQL, which holds the checkpoint too.
 
     """
 
@@ -53,7 +60,15 @@ class TargetFiles:
     state: Path
     lock: Path
     url: str | None = None
+    options: Mapping[str, str] = attrs.field(factory=dict, repr=False)
     address: Address | None = None
+
+    @property
+    def folder(self) -> Path | None:
+        """The folder of a target that is one on this machine."""
+        if self.form == "delta" and self.url is not None and "://" not in self.url:
+            return Path(self.url)
+        return self.path if self.form == "parquet" else None
 
     @property
     def name(self) -> str:
@@ -90,10 +105,11 @@ class TargetFiles:
 
     def may_own(self, path: Path) -> bool:
         """Tell whether a file may be one of the target's tables, by its name."""
+        if self.form != "ndjson":
+            return False
         start, end = self._name_and_ending
         name = path.name.casefold()
-        belongs = name.startswith(f"{start}.".casefold()) and name.endswith(end.casefold())
-        return self.form == "ndjson" and belongs
+        return name.startswith(f"{start}.".casefold()) and name.endswith(end.casefold())
 
     @property
     def _name_and_ending(self) -> tuple[str, str]:
@@ -101,16 +117,26 @@ class TargetFiles:
         return self.path.name[: -len(end)], self.path.name[-len(end) :]
 
 
-def target_files(target: str | os.PathLike[str]) -> TargetFiles:
+def target_files(
+    target: str | os.PathLike[str], storage_options: Mapping[str, str] | None = None
+) -> TargetFiles:
     """
     Tell by its name what a target is.
 
+    Args:
+        target: its name.
+        storage_options: how an object store is reached, besides what the environment says.
+
     Raises:
-        ArgumentError: the name has none of the known endings.
+        ArgumentError: the name has none of the known endings, or options are no texts by names, or
+            given for a target that takes none.
 
     """
-    if isinstance(target, str) and is_address(target):
-        return _in_database(target)
+    options = _checked(storage_options)
+    if isinstance(target, str) and "://" in target:
+        if is_address(target):
+            return _in_database(target, options)
+        return _in_store(target.rstrip("/"), options)
     path = Path(target)
     if "\0" in str(path):
         raise invalid("target", str(path), "a name without NUL characters")
@@ -128,6 +154,11 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
             f"a name that ends in {', '.join(_ENDINGS)}, or a postgresql:// URL",
         )
     form = _ENDINGS[known[0]]
+    if form == "delta":
+        spool = path.with_name(f"{path.name}.spool")
+        return _spooled(spool, form, str(path.absolute()), options)
+    if options:
+        raise invalid("storage_options", [*options], "given for a target in an object store only")
     if form == "parquet" and (path / "_harvest.state").exists():
         raise TargetError(
             f"{path} was begun by an earlier version, whose state lies in it; "
@@ -137,19 +168,57 @@ def target_files(target: str | os.PathLike[str]) -> TargetFiles:
     return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
 
 
-def _in_database(url: str) -> TargetFiles:
+def _in_database(url: str, options: Mapping[str, str]) -> TargetFiles:
     """Tell what a URL of PostgreSQL is; a refresh is read into this user's cached files."""
+    if options:
+        raise invalid("storage_options", [*options], "given for a target in an object store only")
     address = address_of(url)
+    spool = _cached(address.name)
+    lock = spool.with_name(f"{spool.name}.lock")
+    return TargetFiles(spool, "postgresql", spool, lock, address.name, address=address)
+
+
+def _in_store(url: str, options: Mapping[str, str]) -> TargetFiles:
+    """Tell what an address is; its harvest has a database among this user's cached files."""
+    form = _IN_STORES.get(f".{url.rpartition('.')[2].lower()}")
+    only_here = form == "delta" and url.lower().startswith("memory:")
+    if form is None or only_here or not _URL.fullmatch(url):
+        shown = re.sub(r"//.*@", "//", url.partition("?")[0])
+        raise invalid(
+            "target",
+            shown,
+            "s3://, abfss://, az:// or gs://, a bucket and a name that ends in .delta or .parquet,"
+            " without a user and a query; or postgresql://",
+        )
+    return _spooled(_cached(url), form, url, options)
+
+
+def _cached(name: str) -> Path:
+    """Name the spool of what lies elsewhere, among this user's cached files."""
     try:
         from platformdirs import user_cache_path  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise ConfigurationError(
             "a harvest needs an extra: pip install 'itwin-async[harvest]'"
         ) from None
-    name = hashlib.blake2b(address.name.encode(), digest_size=16).hexdigest()
-    spool = user_cache_path("itwin-async") / "harvest" / f"{name}.spool"
-    lock = spool.with_name(f"{spool.name}.lock")
-    return TargetFiles(spool, "postgresql", spool, lock, address.name, address)
+    hashed = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+    return user_cache_path("itwin-async") / "harvest" / f"{hashed}.spool"
+
+
+def _spooled(spool: Path, form: Form, url: str, options: Mapping[str, str]) -> TargetFiles:
+    return TargetFiles(spool, form, spool, spool.with_name(f"{spool.name}.lock"), url, options)
+
+
+def _checked(options: Mapping[str, str] | None) -> dict[str, str]:
+    if options is None:
+        return {}
+    given: object = options
+    if not isinstance(given, Mapping):
+        raise invalid("storage_options", type(given).__name__, "a mapping of str to str")
+    for name, value in given.items():
+        if not (isinstance(name, str) and name and isinstance(value, str)):
+            raise invalid("storage_options", str(name), "a mapping of str to str")
+    return dict(given)
 
 
 @contextmanager
@@ -174,7 +243,7 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
         ) from None
     lock = FileLock(path, mode=0o644, thread_local=False)
     try:
-        if isinstance(target, str):  # a spool
+        if isinstance(target, str):  # an address, whose lock is among cached files
             path.parent.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:

@@ -20,7 +20,7 @@ from postgres_server import PostgresServer
 from itwin_async import Session, harvest
 from itwin_async.harvest import Failure
 from itwin_async.harvest.lake.postgres import PostgresTarget
-from itwin_async.harvest.lake.protocol import LakeTable, ListRows
+from itwin_async.harvest.lake.protocol import LakeTable, ListRows, Revision
 
 KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "4"))
 
@@ -135,7 +135,7 @@ def test_a_new_generation_takes_the_place_of_all_rows(
     new = attrs.evolve(kept, id="3-9", text=text("3-9"), harvested_at=now, first_seen=now)
     rows = [kept, changed, removed, new]
     for _ in range(2):  # again is the same as once
-        target.replace("things", iter(rows), 2, {"list 3": 3, "list 0": 0})
+        target.replace("things", iter(rows), Revision(2, "b"), {"list 3": 3, "list 0": 0})
         assert sorted(target.rows("things"), key=lambda row: row.id) == rows
         assert target.committed("things") == {"list 3": 3, "list 0": 0}
     target.finish([])
@@ -153,9 +153,18 @@ def test_readers_see_a_generation_whole(target: PostgresTarget, url: str) -> Non
     target.commit("things", [list_rows(40), list_rows(30)])
     reader = target.rows("things")
     first = next(reader)
-    target.replace("things", iter([]), 2, {})
+    target.replace("things", iter([]), Revision(2, "b"), {})
     assert len([first, *reader]) == 70
     assert list(target.rows("things")) == []
+
+
+def test_what_was_changed_meanwhile_is_not_replaced(target: PostgresTarget) -> None:
+    target.commit("things", [list_rows(4)])
+    rows = list(target.rows("things"))
+    target.commit("things", [list_rows(2)])
+    with pytest.raises(harvest.TargetError):
+        target.replace("things", iter(rows), Revision(2, "b"), {"list 4": 4})
+    assert len(list(target.rows("things"))) == 6
 
 
 def test_a_replacement_that_fails_changes_nothing(target: PostgresTarget) -> None:
@@ -166,7 +175,7 @@ def test_a_replacement_that_fails_changes_nothing(target: PostgresTarget) -> Non
         raise KeyError("stopped")
 
     with pytest.raises((KeyError, harvest.TargetError)):
-        target.replace("things", rows(), 2, {})  # type: ignore[arg-type]
+        target.replace("things", rows(), Revision(2, "b"), {})  # type: ignore[arg-type]
     assert len(list(target.rows("things"))) == 4
     target.compact()
     assert target.committed("things") == {"list 4": 4}

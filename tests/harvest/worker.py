@@ -10,16 +10,20 @@ from importlib import import_module
 
 from itwin_async import RetryPolicy, Session, harvest
 from itwin_async.harvest import store
+from itwin_async.harvest.lake import spool
 
 
 async def main(target: str, base_url: str, token: str, page_size: str, *names: str) -> None:
     policy = RetryPolicy(base=0.02)
     # Files become durable seldom, and a test has no time for that.
-    store._COMMIT_AFTER = store._PARQUET_COMMIT_AFTER = 0.05
+    store._COMMIT_AFTER = store._PARQUET_COMMIT_AFTER = spool._PUBLISH_AFTER = 0.05
     async with Session(token, base_url=base_url, retry=policy) as session:
         source = harvest.lists(*(names or ["favorite-imodels"]), full=True)
-        if target.endswith(".parquet"):
+        if target.endswith((".parquet", ".delta")):
             import_module("pyarrow.parquet")  # takes as long as a process lives here
+            import_module("pyarrow.dataset")
+        if target.endswith(".delta"):
+            import_module("deltalake.fs")
         print("started", flush=True)
         report = await harvest.run(session, source, target, page_size=int(page_size), concurrency=4)
         print(report.progress.items, report.complete, flush=True)

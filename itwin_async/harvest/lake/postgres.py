@@ -14,7 +14,14 @@ from itwin_async._json.codec import Codec
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.columns import Cells, columns_with_id, moment
 from itwin_async.harvest.errors import TargetError, reading
-from itwin_async.harvest.lake.protocol import LakeState, LakeTable, ListRows, refuse_others
+from itwin_async.harvest.lake.protocol import (
+    LakeState,
+    LakeTable,
+    ListRows,
+    Revision,
+    changed_meanwhile,
+    refuse_others,
+)
 from itwin_async.harvest.migration import FORMAT
 from itwin_async.harvest.postgres.address import address_of
 from itwin_async.harvest.postgres.connection import PostgresDatabase
@@ -41,6 +48,19 @@ class _Prepared:
     item: type[object]
 
 
+@attrs.frozen
+class _Mark:
+    """What the checkpoint has as the mark of a table."""
+
+    generation: int = 1
+    revision: str = ""
+
+    @classmethod
+    def of(cls, text: object) -> _Mark:
+        number, _, revision = str(text or "1").partition(" ")
+        return cls(int(number), revision)
+
+
 class PostgresTarget:
     """
     Tables and checkpoint in a schema; a list is committed with its line in ``harvest_lists``.
@@ -64,6 +84,7 @@ class PostgresTarget:
         self._address = address_of(url)
         self.name = self._address.name
         self._prepared: dict[str, _Prepared] = {}
+        self._read: dict[str, tuple[object, ...]] = {}
 
     def prepare(self, identity: Mapping[str, str], tables: Sequence[LakeTable]) -> None:
         """Create the tables, or check that they are of this harvest and have these columns."""
@@ -111,6 +132,7 @@ class PostgresTarget:
             counts = [len(one.rows) for one in wanted.values()]
             given = (source, now, now, list(wanted), names, counts)
             with database.transaction():
+                database.execute("SELECT FROM harvest_sources WHERE number = ? FOR SHARE", [source])
                 new = [wanted[key] for (key,) in database.execute(_ADD_LISTS, given)]
                 rows = (row for one in new for row in _all_cells(prepared, one.rows))
                 prepared.table.remove_lists(database, [one.key for one in new])
@@ -148,10 +170,11 @@ class PostgresTarget:
     def rows(self, table: str) -> Iterator[Row]:
         """Read the rows of one moment."""
         with self._reading() as checkpoint:
+            self._read[table] = _version(checkpoint, self._source(checkpoint, table))
             yield from rows_of(_postgres(checkpoint), table, removed=True)
 
     def replace(
-        self, table: str, rows: Iterator[Row], generation: int, lists: Mapping[str, int]
+        self, table: str, rows: Iterator[Row], revision: Revision, lists: Mapping[str, int]
     ) -> None:
         """Make the rows those of the next generation, in one transaction."""
         prepared, removed = self._of(table), Counter[bool]()
@@ -165,11 +188,15 @@ class PostgresTarget:
             database, source = _postgres(checkpoint), self._source(checkpoint, table)
             now = moment(checkpoint.now())
             with database.transaction():
-                rows_there = database.execute(
-                    "SELECT mark FROM harvest_sources WHERE number = ? FOR UPDATE", (source,)
+                # Who commits lists waits here, and finds them there.
+                database.execute(
+                    "SELECT FROM harvest_sources WHERE number = ? FOR UPDATE", [source]
                 )
-                if int(rows_there[0][0] or 1) >= generation:
+                there = _version(checkpoint, source)
+                if _Mark.of(there[0]).revision == revision.id:
                     return
+                if there != self._read.get(table, there):
+                    raise changed_meanwhile(self.name)
                 prepared.table.stage(database, _all_cells(prepared, counted()))
                 prepared.table.replace_by_staged(database)
                 database.execute("DELETE FROM harvest_lists WHERE source = ?", (source,))
@@ -178,10 +205,10 @@ class PostgresTarget:
                 prepared.table.name_lists(database, source)
                 database.execute(
                     "UPDATE harvest_sources SET mark = ?, removed = ? WHERE number = ?",
-                    (str(generation), removed[True], source),
+                    (f"{revision.generation} {revision.id}", removed[True], source),
                 )
-                if generation not in {one.number for one in checkpoint.generations()}:
-                    checkpoint.begin_generation(generation)
+                if revision.generation not in {one.number for one in checkpoint.generations()}:
+                    checkpoint.begin_generation(revision.generation)
                 checkpoint.save_latest()
 
     def compact(self) -> None:
@@ -231,7 +258,8 @@ class PostgresTarget:
 
 def _state(checkpoint: Checkpoint) -> LakeState:
     tables, failed = checkpoint.tables(), checkpoint.totals().failed
-    number = min((int(table.mark or 1) for table in tables), default=1)
+    marks = {table.name: _Mark.of(table.mark) for table in tables}
+    number = min((mark.generation for mark in marks.values()), default=1)
     generations = {one.number: one for one in checkpoint.generations()}
     generation = generations[number]
     return LakeState(
@@ -242,7 +270,19 @@ def _state(checkpoint: Checkpoint) -> LakeState:
         finished=generation.finished,
         failures=checkpoint.failures(),
         failed=failed,
+        revisions={name: mark.revision for name, mark in marks.items() if mark.revision},
     )
+
+
+def _version(checkpoint: Checkpoint, source: int) -> tuple[object, ...]:
+    """Tell the rows of a table at one moment from those at another."""
+    rows = checkpoint.database.execute(
+        "SELECT mark, (SELECT count(*) FROM harvest_lists WHERE source = ? AND state = 'done'),"
+        " (SELECT max(finished) FROM harvest_lists WHERE source = ? AND state = 'done')"
+        " FROM harvest_sources WHERE number = ?",
+        (source, source, source),
+    )
+    return rows[0]
 
 
 def _postgres(checkpoint: Checkpoint) -> PostgresDatabase:

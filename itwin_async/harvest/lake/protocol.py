@@ -55,6 +55,21 @@ class ListRows:
 
 
 @attrs.frozen
+class Revision:
+    """
+    What replaces the rows of a table.
+
+    Attributes:
+        generation: number of the generation that it makes, or adds to what failed.
+        id: tells it from all others, so that it is made once.
+
+    """
+
+    generation: int
+    id: str
+
+
+@attrs.frozen
 class LakeState:
     """
     What a target remembers of its harvest.
@@ -67,6 +82,7 @@ class LakeState:
         finished: when everything was there, except for lists that failed.
         failures: lists that failed, the first hundred.
         failed: how many failed.
+        revisions: id of the revision that replaced the rows of a table last.
 
     """
 
@@ -77,15 +93,16 @@ class LakeState:
     finished: datetime | None = None
     failures: Sequence[Failure] = ()
     failed: int = 0
+    revisions: Mapping[str, str] = attrs.field(factory=dict)
 
 
 class LakeTarget(Protocol):
     """
     A target that many machines may write at once: each list is committed whole, and once.
 
-    What it says is of the target itself, and not of the machine that asks. An object is used by
-    one thread at a time, and made anew in every process.
-    All methods raise ``TargetError`` where the target cannot be read or written.
+    What it says is of the target itself, and not of the machine that asks. An object is used by one
+    thread at a time, and made anew in every process. All methods raise ``TargetError`` where the
+    target cannot be read or written.
 
     Attributes:
         name: what it is called in messages, without anything secret.
@@ -139,17 +156,22 @@ class LakeTarget(Protocol):
         ...
 
     def replace(
-        self, table: str, rows: Iterator[Row], generation: int, lists: Mapping[str, int]
+        self, table: str, rows: Iterator[Row], revision: Revision, lists: Mapping[str, int]
     ) -> None:
         """
         Put a new generation in the place of all rows, at once; again is the same as once.
 
+        It is made of what this object read last with ``rows``.
+
         Args:
             table: the table.
             rows: all rows of the new generation.
-            generation: its number.
+            revision: what it is.
             lists: every list that is part of the generation, and how many of its rows are there,
                 not counting removed ones.
+
+        Raises:
+            TargetError: another machine has changed the table since it was read.
 
         """
         ...
@@ -176,3 +198,10 @@ def refuse_others(
     if sorted(found.tables) != sorted(tables):
         there = ", ".join(table for table, _, _ in found.tables)
         raise TargetError(f"{name} has the tables {there}, from other sources; use another target")
+
+
+def changed_meanwhile(name: str) -> TargetError:
+    """Make the error of a table that is not as it was when it was read."""
+    return TargetError(
+        f"{name} was changed by another machine while its refresh was made; run it again"
+    )

@@ -171,11 +171,16 @@ class SqliteSink(TableSink):
             execute(self._one, row)
 
 
-def rows_of(connection: sqlite3.Connection, table: str, *, removed: bool) -> Iterator[Row]:
-    """Read the rows of a harvested table, those that are no longer there only if wanted."""
+def rows_of(
+    connection: sqlite3.Connection, table: str, *, removed: bool, of: str | None = None
+) -> Iterator[Row]:
+    """Read the rows of a harvested table or list, removed ones only if wanted."""
+    of_list = "" if of is None else " AND list = ?"
     found = connection.execute(
         "SELECT list, list_name, id, json, harvested_at, first_seen, last_seen, removed_at"  # noqa: S608 - quoted
-        f" FROM {quoted(table)}{'' if removed else ' WHERE removed_at IS NULL'} ORDER BY rowid"
+        f" FROM {quoted(table)} WHERE {'true' if removed else 'removed_at IS NULL'}{of_list}"
+        " ORDER BY rowid",
+        () if of is None else (of,),
     )
     yield from map(row_of, found)
 
