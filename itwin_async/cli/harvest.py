@@ -153,9 +153,9 @@ def harvest(
     With --refresh a finished TARGET becomes current: everything is read again beside it, and takes
     its place in one step.
 
-    TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, or .parquet
-    for a folder of parts; each list has a table of its own. See "itwin-async harvest status TARGET"
-    for how far it is.
+    TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, .parquet
+    for a folder of parts, or postgresql://HOST/DATABASE; each list has a table of its own. See
+    "itwin-async harvest status TARGET" for how far it is.
     """
     names = tuple(dict.fromkeys(name for group in what for name in group))
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}

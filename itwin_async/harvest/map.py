@@ -14,7 +14,7 @@ from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import features
 from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.progress import printable
-from itwin_async.harvest.target import target_files
+from itwin_async.harvest.target import name_of, target_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -46,7 +46,7 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
         if feature is not None:
             _place(feature["geometry"], boxes, points)
     if not boxes and not points:
-        raise TargetError(f"{target} has no item with a place on the map")
+        raise TargetError(f"{name_of(target)} has no item with a place on the map")
     figure = figures.Figure(figsize=(12, 6.6), layout="constrained")
     axes = figure.add_subplot()
     rectangles = [patches.Rectangle((w, s), e - w, n - s) for w, s, e, n in boxes]
@@ -61,7 +61,7 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
     axes.scatter([x for x, _ in spots], [y for _, y in spots], s=9, color=_INK, linewidth=0)
     _frame(axes, boxes, points)
     count = len(boxes) + len(points)
-    axes.set_title(f"{printable(os.fspath(target))}: {count:,} on the map", loc="left", fontsize=11)
+    axes.set_title(f"{printable(name_of(target))}: {count:,} on the map", loc="left", fontsize=11)
     picture = BytesIO()  # some formats are not written from front to back
     try:
         figure.savefig(picture, dpi=140, format=output.suffix[1:] or "png")

@@ -221,6 +221,13 @@ def _checked(options: Mapping[str, str] | None) -> dict[str, str]:
     return dict(given)
 
 
+def name_of(target: str | os.PathLike[str]) -> str:
+    """Give the name of a target for messages; a URL may hold a password."""
+    if isinstance(target, str) and is_address(target):
+        return address_of(target).name
+    return os.fspath(target)
+
+
 @contextmanager
 def locked(path: Path, target: Path | str) -> Iterator[None]:
     """
@@ -258,7 +265,7 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
             f"{target} is in use by another harvest; wait for it or stop it", kind="busy"
         ) from None
     except OSError as problem:
-        raise explain(problem, target) from None
+        raise explain(problem, path if isinstance(target, str) else target) from None
     try:
         yield
     finally:
