@@ -25,6 +25,7 @@ _END = b"\r\n\r\n"
 _POSITION = re.compile(rb"(?:continuationToken=[A-Za-z]*|skip=)(\d+)")
 _LENGTH = re.compile(rb"content-length:\s*(\d+)", re.IGNORECASE)
 _DONE = b"HTTP/1.1 204 No Content\r\n\r\n"
+_UNKNOWN = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n"
 _REFUSED = b"HTTP/1.1 429 Too Many Requests\r\nRetry-After: %d\r\nContent-Length: 0\r\n\r\n"
 _CHUNK = 16 * 1024
 
@@ -242,8 +243,12 @@ class Canned(asyncio.Protocol):
                 b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body
             )
             return
+        elif request.startswith(b"GET /_emulator/"):  # a harvest asks whose world it is
+            self._transport.write(_UNKNOWN)
+            return
         else:
-            answer = self._lists[request[5:7]].answer(request)
+            known = self._lists.get(request[5:7])
+            answer = _UNKNOWN if known is None else known.answer(request)
         if self._latency:
             self._loop.call_later(self._latency, self._send, answer)
         else:

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from itwin_async.models import JSON, UNSET, Content, Id, Link, Unset
     from itwin_async.operations import LongRunning
+    from itwin_async.pacing import LocalPacer
     from itwin_async.paging import (
         DetailPager,
         ItemIterator,
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
         Pager,
         Paging,
     )
-    from itwin_async.quota import Quota
+    from itwin_async.quota import Pacer, Quota
     from itwin_async.retry import Repeat, RetryPolicy
     from itwin_async.session import Session
     from itwin_async.timeout import Timeout
@@ -69,10 +70,12 @@ __all__ = [
     "InvalidRequestError",
     "ItemIterator",
     "Link",
+    "LocalPacer",
     "LongRunning",
     "NotFoundError",
     "NumberedPaging",
     "OperationFailedError",
+    "Pacer",
     "Page",
     "PageIterator",
     "Pager",
@@ -114,6 +117,7 @@ _OWNERS = (
     "_tables.arrow",
     "_http.credentials",
     "_http.attempt",
+    "pacing",
     "session",
     "paging",
     "operations",

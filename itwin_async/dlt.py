@@ -16,6 +16,7 @@ from itwin_async._arguments import flag, one_of, whole
 from itwin_async.errors import ArgumentError
 from itwin_async.harvest.blocking import Put, SessionThread, session_of
 from itwin_async.harvest.ids import Ids
+from itwin_async.harvest.itwin_filters import Filters
 from itwin_async.harvest.lists import lists
 from itwin_async.harvest.sources import Inner, Source
 from itwin_async.harvest.stream import ArrowRows, find_lists, read_lists
@@ -39,6 +40,7 @@ def source(
     itwin_ids: Ids | None = None,
     imodel_ids: Ids | None = None,
     of: str | None = None,
+    filters: Filters | None = None,
     full: bool = False,
     page_size: int = 1000,
     concurrency: int = 8,
@@ -59,6 +61,7 @@ def source(
         itwin_ids: as for ``harvest.lists``.
         imodel_ids: as for ``harvest.lists``.
         of: as for ``harvest.lists``.
+        filters: which iTwins of these lists, as for ``harvest.lists``.
         full: whole entities where there are summaries.
         page_size: items a page, 1 to 1000.
         concurrency: how many lists of a resource are read at once.
@@ -86,7 +89,8 @@ def source(
         whole("concurrency", concurrency, 1),
         flag("incremental", incremental),
     )
-    found = lists(*names, itwin_ids=itwin_ids, imodel_ids=imodel_ids, of=of, full=full)
+    chosen = filters or Filters()
+    found = lists(*names, itwin_ids=itwin_ids, imodel_ids=imodel_ids, of=of, full=full, **chosen)
     resources = [how.resource(each, write_disposition) for each in found]
     return DltSource(dlt.Schema("itwin"), "itwin", resources)
 

@@ -31,7 +31,16 @@ from typing import Literal, TypeAlias, TypeVar
 import attrs
 
 FailureKind: TypeAlias = Literal[
-    "token provider", "waiting", "dns", "proxy", "tls", "connection", "answer", "closed", "other"
+    "token provider",
+    "pacer",
+    "waiting",
+    "dns",
+    "proxy",
+    "tls",
+    "connection",
+    "answer",
+    "closed",
+    "other",
 ]
 
 
@@ -117,9 +126,10 @@ class TransportError(RequestError):
         timeout: whether time ran out.
         retryable: whether the same request may succeed when it is repeated.
         kind: what failed. ``"token provider"``: the provider, or the sign-in server behind it;
-            ``"waiting"``: time ran out before a connection or the quota was free; ``"dns"``,
-            ``"proxy"``, ``"tls"``, ``"connection"``: opening a connection; ``"answer"``: none came,
-            or not all of it; ``"closed"``: the session was closed meanwhile.
+            ``"pacer"``: what paces calls instead of the session; ``"waiting"``: time ran out before
+            a connection or the quota was free; ``"dns"``, ``"proxy"``, ``"tls"``,
+            ``"connection"``: opening a connection; ``"answer"``: none came, or not all of it;
+            ``"closed"``: the session was closed meanwhile.
 
     """
 

@@ -19,6 +19,7 @@ import attrs
 from itwin_async._arguments import whole
 from itwin_async._http.attempt import Response
 from itwin_async._http.urls import target
+from itwin_async._json.codec import Undecoded
 from itwin_async._paging.cursor import CursorCodec, Position
 from itwin_async._paging.iterators import ItemIterator, PageIterator
 from itwin_async._paging.links import PageLinks, follow
@@ -44,6 +45,7 @@ __all__ = [
     "Pager",
     "Paging",
     "PagingMode",
+    "Undecoded",
 ]
 
 T_co = TypeVar("T_co", covariant=True)
@@ -159,9 +161,17 @@ class Pager(Generic[T_co]):
         query = "".join(f", {name}={value}" for name, value in listed.query)
         return f"<{type(self).__name__} {listed.operation} of {listed.item.__name__}{query}>"
 
-    def pages(self) -> PageIterator[T_co]:
-        """Iterate by page."""
-        return self._iterate(self._prefetch)
+    def pages(self, *, tolerant: bool = False) -> PageIterator[T_co]:
+        """
+        Iterate by page.
+
+        Args:
+            tolerant: leave out items that do not decode, and give them as ``page.undecoded``,
+                instead of raising ``DecodeError``; a page of ten or more that has no other items
+                is an error still.
+
+        """
+        return self._iterate(self._prefetch, tolerant=tolerant)
 
     async def first(self) -> T_co | None:
         """
@@ -234,9 +244,14 @@ class Pager(Generic[T_co]):
     async def _first_page(self) -> Page[T_co]:
         return await anext(self._iterate(0))
 
-    def _iterate(self, prefetch: int) -> PageIterator[T_co]:
-        concurrency = self._concurrency if prefetch else 1
-        return PageIterator(self._source, self._start, prefetch=prefetch, concurrency=concurrency)
+    def _iterate(self, prefetch: int, *, tolerant: bool = False) -> PageIterator[T_co]:
+        return PageIterator(
+            self._source,
+            self._start,
+            prefetch=prefetch,
+            concurrency=self._concurrency if prefetch else 1,
+            tolerant=tolerant,
+        )
 
 
 class DetailPager(Pager[T_co], Generic[T_co, F_co]):

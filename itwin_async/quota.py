@@ -1,6 +1,8 @@
-"""How many calls the platform allows."""
+"""How many calls the platform allows, and who paces them."""
 
 from __future__ import annotations
+
+from typing import Protocol, runtime_checkable
 
 import attrs
 
@@ -66,6 +68,44 @@ class Quota:
     @property
     def _spare(self) -> float:
         return min(1.0, _SPARE * self.requests) + _SPARE * self.requests
+
+
+@runtime_checkable
+class Pacer(Protocol):
+    """
+    Paces calls instead of a session's own limiter, for several sessions, processes or machines.
+
+    ``Session(quota=pacer)`` asks it before each attempt, one call at a time: whose turn it is
+    within the session stays the session's business. Moments are told as ages, since the clocks of
+    machines differ. What it raises ends the call, as a ``TransportError`` of the kind ``"pacer"``
+    unless it is an ``ITwinError``.
+
+    A pacer that learns a rate may have a method ``accept(age: float) -> None`` too: then it is told
+    of each call that met no 429, and how long ago it was sent.
+    """
+
+    async def enter(self, wait_limit: float) -> bool:
+        """
+        Wait until the next call may go; ``False`` if that is further off than ``wait_limit``.
+
+        A call that was let go may yet not be sent: its task may be cancelled meanwhile.
+
+        Args:
+            wait_limit: the longest wait, in seconds; may be infinite.
+
+        """
+        ...
+
+    def hold(self, seconds: float, age: float) -> None:
+        """
+        Let no call go for some seconds, because one met a 429.
+
+        Args:
+            seconds: how long calls wait from now on.
+            age: how long ago the call that met the 429 was sent, in seconds.
+
+        """
+        ...
 
 
 def parse_quota(text: str) -> Quota:

@@ -21,7 +21,7 @@ from itwin_async._http.executor import perform
 from itwin_async._http.request_builder import Params, build_request
 from itwin_async._json.codec import Codec
 from itwin_async.events import Observer, SessionStats
-from itwin_async.quota import Quota
+from itwin_async.quota import Pacer, Quota
 from itwin_async.retry import Repeat, RetryPolicy
 from itwin_async.settings import Settings
 from itwin_async.timeout import Timeout
@@ -56,7 +56,7 @@ class Session:
         base_url: scheme and host of the platform; https, or http on loopback.
         timeout: limits in seconds; a number is the total.
         retry: when and how failed requests are retried.
-        quota: how many calls are allowed; ``None`` if that is not known.
+        quota: how many calls are allowed, or a ``Pacer``; ``None`` if that is not known.
         quotas: how many calls of single operations are allowed to each caller beside that, such as
             ``{"imodels.create_imodel": Quota(5)}``. A name that is no operation is refused when its
             API is used first.
@@ -92,7 +92,7 @@ class Session:
         base_url: str | URL = PRODUCTION,
         timeout: Timeout | float | None = None,
         retry: RetryPolicy | None = None,
-        quota: Quota | None = None,
+        quota: Quota | Pacer | None = None,
         quotas: Mapping[str, Quota] | None = None,
         client_session: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
@@ -119,7 +119,7 @@ class Session:
             urls.base_url(base_url),
             timeout=checked_timeout(Timeout() if timeout is None else timeout, Timeout()),
             retry=optional("retry", retry, RetryPolicy) or RetryPolicy(),
-            quota=optional("quota", quota, Quota),
+            quota=quota,
             quotas=quotas,
             borrowed=optional("client_session", client_session, aiohttp.ClientSession),
             connector=optional("connector", connector, aiohttp.BaseConnector),
@@ -343,6 +343,6 @@ def internals_of(session: Session) -> Internals:
     return instance("session", session, Session, "a Session")._internals  # noqa: SLF001
 
 
-def caller_of(session: Session) -> str:
-    """Tell whose session or view it is, without the token."""
-    return session._credentials.caller  # noqa: SLF001 - as above
+def credentials_of(session: Session) -> Credentials:
+    """Tell whose session or view it is."""
+    return session._credentials  # noqa: SLF001 - as above

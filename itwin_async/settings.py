@@ -10,7 +10,7 @@ from yarl import URL
 
 from itwin_async._http.call_options import Tls
 from itwin_async.events import Observer
-from itwin_async.quota import Quota
+from itwin_async.quota import Pacer, Quota
 from itwin_async.retry import RetryPolicy
 from itwin_async.timeout import Timeout
 
@@ -24,7 +24,7 @@ class Settings(TypedDict, total=False):
     base_url: str | URL
     timeout: Timeout | float | None
     retry: RetryPolicy | None
-    quota: Quota | None
+    quota: Quota | Pacer | None
     quotas: Mapping[str, Quota] | None
     client_session: aiohttp.ClientSession | None
     connector: aiohttp.BaseConnector | None

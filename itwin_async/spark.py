@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import attrs
 import pyarrow as pa
@@ -21,6 +21,7 @@ from pyspark.sql.types import StructType
 from itwin_async._arguments import invalid, one_of, whole
 from itwin_async.errors import ArgumentError
 from itwin_async.harvest.blocking import SessionThread, session_of
+from itwin_async.harvest.itwin_filters import Filters
 from itwin_async.harvest.lists import list_names, lists
 from itwin_async.harvest.sources import Source
 from itwin_async.harvest.stream import ArrowRows, Found, find_lists, read_lists
@@ -35,9 +36,9 @@ if TYPE_CHECKING:
 __all__ = ["ITwinDataSource"]
 
 _OPTIONS = (
-    "list", "itwins", "imodels", "of", "full",
-    "page_size", "concurrency", "shards", "quota", "base_url", "credentials",
-)  # fmt: skip
+    *("list", "itwins", "imodels", "of", "full", *Filters.__annotations__),
+    *("page_size", "concurrency", "shards", "quota", "base_url", "credentials"),
+)
 _SECRETS = ("token", "secret", "password", "authorization")
 
 
@@ -90,6 +91,9 @@ class ITwinDataSource(DataSource):
     - ``itwins``, ``imodels``: ids with commas between them, or the name of a file of the driver
       that holds one a line; by default all.
     - ``of``: ``itwins``, ``favorite-itwins`` or ``recent-itwins``, where iTwins are not given.
+    - ``include_inactive``, ``status``, ``sub_class``, ``type``, ``display_name``, ``number``,
+      ``parent_id``, ``itwin_account_id``, ``search``: which iTwins of these lists, as for
+      ``harvest.lists``; several statuses and sub-classes with commas between them.
     - ``full``: ``true`` for whole entities where there are summaries.
     - ``page_size``: items a page, 1 to 1000, by default 1000.
     - ``concurrency``: how many lists a task reads at once, by default 4.
@@ -195,7 +199,8 @@ def _checked(options: Mapping[str, str]) -> _Read:
         itwin_ids=_ids(given("itwins")),
         imodel_ids=_ids(given("imodels")),
         of=given("of"),
-        full=one_of("full", given("full", "false").lower(), ("true", "false")) == "true",
+        full=_flag("full", given("full", "false")),
+        **_filters(options),
     )
     credentials = given("credentials", "")
     if credentials and not all(credentials.partition(":")):
@@ -218,11 +223,32 @@ def _checked(options: Mapping[str, str]) -> _Read:
     )
 
 
+def _filters(options: Mapping[str, str]) -> Filters:
+    found: dict[str, object] = {}
+    for name in Filters.__annotations__:
+        value = options.get(name)
+        if value is None:
+            continue
+        if name == "include_inactive":
+            found[name] = _flag(name, value)
+        else:
+            found[name] = _parts(value) if name in {"status", "sub_class"} else value
+    return cast("Filters", found)
+
+
+def _flag(name: str, text: str) -> bool:
+    return one_of(name, text.lower(), ("true", "false")) == "true"
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",")]
+
+
 def _ids(text: str | None) -> list[str] | str | None:
     """Read ids with commas between them, or leave the name of a file as it is."""
     if text is None or Path(text).is_file() or set(text) & set("./\\"):
         return text
-    return [part.strip() for part in text.split(",")]
+    return _parts(text)
 
 
 def _number(name: str, text: str, most: int | None = None) -> int:

@@ -14,8 +14,9 @@ import attrs
 import pytest
 from doubles import refused
 
-from itwin_async import Quota
+from itwin_async import LocalPacer, Quota
 from itwin_async._http.limiter import Limiter
+from itwin_async._http.shared_limiter import SharedLimiter
 
 
 class _NoWaiting(selectors.DefaultSelector):
@@ -107,6 +108,7 @@ def harvest(
     host: str = "",
     start: float = 0,
     way: float = 0.004,
+    sessions: int = 0,
 ) -> Outcome:
     outcome = Outcome(0.0, 0, [], [])
     chance = random.Random(1)
@@ -114,10 +116,14 @@ def harvest(
     async def main() -> None:
         clock = asyncio.get_running_loop().time
         await asyncio.sleep(start)
-        pacer = Limiter(quota, clock=clock, sleep=asyncio.sleep, host=host)
+        pacers: list[Limiter | SharedLimiter]
+        pacers = [Limiter(quota, clock=clock, sleep=asyncio.sleep, host=host)]
+        if sessions:
+            shared = LocalPacer(quota, clock=clock, sleep=asyncio.sleep)
+            pacers = [SharedLimiter(shared, clock=clock) for _ in range(sessions)]
         left = iter(range(calls))
 
-        async def call() -> None:
+        async def call(pacer: Limiter | SharedLimiter) -> None:
             while True:
                 if pacer.open:
                     pacer.count(clock())
@@ -135,11 +141,11 @@ def harvest(
                 outcome.holds.append(clock())
                 pacer.hold(wait + chance.random() * 0.1, sent)
 
-        async def work() -> None:
+        async def work(number: int) -> None:
             for _ in left:
-                await call()
+                await call(pacers[number % len(pacers)])
 
-        await asyncio.gather(*(work() for _ in range(tasks)))
+        await asyncio.gather(*(work(number) for number in range(tasks)))
 
     outcome.seconds = run(main()) - start
     return outcome
@@ -198,6 +204,15 @@ def test_learning_costs_little_of_four_thousand_calls(
     outcome = harvest(server, 4000, None)
     assert outcome.seconds <= most * ideal
     assert outcome.refused < 0.03 * 4000
+
+
+@pytest.mark.parametrize("sessions", [1, 4])
+@pytest.mark.parametrize("known", [True, False])
+def test_sessions_that_share_a_pacer_keep_the_quota_of_one(sessions: int, known: bool) -> None:
+    quota = Quota(500, per_seconds=60) if known else None
+    outcome = harvest(Window(500, 60), 4000, quota, sessions=sessions)
+    assert outcome.seconds <= 1.05 * (480 if known else 7 * 60)
+    assert outcome.refused < (1 if known else 0.03 * 4000)
 
 
 @pytest.mark.parametrize("burst", [1, 8, 20])

@@ -14,6 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harvest.plain import write_by_hand
 from benchmarks.harvest.work import NEEDS, PAGE, TARGETS, clear, gather, keys, stream
 from benchmarks.plan import TOKEN, Plan
 from benchmarks.process import serving
@@ -24,22 +25,35 @@ Figures = Callable[[bool], Iterator[str]]
 
 
 def sinks(quick: bool) -> Iterator[str]:
-    """Harvest into each kind of target, against streaming the same lists, in interleaved rounds."""
+    """Harvest into each kind of target, against writing it by hand, in interleaved rounds."""
     lists, rounds = (10, 2) if quick else (100, 7)
     names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
-    walls: dict[str, list[float]] = {name: [] for name in ("stream", *names)}
+    streams: list[float] = []
+    hands: dict[str, list[float]] = {name: [] for name in names}
+    walls: dict[str, list[float]] = {name: [] for name in names}
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
         _seconds(stream(server.url, lists))
         for _ in range(rounds):
-            walls["stream"].append(_seconds(stream(server.url, lists)))
+            streams.append(_seconds(stream(server.url, lists)))
             for name in names:
                 clear(folder)
+                hands[name].append(_seconds(write_by_hand(server.url, lists, folder / name)))
+                clear(folder)
                 walls[name].append(_seconds(gather(server.url, lists, folder / name)))
+    count = lists * PAGE
+    yield f"{count:,} items, nothing written      {'':<34} {_rate(count, streams)}"
     for name, found in walls.items():
-        ratios = [mine / other for mine, other in zip(found, walls["stream"], strict=True)]
-        rate = lists * PAGE / statistics.median(found)
-        spread = f"{statistics.median(ratios):.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
-        yield f"{lists * PAGE:,} items, {name:<16} {spread:<20} {rate:>12,.0f} items/s"
+        by_hand, alone = _ratio(found, hands[name]), _ratio(found, streams)
+        yield f"{count:,} items, {name:<16} by hand {by_hand} stream {alone} {_rate(count, found)}"
+
+
+def _ratio(mine: list[float], other: list[float]) -> str:
+    ratios = [ours / theirs for ours, theirs in zip(mine, other, strict=True)]
+    return f"x {statistics.median(ratios):.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
+
+
+def _rate(count: int, seconds: list[float]) -> str:
+    return f"{count / statistics.median(seconds):>10,.0f} items/s"
 
 
 def latency(quick: bool) -> Iterator[str]:
@@ -109,6 +123,20 @@ def _peak(url: str, lists: int, each: int, target: Path) -> float:
     return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
+def rows(quick: bool) -> Iterator[str]:
+    """What a row costs in each kind of target: time, disk, memory; whole iModels, 1000 a page."""
+    lists = 20 if quick else 500
+    names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
+    with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
+        for name in names:
+            started = time.perf_counter()
+            peak = _peak(server.url, lists, PAGE, folder / name)
+            count, spent = lists * PAGE, time.perf_counter() - started
+            size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+            rate, each = f"{count / spent:>9,.0f} rows/s", f"{size / count:>7,.0f} bytes a row"
+            yield f"{count:,} rows, {name:<16} {rate} {each} {peak:>7,.0f} MB at most"
+
+
 def resuming(quick: bool) -> Iterator[str]:
     """
     Stop a harvest halfway and go on, against an undisturbed one; and ask a finished one again.
@@ -126,6 +154,20 @@ def resuming(quick: bool) -> Iterator[str]:
             again.append(_seconds(gather(server.url, lists, target)) / whole)
     yield f"stopped halfway and gone on with   {statistics.median(halves):.2f} x undisturbed"
     yield f"a finished harvest asked again     {statistics.median(again):.2f} x undisturbed"
+
+
+def refresh(quick: bool) -> Iterator[str]:
+    """Make a finished target current where nothing has changed, against harvesting it anew."""
+    lists, rounds = (10, 1) if quick else (100, 5)
+    with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
+        for name in (name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])):
+            fresh, again = [], []
+            for _ in range(rounds):
+                clear(folder)
+                target = folder / name
+                fresh.append(_seconds(gather(server.url, lists, target)))
+                again.append(_seconds(gather(server.url, lists, target, refresh=True)))
+            yield f"refresh of {lists * PAGE:,} items, {name:<16} a harvest {_ratio(again, fresh)}"
 
 
 async def _stopped(url: str, lists: int, target: Path) -> None:
@@ -162,5 +204,7 @@ FIGURES: dict[str, Figures] = {
     "latency": latency,
     "quota": quota,
     "memory": memory,
+    "rows": rows,
     "resuming": resuming,
+    "refresh": refresh,
 }

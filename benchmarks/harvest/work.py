@@ -49,11 +49,14 @@ async def gather(
     *,
     each: int = PAGE,
     concurrency: int = 16,
+    refresh: bool = False,
 ) -> harvest.Report:
     """Harvest all lists, each of so many items."""
     source = harvest.favorite_imodels(keys(lists)).full()
     async with Session(TOKEN, base_url=url) as session:
-        report = await harvest.run(session, source, target, concurrency=concurrency)
+        report = await harvest.run(
+            session, source, target, concurrency=concurrency, refresh=refresh
+        )
     if not report.complete or report.progress.items != lists * each:
         raise RuntimeError(f"{target.name} has {report.progress.items} of {lists * each} items")
     return report

@@ -25,11 +25,12 @@ from itwin_async._http.deadlines import Deadlines
 from itwin_async._http.limiter import Limiter
 from itwin_async._http.network import proxy_of_environment
 from itwin_async._http.operation_limits import OperationLimits, checked_quotas
+from itwin_async._http.shared_limiter import SharedLimiter, checked_quota
 from itwin_async._http.slots import Slots
 from itwin_async._version import __version__
 from itwin_async.errors import ConfigurationError
 from itwin_async.events import Event, Observer, SessionStats, log, logger
-from itwin_async.quota import Quota
+from itwin_async.quota import Pacer, Quota
 from itwin_async.retry import RetryPolicy
 from itwin_async.timeout import Timeout
 
@@ -70,7 +71,7 @@ class Client:
         *,
         timeout: Timeout,
         retry: RetryPolicy,
-        quota: Quota | None = None,
+        quota: Quota | Pacer | None = None,
         quotas: Mapping[str, Quota] | None = None,
         borrowed: aiohttp.ClientSession | None = None,
         connector: aiohttp.BaseConnector | None = None,
@@ -95,7 +96,7 @@ class Client:
         self.observers = tuple(observers)
         self.tasks: set[asyncio.Task[object]] = set()
         self.slots = Slots(sys.maxsize)
-        self._quota = quota
+        self._quota = checked_quota(quota)
         self._quotas = checked_quotas(quotas)
         self.limiter = self._new_limiter()
         self.operation_limits = self._new_operation_limits()
@@ -176,9 +177,11 @@ class Client:
     def _new_operation_limits(self) -> OperationLimits:
         return OperationLimits(self._quotas, clock=self.retry.clock, sleep=self.retry.sleep)
 
-    def _new_limiter(self) -> Limiter:
-        retry, host = self.retry, str(self.base.origin())
-        return Limiter(self._quota, clock=retry.clock, sleep=retry.sleep, host=host)
+    def _new_limiter(self) -> Limiter | SharedLimiter:
+        retry, quota, host = self.retry, self._quota, str(self.base.origin())
+        if quota is None or isinstance(quota, Quota):
+            return Limiter(quota, clock=retry.clock, sleep=retry.sleep, host=host)
+        return SharedLimiter(quota, clock=retry.clock)
 
     def _new_storage_limiter(self) -> Limiter:
         return Limiter(None, clock=self.retry.clock, sleep=self.retry.sleep)

@@ -112,6 +112,10 @@ class Credentials:
             return blake2b(self.fixed.header.encode(), digest_size=16).hexdigest()
         return str(id(self._source if self._provider is None else self._provider))
 
+    def is_token_in(self, data: bytes) -> bool:
+        """Tell whether data hold the token, where it is a fixed one."""
+        return self.fixed is not None and self.fixed.secret.reveal().encode() in data
+
     @classmethod
     def of(cls, authorization: Authorization | None, caller: str = "") -> Self:
         """Send the same authorization with every request, or none; ``caller`` is whose they are."""

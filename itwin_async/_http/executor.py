@@ -166,10 +166,7 @@ class _Call(WaitingCall):
         except TimeoutError:
             pass
         except RequestError as error:
-            if not error.request_id:
-                request = self.request
-                error.method, error.path = request.method, request.path
-                error.request_id = request.request_id
+            self._complete(error)
             raise
         raise self._too_late("the token provider", "token provider")
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import TypeVar
+from typing import TypeAlias, TypeVar
 
 from itwin_async._http.attempt import Request
 from itwin_async._http.call_options import CallOptions
@@ -15,10 +15,12 @@ from itwin_async._http.client import Client
 from itwin_async._http.credentials import Credentials
 from itwin_async._http.limiter import Limiter
 from itwin_async._http.operation_limits import OperationLimiter
-from itwin_async.errors import FailureKind, RateLimitError, TransportError
+from itwin_async._http.shared_limiter import SharedLimiter
+from itwin_async.errors import FailureKind, RateLimitError, RequestError, TransportError
 from itwin_async.events import HoldStarted, WaitFinished, WaitReason, logger
 
 T = TypeVar("T")
+AnyLimiter: TypeAlias = Limiter | SharedLimiter | OperationLimiter
 
 _SHORT = 0.001  # seconds that are no wait
 _LONGER = 1.0  # seconds by which a hold must grow to be told again
@@ -45,6 +47,7 @@ class WaitingCall:
         self.credentials = credentials
         self.request = request
         self.deadline = deadline
+        self.limiter: Limiter | SharedLimiter
         if request.storage:
             self.limiter = client.storage_limiter
             self.http = client.storage_options(options.storage, request.url)
@@ -74,15 +77,16 @@ class WaitingCall:
             if limiter.open or await self._turn("quota", enter, limiter):
                 return
             raise self._held(limiter) or self._too_late("the quota")
-        except BaseException:
+        except BaseException as problem:
             slots.give_back()
+            self._complete(problem)
             raise
 
     async def _turn(
         self,
         reason: WaitReason,
         begin: Callable[[], Awaitable[bool]],
-        limiter: Limiter | OperationLimiter | None = None,
+        limiter: AnyLimiter | None = None,
     ) -> bool:
         clock = self.client.retry.clock
         started, granted = clock(), False
@@ -99,7 +103,11 @@ class WaitingCall:
         """Let calls wait after a 429: all, or the caller's of an operation with its own limit."""
         limiter = self.own_limiter or self.limiter
         before = limiter.held
-        limiter.hold(seconds, self.sent_at)
+        try:
+            limiter.hold(seconds, self.sent_at)
+        except TransportError as error:
+            self._complete(error)
+            raise
         held = limiter.held
         if held > (before + _LONGER if before else 0.0):
             request = self.request
@@ -137,7 +145,7 @@ class WaitingCall:
     def _left(self) -> float:
         return self.deadline - self.client.retry.clock()
 
-    def _held(self, limiter: Limiter | OperationLimiter) -> RateLimitError | None:
+    def _held(self, limiter: AnyLimiter) -> RateLimitError | None:
         # A 429 of another call holds this one, too: it is no time-out.
         seconds = limiter.held
         if seconds <= 0:
@@ -152,6 +160,13 @@ class WaitingCall:
             path=request.path,
             request_id=request.request_id,
         )
+
+    def _complete(self, problem: BaseException) -> None:
+        """Tell an error of what a call depends on which call it was."""
+        if isinstance(problem, RequestError) and not problem.request_id:
+            request = self.request
+            problem.method, problem.path = request.method, request.path
+            problem.request_id = request.request_id
 
     def _too_late(self, what: str, kind: FailureKind = "waiting") -> TransportError:
         text = f"time ran out while waiting for {what}"

@@ -25,6 +25,23 @@ T = TypeVar("T")
 _SLICE = 16 * 1024
 
 
+@attrs.frozen
+class Undecoded:
+    """
+    An item of a page that is not what the platform documents.
+
+    Attributes:
+        index: where it stands in the page as the platform sent it.
+        raw: its JSON text.
+        error: what is wrong with it.
+
+    """
+
+    index: int
+    raw: bytes
+    error: str
+
+
 class Codec:
     """
     Bytes to models, with one converter.
@@ -61,6 +78,31 @@ class Codec:
         """
         items, links = self._decode(body, item, key, many=True, spent=spent)
         return cast("list[T]", items), links
+
+    def page_by_item(
+        self, body: bytes, item: type[T], key: str
+    ) -> tuple[list[T], object, list[Undecoded]]:
+        """
+        Decode a page without the items that do not decode.
+
+        Raises:
+            DecodeError: the body is not such a page.
+
+        """
+        from itwin_async._json.converter import structure  # noqa: PLC0415
+
+        envelope = parse(body)
+        if not isinstance(envelope, dict) or not isinstance(envelope.get(key), list):
+            return *self.page(body, item, key), []
+        items: list[T] = []
+        odd: list[Undecoded] = []
+        texts = raw_entries(body, key)
+        for index, (text, entry) in enumerate(zip(texts, envelope[key], strict=True)):
+            try:
+                items.append(structure(self.converter, entry, item, f"$.{key}[{index}]"))
+            except DecodeError as error:
+                odd.append(Undecoded(index, text, str(error)))
+        return items, envelope.get("_links"), odd
 
     def member(self, body: bytes, kind: type[T], key: str) -> T:
         """
@@ -129,6 +171,12 @@ class Codec:
             for index, entry in enumerate(entries)
         ]
         return items, envelope.get("_links")
+
+
+def raw_entries(body: bytes, key: str) -> list[bytes]:
+    """Cut out the JSON text of each entry of a list in an envelope."""
+    members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    return [bytes(entry) for entry in msgspec.json.decode(members[key], type=list[msgspec.Raw])]
 
 
 def to_dict(model: attrs.AttrsInstance) -> dict[str, object]:

@@ -7,6 +7,8 @@ import operator
 from collections.abc import Iterator
 from typing import Generic, Self, TypeVar
 
+from itwin_async._http.attempt import Response
+from itwin_async._json.codec import Undecoded
 from itwin_async._paging.cursor import Position
 from itwin_async._paging.links import PageLinks
 from itwin_async._paging.page import Page
@@ -20,6 +22,8 @@ from itwin_async.errors import (
 )
 
 T_co = TypeVar("T_co", covariant=True)
+
+_PAGE_IS_ODD = 10  # items that all do not decode are no odd ones: the page is not what it should be
 
 
 class PageIterator(Generic[T_co]):
@@ -40,10 +44,17 @@ class PageIterator(Generic[T_co]):
         "_seen",
         "_source",
         "_target",
+        "_tolerant",
     )
 
     def __init__(
-        self, source: PageSource[T_co], start: Position, *, prefetch: int, concurrency: int
+        self,
+        source: PageSource[T_co],
+        start: Position,
+        *,
+        prefetch: int,
+        concurrency: int,
+        tolerant: bool = False,
     ) -> None:
         self._source = source
         self._prefetcher = Prefetcher(source, prefetch, concurrency)
@@ -53,6 +64,7 @@ class PageIterator(Generic[T_co]):
         self._seen: set[str] = set()
         self._busy = False
         self._count = 0
+        self._tolerant = tolerant
 
     def __repr__(self) -> str:
         return f"<PageIterator {self.state}>"
@@ -129,8 +141,7 @@ class PageIterator(Generic[T_co]):
         if isinstance(response, ITwinError):
             raise response
         try:
-            source = self._source
-            items, links = source.codec.page(response.body, source.item, source.key, spent)
+            items, links, odd = self._decode(response, spent)
             if arrival.links is None:  # they do not stand at the end of the body
                 arrival.read(self._source, links)
                 self._prefetcher.start_following(arrival, seen)
@@ -145,11 +156,27 @@ class PageIterator(Generic[T_co]):
         except (DecodeError, PaginationError) as error:
             response.blame(error)
             raise
-        start, count = Position(arrival.target, self._offset), len(items)
+        start, count = Position(arrival.target, self._offset), len(items) + len(odd)
         end = Position(arrival.target, count) if following is None else Position(following)
         if self._offset:
-            items = items[self._offset :]
-        return Page(items, links, response.body, self._source, start, end), end
+            odd_before = sum(one.index < self._offset for one in odd)
+            items = items[self._offset - odd_before :]
+            odd = tuple(one for one in odd if one.index >= self._offset)
+        return Page(items, links, response.body, self._source, start, end, odd), end
+
+    def _decode(
+        self, response: Response, spent: list[T_co] | None
+    ) -> tuple[list[T_co], object, tuple[Undecoded, ...]]:
+        source, body = self._source, response.body
+        try:
+            return *source.codec.page(body, source.item, source.key, spent), ()
+        except DecodeError:
+            if not self._tolerant:
+                raise
+            items, links, odd = source.codec.page_by_item(body, source.item, source.key)
+            if len(odd) >= _PAGE_IS_ODD and not items:
+                raise
+            return items, links, tuple(odd)
 
 
 class ItemIterator(Generic[T_co]):

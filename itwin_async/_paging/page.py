@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar, cast, overload
 
 import attrs
-import msgspec
 
+from itwin_async._json.codec import Undecoded, raw_entries
 from itwin_async._paging.cursor import Position
 from itwin_async._paging.links import PageLinks
 from itwin_async._paging.prefetch import PageSource
@@ -34,6 +34,7 @@ class Page(_Items[T_co]):
         items: the page's items; without those that lie before the cursor it was reached by.
         links: its links as the platform wrote them.
         raw: its JSON text as the platform sent it, unknown members included.
+        undecoded: items that are not in ``items``, where ``pages(tolerant=True)`` was asked for.
 
     """
 
@@ -43,6 +44,7 @@ class Page(_Items[T_co]):
     _source: PageSource[T_co]
     _start: Position
     _end: Position
+    undecoded: tuple[Undecoded, ...] = ()
 
     def __len__(self) -> int:
         return len(self.items)
@@ -106,9 +108,10 @@ class Page(_Items[T_co]):
 
     def raw_items(self) -> list[bytes]:
         """Cut out the JSON text of each of ``items`` as the platform sent it."""
-        members = msgspec.json.decode(self.raw, type=dict[str, msgspec.Raw])
-        entries = msgspec.json.decode(members[self._source.key], type=list[msgspec.Raw])
-        return [bytes(entry) for entry in entries[self._start.offset :]]
+        entries = raw_entries(self.raw, self._source.key)
+        odd = {one.index for one in self.undecoded}
+        start = self._start.offset
+        return [entry for index, entry in enumerate(entries) if index >= start and index not in odd]
 
     def cursor_before(self, left: int) -> str:
         """Write the position before the last ``left`` items of this page."""

@@ -11,6 +11,7 @@ import click
 
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
+from itwin_async.cli.harvest_running import Running, estimated, running_options
 from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
 from itwin_async.cli.harvest_view import View, nothing_requested, summary
 from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
@@ -119,6 +120,7 @@ class _Harvest(click.Command):
     help="Write what came, changed and went since the last such FILE, as NDJSON.",
 )
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
+@running_options
 @click.option(
     "--report",
     type=click.Path(dir_okay=False, allow_dash=True, path_type=Path),
@@ -145,6 +147,7 @@ def harvest(
     report: Path | None,
     as_json: bool,
     quiet: bool,
+    running: Running,
     options: Options,
 ) -> None:
     """
@@ -178,9 +181,20 @@ def harvest(
             full=full,
             **filters,
         )
+        if running.plan:
+            async with open_session(options, retry=running.retry) as session:
+                found = await bulk.estimate(
+                    session, source, page_size=page_size, concurrency=concurrency
+                )
+            click.echo(found.to_json() if as_json else estimated(found))
+            return 0
         before = _before(target)
-        with View(target, quiet=quiet) as view, _told(view, reports, identity(source)):
-            async with open_session(options) as session:
+        with (
+            View(target, quiet=quiet) as view,
+            running.telling(view.show) as show,
+            _told(view, reports, identity(source), before),
+        ):
+            async with open_session(options, retry=running.retry) as session:
                 done = await bulk.run(
                     session,
                     source,
@@ -188,9 +202,10 @@ def harvest(
                     concurrency=concurrency,
                     page_size=page_size,
                     fail_fast=fail_fast,
-                    on_progress=view.show,
+                    on_progress=show,
                     refresh=refresh,
                     changes=changes,
+                    wait_for_server=running.wait_for_server,
                 )
         _write(reports, done)
         if not quiet:
@@ -219,13 +234,17 @@ def _refuse_overlaps(target: str, given: list[Path | None], reports: set[Path]) 
 
 
 @contextmanager
-def _told(view: View, reports: set[Path], source: dict[str, str]) -> Iterator[None]:
+def _told(
+    view: View, reports: set[Path], source: dict[str, str], before: Status | None
+) -> Iterator[None]:
     """Leave a report of a harvest that ends too early, and say that it can go on."""
     try:
         yield
     except BaseException as problem:
         try:
-            _write(reports, view.broken_off(source, str(problem) or "interrupted"))
+            resumed = before is not None and not before.complete
+            why = str(problem) or "interrupted"
+            _write(reports, view.broken_off(source, why, resumed=resumed))
         except TargetError as other:  # what ended the harvest matters more
             complain(str(other))
         view.say_how_to_go_on()

@@ -49,7 +49,8 @@ Exit codes of harvest, harvest status and harvest check:
     4  there is no such target, or the platform has no such list of lists
     5  unfinished, for the rate limit: run it again later
     6  unfinished, for an outage or an end before: run it again
-    7  incomplete: finished, but lists failed; run again, it reads only those
+    7  incomplete: finished, but lists failed (run again, it reads only those) or items were
+       set aside (see harvest status)
     8  running: another harvest writes the target
   130  unfinished: interrupted; 143 terminated
 """

@@ -18,7 +18,16 @@ from rich.text import Text
 
 from itwin_async.cli.cells import clean
 from itwin_async.cli.progress import is_terminal, live
-from itwin_async.harvest import Failure, Progress, Report, Status, TargetError, status
+from itwin_async.harvest import (
+    Failure,
+    Progress,
+    Quarantined,
+    Report,
+    Status,
+    TargetError,
+    quarantined,
+    status,
+)
 from itwin_async.harvest.progress import printable
 from itwin_async.harvest.target import name_of
 
@@ -78,13 +87,14 @@ class View:
             self._said, self._every = now, min(2 * self._every, _SELDOM)
             click.echo(f"{shown(self._name)}: {' · '.join(_counts(progress))}", err=True)
 
-    def broken_off(self, source: dict[str, str], error: str) -> Report:
+    def broken_off(self, source: dict[str, str], error: str, *, resumed: bool) -> Report:
         """
         Report a harvest that did not come to its end.
 
         Args:
             source: what was harvested.
             error: why it ended.
+            resumed: whether an earlier run left something to do.
 
         Returns:
             The report.
@@ -96,7 +106,6 @@ class View:
         else:
             with suppress(TargetError):  # what ended it may keep it from being read
                 found = status(self._target).failures
-        resumed = progress.items > progress.new_items
         return Report(self._name, source, False, resumed, progress, found, error)  # noqa: FBT003
 
     def say_how_to_go_on(self) -> None:
@@ -162,6 +171,8 @@ def summary(report: Report) -> str:
         parts.insert(1, ", ".join(f"{count:,} {kind}" for kind, count in report.changes.items()))
     lines = [f"{shown(report.target)}: {' · '.join(parts)}"]
     lines += failures(report.failures, progress.lists_failed)
+    if progress.quarantined:
+        lines.append(f"  {_set_aside(progress.quarantined)}; see 'itwin-async harvest status'")
     return "\n".join(lines)
 
 
@@ -193,6 +204,12 @@ def described(status: Status) -> str:
         rows.append(("refresh", f"under way, {text}; run the same harvest to go on"))
     lines = [f"{name:8}{shown(value)}" for name, value in rows]
     lines += failures(status.failures, status.lists_failed)
+    if status.quarantined:
+        first = quarantined(status.target, _FAILURES_SHOWN)
+        lines.append(f"  {_set_aside(status.quarantined)}; harvest.quarantined() has their JSON")
+        lines += [f"  set aside: {_item(one)}: {shown(one.error)}" for one in first]
+        if status.quarantined > len(first):
+            lines.append(f"  and {status.quarantined - len(first):,} more")
     return "\n".join(lines)
 
 
@@ -254,6 +271,16 @@ def _named(failure: Failure) -> str:
     return shown(f"{failure.source} {failure.title or failure.key or 'the list'}".strip())
 
 
+def _item(found: Quarantined) -> str:
+    where = found.list_name or found.list or "the list"
+    return shown(f"{found.source} {where}, page {found.page}, item {found.position}")
+
+
+def _set_aside(count: int) -> str:
+    items = "1 item" if count == 1 else f"{count:,} items"
+    return f"{items} set aside, which cannot be read or stored"
+
+
 def _several(tables: dict[str, int]) -> list[tuple[str, int]]:
     return [*tables.items()] if len(tables) > 1 else []
 
@@ -287,9 +314,18 @@ def _counts(progress: Progress, *, lists: bool = True, began: float | None = Non
     parts.append(f"{progress.items:,} items")
     parts.append(f"{progress.new_items / max(seconds, 0.001):,.0f}/s")
     parts.append(f"{progress.calls:,} calls")
-    if progress.waiting:
-        parts.append(f"{progress.waiting:,} waiting for the quota")
+    if progress.refused:
+        parts.append(f"{progress.refused:,} refused")
     if progress.lists_failed:
         parts.append(f"{progress.lists_failed:,} failed")
+    if progress.quarantined:
+        parts.append(f"{progress.quarantined:,} set aside")
+    if progress.waiting_until is not None:
+        until = progress.waiting_until.astimezone()
+        parts.append(f"waiting until {until:%H:%M:%S} for {shown(progress.waiting_for)}")
+    elif progress.waiting:
+        parts.append(f"{progress.waiting:,} waiting for the quota")
+    elif progress.seconds_left:
+        parts.append(f"about {duration(progress.seconds_left)} left")
     parts.append(duration(seconds))
     return parts

@@ -17,7 +17,7 @@ from itwin_async._http.executor import perform
 from itwin_async._http.urls import is_loopback, parse
 from itwin_async.errors import ApiError, FileTransferError
 from itwin_async.retry import Repeat
-from itwin_async.session import Session, caller_of, internals_of
+from itwin_async.session import Session, credentials_of, internals_of
 
 T = TypeVar("T")
 
@@ -177,7 +177,7 @@ async def send(session: Session, request: Request) -> Response:
     client, options = internals.client, internals.options
     client.check_storage_access()
     deadline = client.retry.clock() + options.timeout.total
-    credentials = Credentials.of(None, caller_of(session))
+    credentials = Credentials.of(None, credentials_of(session).caller)
     return await perform(client, credentials, request, Repeat.SAFE, deadline, options)
 
 

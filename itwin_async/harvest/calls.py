@@ -25,6 +25,7 @@ class CallCounter:
         errors: how many failed otherwise.
         succeeded: how many were answered well.
         received: bytes of the answers, decompressed.
+        spent: seconds that calls took, summed, without their waits.
         waited: seconds that calls waited for a connection, the quota or the end of a hold, summed.
 
     """
@@ -33,7 +34,7 @@ class CallCounter:
         self._session = session
         self.calls = self.retried = self.refused = self.errors = self.succeeded = 0
         self.received = 0
-        self.waited = 0.0
+        self.spent = self.waited = 0.0
         self._failing: dict[str, int] = {}
 
     @property
@@ -64,6 +65,7 @@ class CallCounter:
             return
         self.calls += 1
         self.received += event.received
+        self.spent += event.seconds
         self.retried += event.attempt > 1
         if event.status is not None and event.status < _BAD:
             self.succeeded += 1

@@ -64,6 +64,15 @@ CREATE INDEX IF NOT EXISTS harvest_lists_state ON harvest_lists (state, number);
 CREATE TABLE IF NOT EXISTS harvest_seen (
     list INTEGER NOT NULL, id TEXT NOT NULL, PRIMARY KEY (list, id)
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS harvest_quarantine (
+    list INTEGER NOT NULL,
+    page INTEGER NOT NULL,
+    position INTEGER NOT NULL,
+    json TEXT NOT NULL,
+    error TEXT NOT NULL,
+    harvested_at TEXT NOT NULL,
+    UNIQUE (list, json)
+);
 """
 # Lists that only lead to others count where they failed, since something is missing then.
 _COUNTED = """
@@ -147,6 +156,7 @@ class Totals:
     items: int = 0
     pages: int = 0
     leading: int = 0
+    quarantined: int = 0
 
 
 class Checkpoint:
@@ -402,6 +412,21 @@ class Checkpoint:
             (kind, _written(error), entry.number),
         )
 
+    @property
+    def has_quarantine(self) -> bool:
+        """Whether items can have been set aside: targets of earlier versions have no place."""
+        return "harvest_quarantine" in self.database.tables()
+
+    def set_aside(self, entry: Entry, position: int, text: bytes, error: str) -> int:
+        """Note an item of a list's next page that is no row, and count it if it is new."""
+        sql = (
+            "INSERT INTO harvest_quarantine SELECT number, pages + 1, ?, ?, ?, ?"
+            " FROM harvest_lists WHERE number = ? ON CONFLICT DO NOTHING"
+        )
+        shown = _written(text.decode(errors="backslashreplace"))
+        values = (position, shown, _written(error), moment(self.now()), entry.number)
+        return self.database.change(sql, [values])
+
     def rewind(self, entry: Entry) -> None:
         """Let a list begin again from its start."""
         self.database.execute(
@@ -443,7 +468,9 @@ class Checkpoint:
             f" coalesce(sum(items), 0), coalesce(sum(pages), 0) {_COUNTED}"
         )
         lists, done, failed, items, pages = map(int, rows[0])
-        return Totals(lists, done, failed, items, pages, self._leading())
+        sql = "SELECT count(*) FROM harvest_quarantine"
+        quarantined = int(self._all(sql)[0][0]) if self.has_quarantine else 0
+        return Totals(lists, done, failed, items, pages, self._leading(), quarantined)
 
     def parent_of(self, source: int) -> int | None:
         """Tell the source whose items have the lists of another."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
@@ -68,25 +68,6 @@ def damaged(target: object, text: str) -> TargetError:
         f"{target} is damaged: {text}; restore it from a copy, or harvest into a new target",
         kind="damaged",
     )
-
-
-def compare_identities(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    """
-    Compare what a target is a harvest of with what is wanted.
-
-    Raises:
-        TargetError: they differ.
-
-    """
-    differences = [
-        f"{name} is {begun.get(name, 'not set')} there, {wanted.get(name, 'not set')} here"
-        for name in dict.fromkeys([*begun, *wanted])
-        if begun.get(name) != wanted.get(name)
-    ]
-    if differences:
-        raise TargetError(
-            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
-        )
 
 
 @contextmanager

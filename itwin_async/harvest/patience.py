@@ -147,7 +147,9 @@ class Patience:
 def is_hopeless(error: ITwinError) -> bool:
     """Tell whether every list would fail like this, now and later."""
     return (
-        isinstance(error, TransportError) and error.kind in {"tls", "proxy"} and not error.retryable
+        isinstance(error, TransportError)
+        and error.kind in {"tls", "proxy", "pacer"}
+        and not error.retryable
     )
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 import attrs
 
 from itwin_async._arguments import instance, invalid
 from itwin_async.errors import ArgumentError
+from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.platform import is_same
 from itwin_async.harvest.sources import Named, Outer, Source
 from itwin_async.paging import Pager
 from itwin_async.session import Session
@@ -85,6 +87,26 @@ def identity(sources: Sequence[Source[object]]) -> dict[str, str]:
             same = {each for _, (other, each) in facts if other == fact}
             known[fact if len(same) == 1 else f"{fact} of {name}"] = value
     return known
+
+
+def compare_identities(target: str, begun: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    """
+    Compare what a target is a harvest of with what is wanted.
+
+    Raises:
+        TargetError: they differ.
+
+    """
+    differences = [
+        f"{name} is {begun.get(name, 'not set')} there, {wanted.get(name, 'not set')} here"
+        for name in dict.fromkeys([*begun, *wanted])
+        if begun.get(name) != wanted.get(name)
+        and not (name == "platform" and is_same(begun.get(name), wanted.get(name)))
+    ]
+    if differences:
+        raise TargetError(
+            f"{target} belongs to another harvest: {'; '.join(differences)}; use another target"
+        )
 
 
 def _add(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import msgspec
+from yarl import URL
 
 from itwin_async._http import urls
 from itwin_async._http.credentials import Credentials
@@ -14,6 +15,7 @@ from itwin_async.session import Session, internals_of
 
 _IDENTITY = "/_emulator/identity"
 _SECONDS = 5.0
+_ANY_LOOPBACK = "local"
 
 
 class _Identity(msgspec.Struct):
@@ -32,6 +34,12 @@ async def platform_of(session: Session) -> str:
     if not urls.is_loopback(url.host or ""):
         return str(url.origin())
     return await _world_of(session) or str(url.origin())
+
+
+def is_same(begun: str | None, wanted: str | None) -> bool:
+    """Tell whether two names are of one platform; once, every one on loopback was called local."""
+    is_remote = wanted is None or not urls.is_loopback(URL(wanted).host or "127.0.0.1")
+    return begun == wanted or (begun == _ANY_LOOPBACK and not is_remote)
 
 
 async def _world_of(session: Session) -> str | None:

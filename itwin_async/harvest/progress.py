@@ -118,12 +118,13 @@ class Report:
 
     @property
     def complete(self) -> bool:
-        """Whether everything is there and no list failed."""
-        return self.finished and not self.progress.lists_failed
+        """Whether everything is there: no list failed, and no item was set aside."""
+        told = self.progress
+        return self.finished and not told.lists_failed and not told.quarantined
 
     @property
     def state(self) -> Literal["complete", "incomplete", "unfinished"]:
-        """How much is there: everything, all but lists that failed, or less."""
+        """How much is there: everything, all but lists or items with a fault, or less."""
         if not self.finished:
             return "unfinished"
         return "complete" if self.complete else "incomplete"
@@ -139,6 +140,7 @@ class Report:
             "lists done": f"{told.lists_done:,} of {told.lists_known:,}",
             "lists failed": f"{told.lists_failed:,}",
             "rows": f"{told.items:,}, {told.new_items:,} of them new",
+            "items set aside": f"{told.quarantined:,}",
             "requests": f"{told.calls:,}, {told.refused:,} of them answered with 429",
             "seconds": f"{told.seconds:.1f}",
         }

@@ -31,6 +31,12 @@ from itwin_async.harvest.spool import Known, Spool
 from itwin_async.harvest.store import Store, sink_of
 from itwin_async.harvest.target import TargetFiles
 
+_ODD_ITEMS = (
+    "SELECT page, position, json, harvest_quarantine.error, harvested_at, source, key"
+    " FROM harvest_quarantine JOIN harvest_lists ON list = number"
+    " ORDER BY list, page, position"
+)
+
 
 @attrs.frozen
 class Refreshed:
@@ -292,7 +298,7 @@ class Merge:
 
     def _save_lists(self, database: Database) -> None:
         """Take the lists of the spool, and keep those that may still be there."""
-        kept = self._unread_lists(database)
+        kept, odd = self._unread_lists(database), database.execute(_ODD_ITEMS)
         database.execute("DELETE FROM harvest_seen")
         database.execute("DELETE FROM harvest_lists")
         database.change(spools.INSERT_LIST, ((*row, 0) for row in self._spool.lists()))
@@ -302,6 +308,17 @@ class Merge:
             " unread) VALUES (?, ?, ?, (SELECT number FROM harvest_lists WHERE source = ?"
             " AND key = ?), 'done', ?, ?, 1)",
             kept,
+        )
+        database.execute("DELETE FROM harvest_quarantine")
+        database.change(
+            "INSERT INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
+            " WHERE source = ? AND key = ? AND unread > 0",
+            odd,
+        )
+        database.change(
+            "INSERT INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ?"
+            " FROM harvest_lists WHERE source = ? AND key = ? ON CONFLICT DO NOTHING",
+            self._spool.connection.execute(_ODD_ITEMS),
         )
         database.execute("UPDATE harvest_lists SET items = 0 WHERE items > 0")
         database.change(

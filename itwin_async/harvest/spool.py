@@ -17,6 +17,7 @@ from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.merging import Fate
 from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.rows import Row
+from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.sinks.sqlite import quoted, row_of
 
 # The database itself last: what lay beside a former one must not be taken for the next one's.
@@ -86,6 +87,24 @@ class Spool:
         sql = "SELECT list_name FROM harvest_lists WHERE source = ? AND key = ?"
         rows = self.connection.execute(sql, (source, key)).fetchall()
         return rows[0][0] if rows else None
+
+    def has_odd_items(self, source: int, key: str) -> bool:
+        """Tell whether items of a list were set aside; it may lead to more than is known."""
+        sql = (
+            "SELECT 1 FROM harvest_quarantine JOIN harvest_lists ON list = number"
+            " WHERE source = ? AND key = ? LIMIT 1"
+        )
+        return bool(self.connection.execute(sql, (source, key)).fetchall())
+
+    def odd_items(self, source: int) -> set[tuple[str, str]]:
+        """Read list and id of the items that were set aside, as far as they tell."""
+        sql = (
+            "SELECT key, json FROM harvest_quarantine JOIN harvest_lists ON list = number"
+            " WHERE source = ?"
+        )
+        rows = self.connection.execute(sql, (source,)).fetchall()
+        ids = ((key, json_id(text)) for key, text in rows)
+        return {(key, name) for key, name in ids if name is not None}
 
     def read_lists(self, source: int) -> list[str]:
         """Name the lists of a source that were read, or were known to be as they are."""
@@ -159,7 +178,7 @@ def fates(
         if found is not None:
             return found
         parent = above(number, key)
-        if parent is not None and fate(*parent) is Fate.UNREAD:
+        if parent is not None and (fate(*parent) is Fate.UNREAD or spool.has_odd_items(*parent)):
             return Fate.UNREAD
         return Fate.GONE
 
@@ -231,14 +250,26 @@ def up_to(rows: Iterator[Row], source: int) -> Known:
     return {(source, key): index for key, index in found.items() if index > 0}
 
 
+def json_id(text: str) -> str | None:
+    """Find the id in the JSON of an item that does not decode."""
+    try:
+        found = parse(text)
+    except ValueError:
+        return None
+    name = found.get("id") if isinstance(found, dict) else None
+    return name if isinstance(name, str) else None
+
+
 def carried(spool: Spool, source: int) -> Callable[[Row], Row | None]:
-    """Make a function that gives the new state of rows of a source that were left out."""
+    """Make a function that gives the new state of rows that the reading left out."""
     known, at = spool.known(), moment_of(spool.generation[2])
+    odd = spool.odd_items(source)
     name_of = lru_cache(64)(partial(spool.list_name, source))
 
     def carry(row: Row) -> Row | None:
         index = known.get((source, row.list))
-        if index is None or (_numbered.decode(row.text).index or index + 1) > index:
+        is_old = index is not None and (_numbered.decode(row.text).index or index + 1) <= index
+        if not is_old and (row.list, row.id) not in odd:
             return None
         return attrs.evolve(row, list_name=name_of(row.list), last_seen=at)
 

@@ -68,6 +68,7 @@ class Status:
         version: the version of this package that began the generation.
         started_at: when the generation was begun.
         finished_at: when it was finished, if it is.
+        quarantined: items that were set aside, since they cannot be read or stored.
         refresh: how far a refresh is that has begun and is not there to be read yet.
 
     """
@@ -87,6 +88,7 @@ class Status:
     version: str | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    quarantined: int = 0
     refresh: RefreshStatus | None = None
 
     @property
@@ -96,17 +98,17 @@ class Status:
 
     @property
     def complete(self) -> bool:
-        """Whether everything is there and no list failed."""
-        return self.finished and not self.lists_failed
+        """Whether everything is there: no list failed, and no item was set aside."""
+        return self.finished and not self.lists_failed and not self.quarantined
 
     @property
     def state(self) -> State:
-        """Whether it runs; else how much is there: all, all but lists that failed, or less."""
+        """Whether it runs; else how much is there: all, all but what has a fault, or less."""
         if self.running:
             return "running"
         if not self.finished:
             return "unfinished"
-        return "incomplete" if self.lists_failed else "complete"
+        return "complete" if self.complete else "incomplete"
 
     def to_json(self) -> str:
         """Write the status as a JSON object."""
@@ -120,6 +122,7 @@ class Status:
             "lists done": f"{self.lists_done:,} of {self.lists_known:,}"
             + ("" if self.all_known else " known so far"),
             "lists failed": f"{self.lists_failed:,}",
+            "items set aside": f"{self.quarantined:,}",
             "rows": f"{self.items:,}, from {self.pages:,} pages",
             **{f"rows of {table}": f"{rows:,}" for table, rows in self.tables.items()},
         }
@@ -243,6 +246,7 @@ def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Sta
         version=generation.version,
         started_at=generation.started,
         finished_at=generation.finished,
+        quarantined=totals.quarantined,
         refresh=_refresh(files),
     )
 

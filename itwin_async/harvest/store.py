@@ -8,16 +8,16 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 import attrs
 
-from itwin_async.errors import ITwinError
+from itwin_async.errors import DecodeError, ITwinError
 from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
 from itwin_async.harvest.columns import columns_with_id
-from itwin_async.harvest.errors import TargetError, compare_identities, explain
-from itwin_async.harvest.plan import Node, Plan
+from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.plan import Node, Plan, compare_identities
 from itwin_async.harvest.postgres.address import Address
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
@@ -35,6 +35,9 @@ _PARQUET_COMMIT_AFTER = 5.0  # a part that is written often is a small one
 
 NewLists = Sequence[tuple[int, Sequence[tuple[str, str | None]]]]
 """Lists that a page leads to: number of their source, and keys with names."""
+
+Found: TypeAlias = tuple[object, bytes, int]
+"""An item, its JSON, and where it stands in its page."""
 
 
 class SinkError(Exception):
@@ -182,16 +185,30 @@ class Store:
             self.commit()
 
     def add_page(
-        self, entry: Entry, page: Page[object], lists: NewLists, cursor: str, *, done: bool
+        self,
+        entry: Entry,
+        page: Page[object],
+        lists: NewLists,
+        cursor: str,
+        *,
+        done: bool,
+        odd: Sequence[tuple[int, str]] = (),
     ) -> None:
         """
         Add a page of a list, the lists that it leads to and the cursor after it.
 
-        What is there already is left out. A list with rows that cannot be stored fails, and what
-        else comes of it is ignored.
+        What is there already is left out. Items that cannot be read or stored are set aside; so
+        are those of ``odd``, positions and errors, that lead nowhere. A list whose pages are not
+        what they say fails, and what else comes of it is ignored.
         """
         if entry.number in self.unstorable:
             return
+        for one in page.undecoded:
+            self._set_aside(entry, one.index, one.raw, DecodeError(one.error))
+        if odd:
+            texts = page.raw_items()
+            for position, error in odd:
+                self._set_aside(entry, position, texts[position], DecodeError(error))
         new = self._add_rows(entry, page, done=done) if self._node(entry).stored else 0
         if new is None:
             return
@@ -207,23 +224,49 @@ class Store:
 
     def _add_rows(self, entry: Entry, page: Page[object], *, done: bool) -> int | None:
         """Add a page's rows that are new and count them; ``None`` if they cannot be stored."""
-        try:
-            # The page is cut here, since a page that waits should not be there twice.
-            rows = _first(self._node(entry).source, page.items, page.raw_items())
-        except (ValueError, TypeError) as problem:
-            self._fail_rows(entry, problem)
+        # The page is cut here, since a page that waits should not be there twice.
+        items, texts = page.items, page.raw_items()
+        if len(items) != len(texts):
+            self._fail_rows(entry, f"it has {len(items)} items and {len(texts)} texts")
             return None
+        rows = self._identified(entry, items, texts)
         known = self._known(entry, list(rows), done=done)
         new = {name: row for name, row in rows.items() if name not in known}
-        if new:
-            try:
-                with self._blaming_sink():
-                    self._write(entry, new)
-            except UnstorableError as problem:
-                self._fail_rows(entry, problem)
-                return None
+        written = self._write_most(entry, new) if new else 0
         self._remember(entry, list(rows))
-        return len(new)
+        return written
+
+    def _identified(
+        self, entry: Entry, items: Sequence[object], texts: Sequence[bytes]
+    ) -> dict[str, Found]:
+        """Map ids to items; what a page has twice is taken the first time."""
+        identify, rows = self._node(entry).source.id_of, dict[str, Found]()
+        for position, (item, text) in enumerate(zip(items, texts, strict=True)):
+            try:
+                rows.setdefault(identify(item, text), (item, text, position))
+            except (ValueError, TypeError) as problem:
+                self._set_aside(entry, position, text, problem)
+        return rows
+
+    def _write_most(self, entry: Entry, found: Mapping[str, Found]) -> int:
+        """Write rows, set aside those that cannot be stored, and count the others."""
+        try:
+            with self._blaming_sink():
+                self._write(entry, found)
+        except UnstorableError as problem:
+            if len(found) > 1:
+                return sum(self._write_most(entry, {name: one}) for name, one in found.items())
+            ((_, text, position),) = found.values()
+            self._set_aside(entry, position, text, problem)
+            return 0
+        return len(found)
+
+    def _set_aside(self, entry: Entry, position: int, text: bytes, problem: Exception) -> None:
+        if self.fail_fast and isinstance(problem, DecodeError):
+            raise problem
+        if self.fail_fast:
+            raise TargetError(f"{self.name} cannot store an item of {entry.key}: {problem}")
+        self.totals.quarantined += self._opened.set_aside(entry, position, text, str(problem))
 
     def finish(self, entry: Entry) -> None:
         """Mark a list as done."""
@@ -292,22 +335,22 @@ class Store:
     def _node(self, entry: Entry) -> Node:
         return self._plan[entry.source]
 
-    def _write(self, entry: Entry, found: Mapping[str, tuple[object, bytes]]) -> None:
-        sink, items = self._sinks[entry.source], [item for item, _ in found.values()]
+    def _write(self, entry: Entry, found: Mapping[str, Found]) -> None:
+        sink, items = self._sinks[entry.source], [item for item, _, _ in found.values()]
         if not isinstance(sink, RowSink):
-            sink.write(entry.key, items, [text for _, text in found.values()])
+            sink.write(entry.key, items, [text for _, text, _ in found.values()])
             return
         now = self._opened.now()
         rows = [
             Row(entry.key, entry.list_name, name, text, now, now, now)
-            for name, (_, text) in found.items()
+            for name, (_, text, _) in found.items()
         ]
         try:
             sink.write_rows(rows, items)
         except (ValueError, TypeError, ArithmeticError, sqlite3.DataError) as problem:
             raise UnstorableError(str(problem)) from problem
 
-    def _fail_rows(self, entry: Entry, problem: Exception) -> None:
+    def _fail_rows(self, entry: Entry, problem: str) -> None:
         error = TargetError(f"{self.name} cannot store a page of this list: {problem}")
         if self.fail_fast:
             raise error
@@ -398,13 +441,3 @@ def sink_of(files: TargetFiles, source: Source[object], *, alone: bool) -> RowSi
 
 def _nothing() -> None:
     """Prepare nothing for another try."""
-
-
-def _first(
-    source: Source[object], items: Sequence[object], texts: Sequence[bytes]
-) -> dict[str, tuple[object, bytes]]:
-    """Map ids to items and texts; what a page has twice is taken the first time."""
-    rows: dict[str, tuple[object, bytes]] = {}
-    for item, text in zip(items, texts, strict=True):
-        rows.setdefault(source.id_of(item, text), (item, text))
-    return rows

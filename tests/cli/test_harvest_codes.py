@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -12,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import COMMAND, environment, run
+from commands import COMMAND, Terminal, environment, run
 
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread, Fault
@@ -175,3 +176,30 @@ def test_an_unfinished_target_is_exported_with_a_warning(
     emulator.reset()
     run(emulator, "harvest", "out.db", "--full", cwd=tmp_path)
     assert run(emulator, "export", "out.db", "--csv", cwd=tmp_path).stderr == ""
+
+
+def test_a_dumb_terminal_gets_plain_lines(emulator: EmulatorThread, tmp_path: Path) -> None:
+    emulator.fault(Fault(match="GET /imodels/favorites", latency=0.2, times=None))
+    terminal = Terminal(emulator, "harvest", str(tmp_path / "out.db"), TERM="dumb")
+    assert terminal.finish() == COMPLETE
+    assert "\x1b" not in terminal.raw
+    assert "\r" not in terminal.raw.replace("\r\n", "\n")
+    assert len(terminal.lines) == 1
+
+
+def test_no_colour_and_no_room(emulator: EmulatorThread, tmp_path: Path) -> None:
+    emulator.fault(Fault(match="GET /imodels/favorites", latency=0.3, times=None))
+    arguments = ["harvest", str(tmp_path / "out.db"), "--concurrency", "1"]
+    terminal = Terminal(emulator, *arguments, width=30, NO_COLOR="1")
+    assert terminal.finish() == COMPLETE
+    assert not re.search(r"\x1b\[[0-9;]*[349][0-7][;m]", terminal.raw)
+    assert all(len(line) <= 30 for line in terminal.lines[:-1])
+    assert any("lists" in line for line in terminal.lines[:-1])
+
+
+def test_a_log_has_no_codes_whatever_is_forced(emulator: EmulatorThread, tmp_path: Path) -> None:
+    forced = {"FORCE_COLOR": "1", "TTY_COMPATIBLE": "1"}
+    done = run(emulator, "harvest", "out.db", cwd=tmp_path, **forced)
+    assert done.returncode == COMPLETE
+    assert "\x1b" not in done.stderr
+    assert done.stderr.count("\n") == 1

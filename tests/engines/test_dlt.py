@@ -208,6 +208,7 @@ def test_every_list_is_a_resource(name: str) -> None:
         ("client_session", {"client_session": object()}),
         ("connector", {"connector": object()}),
         ("of", {"of": "trees"}),
+        ("status", {"filters": {"status": "Sleeping"}}),
     ],
 )
 def test_bad_arguments_are_refused(argument: str, given: dict[str, Any]) -> None:

@@ -84,6 +84,13 @@ def test_ids_are_given_or_in_a_file(emulator: EmulatorThread, tmp_path: Path) ->
     assert [{row["list"] for row in partition} for partition in filed] == [{second}]
 
 
+def test_filters_choose_itwins(emulator: EmulatorThread) -> None:
+    first = next(iter(emulator.state.itwins.values()))
+    given = {"list": "imodels", "display_name": first.display_name, "sub_class": "Project, Asset"}
+    ((*found,),) = rows({**given, "include_inactive": "TRUE"})
+    assert {row["list"] for row in found} == {first.id}
+
+
 def test_no_lists_are_one_empty_partition(emulator: EmulatorThread) -> None:
     assert rows({"list": "imodels", "of": "favorite-itwins"}) == [[]]
 
@@ -120,6 +127,8 @@ def test_secrets_are_refused_as_options(name: str) -> None:
         ("list", {"list": "trees"}),
         ("option", {"list": "itwins", "colour": "red"}),
         ("full", {"list": "itwins", "full": "maybe"}),
+        ("include_inactive", {"list": "itwins", "include_inactive": "yes"}),
+        ("status", {"list": "itwins", "status": "Active, Sleeping"}),
         ("of", {"list": "imodels", "of": "trees"}),
         ("page_size", {"list": "itwins", "page_size": "1001"}),
         ("page_size", {"list": "itwins", "page_size": "many"}),

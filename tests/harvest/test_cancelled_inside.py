@@ -108,7 +108,7 @@ def cancelled_lists(
     number = 0
 
     class Pager(MadePager):
-        async def pages(self) -> AsyncIterator[Any]:
+        async def pages(self, *, tolerant: bool = False) -> AsyncIterator[Any]:
             nonlocal number
             number += 1
             if number in when:
@@ -160,7 +160,7 @@ async def test_in_the_list_of_lists_it_ends_it(
     session: Session, tmp_path: Path, what: Callable[[], Awaitable[None]]
 ) -> None:
     class Pager(MadePager):
-        async def pages(self) -> AsyncIterator[Any]:
+        async def pages(self, *, tolerant: bool = False) -> AsyncIterator[Any]:
             async for page in super().pages():
                 yield page
                 if not tries:

@@ -12,8 +12,10 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import pytest
@@ -64,10 +66,56 @@ def test_killed_at_any_moment(storm: EmulatorThread, tmp_path: Path, name: str) 
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])
     target = tmp_path / name
-    assert kill_again_and_again(storm, target) == len(expected(storm))
-    assert found(target) == expected(storm)
+    reader = reading_by_duckdb(target) if name == "out.parquet" else nullcontext()
+    with reader as seen:
+        assert kill_again_and_again(storm, target) == len(expected(storm))
+        assert found(target) == expected(storm)
+        if seen is not None:
+            await_all(seen, [name for _, name in expected(storm)])
     stranger = sorted((str(row["list"]), str(row["item"]["id"])) for row in lines(target))  # type: ignore[index]
     assert stranger == expected(storm)
+
+
+def await_all(seen: list[list[str]], ids: list[str]) -> None:
+    """Parts were merged all the time, and no reader of the folder saw a row twice."""
+    deadline = time.monotonic() + 30
+    while not seen or len(seen[-1]) < len(ids):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)  # until the reader has seen the end
+    assert sorted(seen[-1]) == sorted(ids)
+    for names in seen:
+        assert len(names) == len(set(names))
+        assert set(names) <= set(ids)
+    assert len({len(names) for names in seen}) > 2
+
+
+@contextmanager
+def reading_by_duckdb(target: Path) -> Iterator[list[list[str]]]:
+    """Read all ids in a folder again and again, in a thread."""
+    duckdb = pytest.importorskip("duckdb")
+    seen: list[list[str]] = []
+    problems: list[BaseException] = []
+    ends = threading.Event()
+
+    def read() -> None:
+        with duckdb.connect() as database:
+            while not ends.wait(0.01):
+                try:
+                    found = database.execute(f"SELECT id FROM '{target}/*.parquet'").fetchall()
+                except duckdb.IOException as problem:  # merged since their names were read
+                    if "No files found" not in str(problem) and "No such file" not in str(problem):
+                        problems.append(problem)
+                else:
+                    seen.append([str(name) for (name,) in found])
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        yield seen
+    finally:
+        ends.set()
+        reader.join(30)
+    assert not problems
 
 
 @pytest.mark.parametrize("name", ["out.db", "out.ndjson", "out.ndjson.gz", "out.parquet"])

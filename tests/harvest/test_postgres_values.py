@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
 
@@ -74,17 +75,21 @@ async def test_whole_numbers(
 
 
 @pytest.mark.parametrize("bad", ["a\0b", "x" * 3000])
-async def test_an_id_that_cannot_be_stored_fails_its_list(
+async def test_an_item_whose_id_cannot_be_stored_is_set_aside(
     session: Session, target: str, bad: str
 ) -> None:
-    lists = {"good": [[Thing("1")]], "bad": [[Thing("1"), Thing(bad)]]}
+    pages = [[Thing("1"), Thing(bad, "odd"), Thing("2")], [Thing("3"), Thing(bad, "odd")]]
+    lists = {"good": [[Thing("1")]], "bad": pages}
     report = await harvest.run(session, made(lists), target)
     assert report.finished
-    assert [failure.key for failure in report.failures] == ["bad"]
-    lists["bad"] = [[Thing("1"), Thing("2")]]
-    again = await harvest.run(session, made(lists), target)
-    assert again.complete
-    assert again.progress.items == len(list(harvest.read(target, Thing))) == 3
+    assert report.progress.items == harvest.check(target).items == 4
+    assert [item.id for _, item in harvest.read(target, Thing)].count(bad) == 0
+    (odd,) = harvest.quarantined(target)
+    assert odd.list == "bad"
+    assert json.loads(odd.json) == {"id": bad, "name": "odd", "size": None}
+    again = await harvest.run(session, made(lists), target, refresh=True)
+    assert again.progress.items == 4
+    assert [one.json for one in harvest.quarantined(target)] == [odd.json]
 
 
 async def test_ids_that_are_numbers(session: Session, server: PostgresServer, target: str) -> None:

@@ -144,7 +144,7 @@ async def test_a_platform_that_is_away_ends_it(tmp_path: Path) -> None:
         (harvest.favorite_imodels().full(), "prefer is minimal there"),
         (harvest.recent_imodels(), "source is favorite-imodels there, recent-imodels here"),
         (
-            harvest.favorite_imodels(["7d1b3d62-0c6f-4f2c-bb25-0b9e4d6a5c11"]),
+            harvest.favorite_imodels(["ecc2584e-83c3-41d1-a8de-aa184ae6dcfe"]),
             "itwins is all favorites there, 1 given",
         ),
     ],

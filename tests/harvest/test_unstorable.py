@@ -98,14 +98,14 @@ async def test_a_page_that_is_not_what_it_says(session: Session, target: Path) -
 
     class Page:
         items = (Thing("1"), Thing("2"))
-        cursor, next, raw = "1", None, b""
+        cursor, next, raw, undecoded = "1", None, b"", ()
 
         @staticmethod
         def raw_items() -> list[bytes]:
             return [b'{"id":"1"}']
 
     class Pager(MadePager):
-        async def pages(self) -> Any:
+        async def pages(self, *, tolerant: bool = False) -> Any:
             yield Page()
 
     source = harvest.Source("made", Thing, lambda *_, **__: Pager([]))  # type: ignore[arg-type, return-value]

@@ -11,6 +11,7 @@ from importlib import import_module
 from itwin_async import RetryPolicy, Session, harvest
 from itwin_async.harvest import store
 from itwin_async.harvest.lake import spool
+from itwin_async.harvest.sinks import parquet
 
 
 async def main(target: str, base_url: str, token: str, page_size: str, *names: str) -> None:
@@ -21,6 +22,7 @@ async def main(target: str, base_url: str, token: str, page_size: str, *names: s
         source = harvest.lists(*(names or ["favorite-imodels"]), full=True)
         if target.endswith((".parquet", ".delta")):
             import_module("pyarrow.parquet")  # takes as long as a process lives here
+            parquet._MANY = 4  # so that a process that lives briefly merges parts too
             import_module("pyarrow.dataset")
         if target.endswith(".delta"):
             import_module("deltalake.fs")

@@ -24,6 +24,7 @@ class MadePage:
     cursor: str
     next: str | None
     raw: bytes = b""
+    undecoded: tuple[Any, ...] = ()
 
     def raw_items(self) -> list[bytes]:
         return [json.dumps(attrs.asdict(item)).encode() for item in self.items]
@@ -36,7 +37,7 @@ class MadePager:
     all_pages: Sequence[Sequence[Any] | BaseException]
     start: int = 0
 
-    async def pages(self) -> AsyncIterator[MadePage]:
+    async def pages(self, *, tolerant: bool = False) -> AsyncIterator[MadePage]:
         for number in range(self.start, len(self.all_pages)):
             content = self.all_pages[number]
             if isinstance(content, BaseException):

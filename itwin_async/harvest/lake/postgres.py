@@ -23,7 +23,7 @@ from itwin_async.harvest.lake.protocol import (
     refuse_others,
 )
 from itwin_async.harvest.migration import FORMAT
-from itwin_async.harvest.postgres.address import address_of
+from itwin_async.harvest.postgres.address import Address, address_of
 from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.postgres.table import PostgresTable, rows_of
 from itwin_async.harvest.progress import Failure
@@ -80,8 +80,8 @@ class PostgresTarget:
 
     """
 
-    def __init__(self, url: str) -> None:
-        self._address = address_of(url)
+    def __init__(self, url: str | Address) -> None:
+        self._address = address_of(url) if isinstance(url, str) else url
         self.name = self._address.name
         self._prepared: dict[str, _Prepared] = {}
         self._read: dict[str, tuple[object, ...]] = {}

@@ -8,7 +8,8 @@ from typing import Protocol
 
 import attrs
 
-from itwin_async.harvest.errors import TargetError, compare_identities
+from itwin_async.harvest.errors import TargetError
+from itwin_async.harvest.plan import compare_identities
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
 

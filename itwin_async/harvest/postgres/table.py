@@ -186,11 +186,11 @@ class PostgresTable:
 
     def known(self, database: PostgresDatabase, key: str, ids: Sequence[str]) -> set[str]:
         """Tell which of some ids a list has."""
-        kind, wanted = (
-            ("bigint", [int(each) for each in ids]) if self._numeric_id else ("text", ids)
-        )
-        sql = f"SELECT id FROM {self._table} WHERE list = ? AND id = ANY (?::{kind}[])"  # noqa: S608
-        return {str(name) for (name,) in database.execute(sql, (key, list(wanted)))}
+        wanted: list[object] = [one for one in ids if not _UNSTORABLE.search(one)]
+        if self._numeric_id:
+            wanted = [int(one) for one in ids]
+        sql = f"SELECT id FROM {self._table} WHERE list = ? AND id = ANY (?::{self._types['id']}[])"  # noqa: S608 - quoted
+        return {str(name) for (name,) in database.execute(sql, (key, wanted))}
 
     def ids(self, database: PostgresDatabase, key: str) -> Iterator[str]:
         """Read the ids of a list."""
