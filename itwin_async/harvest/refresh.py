@@ -22,6 +22,7 @@ from itwin_async.harvest.errors import TargetError, reading
 from itwin_async.harvest.merging import Fate, merge
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.postgres.connection import PostgresDatabase
+from itwin_async.harvest.postgres.table import check_key
 from itwin_async.harvest.reading import table_rows
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import RowSink, TableSink
@@ -109,8 +110,11 @@ class Refresh:
     def store(self, *, fail_fast: bool) -> Store:
         """Make the store that the new reading goes to."""
         spool = self._files.spool
+        check = (lambda _: None) if self._files.address is None else check_key
         sinks = {
-            node.number: SqliteSink(spool, node.source.table, with_id=node.source.id != "id")
+            node.number: SqliteSink(
+                spool, node.source.table, with_id=node.source.id != "id", check=check
+            )
             for node in self._stored
         }
         return Store(self._files.name, spool, self._plan, sinks, fail_fast=fail_fast)

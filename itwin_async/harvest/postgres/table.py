@@ -107,10 +107,7 @@ class PostgresTable:
             ValueError: its list or its id cannot be stored.
 
         """
-        if _UNSTORABLE.search(row.list) or _UNSTORABLE.search(row.id):
-            raise ValueError(f"PostgreSQL cannot store the id {row.id!r:.80}")
-        if len(row.list.encode()) + len(row.id.encode()) > _LONGEST_KEY:
-            raise ValueError(f"PostgreSQL cannot store an id as long as {row.id!r:.80}")
+        check_key(row)
         made = (row.id,) if self._with_id else ()
         name = None if row.list_name is None else _UNSTORABLE.sub("\ufffd", row.list_name)
         cells: Cells = (
@@ -199,6 +196,20 @@ class PostgresTable:
 
     def _full(self, database: PostgresDatabase) -> str:
         return f"{quoted(database.schema)}.{self._table}"
+
+
+def check_key(row: Row) -> None:
+    """
+    Check that PostgreSQL has a place for the list and the id of a row.
+
+    Raises:
+        ValueError: it has none.
+
+    """
+    if _UNSTORABLE.search(row.list) or _UNSTORABLE.search(row.id):
+        raise ValueError(f"PostgreSQL cannot store the id {row.id!r:.80}")
+    if len(row.list.encode()) + len(row.id.encode()) > _LONGEST_KEY:
+        raise ValueError(f"PostgreSQL cannot store an id as long as {row.id!r:.80}")
 
 
 def rows_of(database: PostgresDatabase, table: str, *, removed: bool) -> Iterator[Row]:

@@ -33,6 +33,7 @@ class SqliteSink(TableSink):
         path: the database.
         table: name of the table.
         with_id: whether ids have a column of their own, since items have none.
+        check: raises ``ValueError`` for a row that has no place where rows go from here.
 
     Attributes:
         table: the quoted name.
@@ -42,8 +43,16 @@ class SqliteSink(TableSink):
 
     connection: sqlite3.Connection
 
-    def __init__(self, path: Path, table: str, *, with_id: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        table: str,
+        *,
+        with_id: bool = False,
+        check: Callable[[Row], None] = lambda _: None,
+    ) -> None:
         self.state = path
+        self._check = check
         self._with_id = with_id
         self._name = table
         self.table = quoted(table)
@@ -84,6 +93,8 @@ class SqliteSink(TableSink):
 
     def write_rows(self, rows: Sequence[Row], items: Sequence[object]) -> None:
         """Insert rows."""
+        for row in rows:
+            self._check(row)
         cells = [self._cells(row, item) for row, item in zip(rows, items, strict=True)]
         execute = self.connection.execute
         execute("SAVEPOINT page")
