@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, cast
 import attrs
 import pyarrow as pa
 from pyspark.sql.datasource import DataSource, DataSourceReader, InputPartition
-from pyspark.sql.pandas.types import from_arrow_schema, to_arrow_schema
+from pyspark.sql.pandas.types import from_arrow_schema
 from pyspark.sql.types import StructType
 
 from itwin_async._arguments import invalid, one_of, whole
@@ -126,7 +126,7 @@ class ITwinDataSource(DataSource):
 
         Raises:
             ArgumentError: as ``schema``, or a schema of the caller's has columns that are not
-                there.
+                there, or are of another type.
 
         """
         return ITwinReader(_checked(self.options), schema)
@@ -137,10 +137,15 @@ class ITwinReader(DataSourceReader):
 
     def __init__(self, read: _Read, schema: StructType) -> None:
         self._read = read
-        self._schema = schema
-        known = ArrowRows(read.source, flat=False).schema.names
-        for name in schema.fieldNames():
-            one_of("schema", name, known)
+        known = ArrowRows(read.source, flat=False).schema
+        kinds = {field.name: field.dataType for field in from_arrow_schema(known)}
+        for field in schema:
+            if kinds[one_of("schema", field.name, kinds)] != field.dataType:
+                allowed = f"{kinds[field.name].simpleString()} for the column {field.name}"
+                raise invalid("schema", field.dataType.simpleString(), allowed)
+        self._schema = pa.schema(
+            [known.field(field.name).with_nullable(field.nullable) for field in schema]
+        )
 
     def partitions(self) -> Sequence[InputPartition]:
         """
@@ -170,7 +175,7 @@ class ITwinReader(DataSourceReader):
         """
         if not isinstance(partition, _Shard):
             raise invalid("partition", partition, "one of partitions()")
-        read, schema = self._read, to_arrow_schema(self._schema, timezone="UTC")
+        read, schema = self._read, self._schema
         work = partial(
             read_lists,
             source=read.source,
@@ -180,7 +185,7 @@ class ITwinReader(DataSourceReader):
             concurrency=read.concurrency,
         )
         for batch in read.open().iterate(work):
-            yield batch.select(schema.names).cast(schema)
+            yield pa.RecordBatch.from_arrays(batch.select(schema.names).columns, schema=schema)
 
 
 def _checked(options: Mapping[str, str]) -> _Read:

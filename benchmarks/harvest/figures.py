@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import math
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Coroutine, Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harvest.plain import write_by_hand
-from benchmarks.harvest.work import NEEDS, PAGE, TARGETS, clear, gather, keys, stream
+from benchmarks.harvest.work import PAGE, fresh, gather, keys, stream, targets
 from benchmarks.plan import TOKEN, Plan
 from benchmarks.process import serving
 from itwin_async import Quota, RetryPolicy, Session, harvest
@@ -27,7 +27,7 @@ Figures = Callable[[bool], Iterator[str]]
 def sinks(quick: bool) -> Iterator[str]:
     """Harvest into each kind of target, against writing it by hand, in interleaved rounds."""
     lists, rounds = (10, 2) if quick else (100, 7)
-    names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
+    names = targets()
     streams: list[float] = []
     hands: dict[str, list[float]] = {name: [] for name in names}
     walls: dict[str, list[float]] = {name: [] for name in names}
@@ -36,10 +36,8 @@ def sinks(quick: bool) -> Iterator[str]:
         for _ in range(rounds):
             streams.append(_seconds(stream(server.url, lists)))
             for name in names:
-                clear(folder)
-                hands[name].append(_seconds(write_by_hand(server.url, lists, folder / name)))
-                clear(folder)
-                walls[name].append(_seconds(gather(server.url, lists, folder / name)))
+                hands[name].append(_seconds(write_by_hand(server.url, lists, fresh(folder, name))))
+                walls[name].append(_seconds(gather(server.url, lists, fresh(folder, name))))
     count = lists * PAGE
     yield f"{count:,} items, nothing written      {'':<34} {_rate(count, streams)}"
     for name, found in walls.items():
@@ -62,9 +60,8 @@ def latency(quick: bool) -> Iterator[str]:
     plan = Plan("slow", "", "imodels", 20, page_size=20, latency=0.05)
     with _folder() as folder, serving(plan) as server:
         for concurrency in (1, 4, 16, 64):
-            clear(folder)
             lists = each * concurrency
-            target = folder / "out.db"
+            target = fresh(folder, "out.db")
             work = gather(server.url, lists, target, each=plan.page_size, concurrency=concurrency)
             ideal = math.ceil(lists / concurrency) * plan.latency
             found = _seconds(work) / ideal
@@ -83,7 +80,7 @@ def quota(quick: bool) -> Iterator[str]:
         ):
             told = Quota(calls, per_seconds=window) if known else None
             started = time.perf_counter()
-            report = asyncio.run(_limited(emulator, folder / "out.db", told))
+            report = asyncio.run(_limited(emulator, fresh(folder, "out.db"), told))
             seconds = time.perf_counter() - started
             if not report.complete:
                 raise RuntimeError(f"{report.progress.lists_failed} lists failed")
@@ -93,7 +90,7 @@ def quota(quick: bool) -> Iterator[str]:
             yield f"quota {words:<8} {share:.0%} of it used, {refused / total:.1%} refused"
 
 
-async def _limited(emulator: EmulatorThread, target: Path, quota: Quota | None) -> harvest.Report:
+async def _limited(emulator: EmulatorThread, target: str, quota: Quota | None) -> harvest.Report:
     async with Session(
         emulator.token,
         base_url=emulator.base_url,
@@ -107,34 +104,41 @@ async def _limited(emulator: EmulatorThread, target: Path, quota: Quota | None) 
 def memory(quick: bool) -> Iterator[str]:
     """Peak memory of a process that harvests many items, against one that harvests few."""
     each, few, many = 100, 100, 500 if quick else 10_000
-    names = ("out.db",) if quick else ("out.db", "out.ndjson", "out.parquet")
-    names = tuple(name for name in names if name not in NEEDS or find_spec(NEEDS[name]))
+    names = (
+        ("out.db", "out.delta") if quick else ("out.db", "out.ndjson", "out.parquet", "out.delta")
+    )
     with _folder() as folder, serving(Plan("small", "", "imodels", each, each)) as server:
-        for name in names:
-            short, long = (_peak(server.url, lists, each, folder / name) for lists in (few, many))
+        for name in targets(names):
+            short, long = (
+                _peak(server.url, lists, each, fresh(folder, name)) for lists in (few, many)
+            )
             title = f"peak memory {name}, {many * each:,} items against {few * each:,}"
             yield f"{title:<60} {long / short:.2f} ({long:.1f} MB against {short:.1f} MB)"
 
 
-def _peak(url: str, lists: int, each: int, target: Path) -> float:
-    clear(target.parent)
+def _peak(url: str, lists: int, each: int, target: str) -> float:
     command = [sys.executable, "-m", "benchmarks.harvest.work", url, f"{lists}", f"{each}"]
-    command.append(str(target))
+    command.append(target)
     return float(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def rows(quick: bool) -> Iterator[str]:
-    """What a row costs in each kind of target: time, disk, memory; whole iModels, 1000 a page."""
+    """What a row costs in each kind of target: whole iModels, 1000 a page."""
     lists = 20 if quick else 500
-    names = [name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])]
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
-        for name in names:
-            started = time.perf_counter()
-            peak = _peak(server.url, lists, PAGE, folder / name)
-            count, spent = lists * PAGE, time.perf_counter() - started
+        for name in targets():
+            before = _spent()
+            peak = _peak(server.url, lists, PAGE, fresh(folder, name))
+            count, spent = lists * PAGE, _spent() - before
             size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
-            rate, each = f"{count / spent:>9,.0f} rows/s", f"{size / count:>7,.0f} bytes a row"
-            yield f"{count:,} rows, {name:<16} {rate} {each} {peak:>7,.0f} MB at most"
+            cost = f"{spent / count * 1e6:>5.0f} CPU seconds per million"
+            each = f"{size / count:>7,.0f} bytes a row"
+            yield f"{count:,} rows, {name:<16} {cost} {each} {peak:>5,.0f} MB at most"
+
+
+def _spent() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def resuming(quick: bool) -> Iterator[str]:
@@ -145,9 +149,8 @@ def resuming(quick: bool) -> Iterator[str]:
     halves, again = [], []
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
         for _ in range(rounds):
-            clear(folder)
-            whole = _seconds(gather(server.url, lists, folder / "whole.db"))
-            target = folder / "halved.db"
+            whole = _seconds(gather(server.url, lists, fresh(folder, "whole.db")))
+            target = fresh(folder, "halved.db")
             first = _seconds(_stopped(server.url, lists, target))
             second = _seconds(gather(server.url, lists, target))
             halves.append((first + second) / whole)
@@ -160,17 +163,16 @@ def refresh(quick: bool) -> Iterator[str]:
     """Make a finished target current where nothing has changed, against harvesting it anew."""
     lists, rounds = (10, 1) if quick else (100, 5)
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
-        for name in (name for name in TARGETS if name not in NEEDS or find_spec(NEEDS[name])):
-            fresh, again = [], []
+        for name in targets():
+            first, again = [], []
             for _ in range(rounds):
-                clear(folder)
-                target = folder / name
-                fresh.append(_seconds(gather(server.url, lists, target)))
+                target = fresh(folder, name)
+                first.append(_seconds(gather(server.url, lists, target)))
                 again.append(_seconds(gather(server.url, lists, target, refresh=True)))
-            yield f"refresh of {lists * PAGE:,} items, {name:<16} a harvest {_ratio(again, fresh)}"
+            yield f"refresh of {lists * PAGE:,} items, {name:<16} a harvest {_ratio(again, first)}"
 
 
-async def _stopped(url: str, lists: int, target: Path) -> None:
+async def _stopped(url: str, lists: int, target: str) -> None:
     task = asyncio.current_task()
     assert task is not None
 

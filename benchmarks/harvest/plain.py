@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from datetime import UTC, datetime
 from gzip import open as open_gzip
 from operator import attrgetter
@@ -36,7 +36,7 @@ _ENOUGH = 50_000
 _values = attrgetter(*_PLAIN)
 
 
-async def write_by_hand(url: str, lists: int, target: Path, concurrency: int = 16) -> None:
+async def write_by_hand(url: str, lists: int, target: str, concurrency: int = 16) -> None:
     """Read all lists and write them, in order of arrival."""
     left, count = iter(keys(lists)), 0
 
@@ -48,12 +48,19 @@ async def write_by_hand(url: str, lists: int, target: Path, concurrency: int = 1
                 write(key, page)
                 count += len(page.items)
 
-    with WRITERS[target.name.partition(".")[2]](target) as write:
+    with _writer(target) as write:
         async with Session(TOKEN, base_url=url) as session, asyncio.TaskGroup() as group:
             for _ in range(concurrency):
                 group.create_task(work(session, write))
     if count != lists * PAGE:
         raise RuntimeError(f"{count} of {lists * PAGE} items were written")
+
+
+def _writer(target: str) -> AbstractContextManager[Write]:
+    if target.startswith("postgresql:"):
+        return _postgresql(target)
+    path = Path(target)
+    return _WRITERS.get(path.suffix, _lines)(path)
 
 
 def _rows(key: str, page: Page[imodels.IModel]) -> Iterator[tuple[Any, ...]]:
@@ -115,18 +122,36 @@ def _opened(target: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def _parquet(target: Path) -> Iterator[Write]:
+    import pyarrow.parquet as pq  # noqa: PLC0415 - an extra
+
+    with (
+        pq.ParquetWriter(target, _schema(), compression="zstd") as file,
+        _tables(file.write) as write,
+    ):
+        yield write
+
+
+@contextmanager
+def _delta(target: Path) -> Iterator[Write]:
+    import deltalake  # noqa: PLC0415 - an extra
+
+    def append(table: pa.Table) -> None:
+        deltalake.write_deltalake(str(target), table, mode="append")
+
+    with _tables(append) as write:
+        yield write
+
+
+@contextmanager
+def _tables(take: Callable[[pa.Table], object]) -> Iterator[Write]:
+    """Gather rows, and hand over a table as soon as there are enough."""
     import pyarrow as pa  # noqa: PLC0415 - an extra
-    import pyarrow.parquet as pq  # noqa: PLC0415
 
     rows: list[tuple[Any, ...]] = []
-    file: list[pq.ParquetWriter] = []
 
     def flush() -> None:
-        columns = zip(*rows, strict=True)
-        table = pa.table(dict(zip(_NAMES, map(list, columns), strict=True)), _schema())
-        if not file:
-            file.append(pq.ParquetWriter(target, table.schema, compression="zstd"))
-        file[0].write_table(table)
+        columns = map(list, zip(*rows, strict=True))
+        take(pa.table(dict(zip(_NAMES, columns, strict=True)), _schema()))
         rows.clear()
 
     def write(key: str, page: Page[imodels.IModel]) -> None:
@@ -137,7 +162,25 @@ def _parquet(target: Path) -> Iterator[Write]:
     yield write
     if rows:
         flush()
-    file[0].close()
+
+
+@contextmanager
+def _postgresql(target: str) -> Iterator[Write]:
+    import psycopg  # noqa: PLC0415 - an extra
+
+    server, _, schema = target.partition("?schema=")
+    other = dict.fromkeys(_EXTENT, "double precision") | {"is_secured": "boolean"}
+    columns = ", ".join(f"{name} {other.get(name, 'text')}" for name in _NAMES)
+    with psycopg.connect(server) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}")
+        connection.execute(f"CREATE TABLE {schema}.items ({columns}, UNIQUE (list, id))")
+
+        def write(key: str, page: Page[imodels.IModel]) -> None:
+            with connection.cursor().copy(f"COPY {schema}.items FROM STDIN") as copy:
+                for row in _rows(key, page):
+                    copy.write_row(row)
+
+        yield write
 
 
 def _schema() -> pa.Schema:
@@ -152,10 +195,4 @@ def _now() -> str:
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
-WRITERS = {
-    "db": _sqlite,
-    "ndjson": _lines,
-    "ndjson.gz": _lines,
-    "ndjson.zst": _lines,
-    "parquet": _parquet,
-}
+_WRITERS = {".db": _sqlite, ".parquet": _parquet, ".delta": _delta}

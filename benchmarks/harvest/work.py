@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
+import os
 import shutil
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from benchmarks.plan import TOKEN
@@ -13,8 +17,32 @@ from benchmarks.stream import peak
 from itwin_async import Session, harvest, imodels
 
 PAGE = 1000
-TARGETS = ("out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet")
-NEEDS = {"out.ndjson.zst": "zstandard", "out.parquet": "pyarrow"}
+FILES = ("out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet", "out.delta")
+POSTGRESQL = "postgresql"
+NEEDS = {
+    "out.ndjson.zst": "zstandard",
+    "out.parquet": "pyarrow",
+    "out.delta": "deltalake",
+    POSTGRESQL: "psycopg",
+}
+
+_SERVER = os.environ.get("ITWIN_ASYNC_POSTGRESQL", "")
+_schemas = itertools.count(int(time.time()))
+
+
+def targets(names: Sequence[str] = (*FILES, POSTGRESQL)) -> list[str]:
+    """Choose those names of targets for which everything is there."""
+    names = [name for name in names if name != POSTGRESQL or _SERVER]
+    return [name for name in names if name not in NEEDS or find_spec(NEEDS[name])]
+
+
+def fresh(folder: Path, name: str) -> str:
+    """Remove what the last harvest left, and give the target of the next one."""
+    for path in folder.iterdir():
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    if name == POSTGRESQL:
+        return f"{_SERVER}?schema=benchmark_{next(_schemas)}"
+    return str(folder / name)
 
 
 def keys(lists: int) -> list[str]:
@@ -45,32 +73,26 @@ async def stream(url: str, lists: int, concurrency: int = 16) -> int:
 async def gather(
     url: str,
     lists: int,
-    target: Path,
+    target: str,
     *,
     each: int = PAGE,
     concurrency: int = 16,
     refresh: bool = False,
 ) -> harvest.Report:
-    """Harvest all lists, each of so many items."""
+    """Harvest all lists, each of so many items, or refresh them."""
     source = harvest.favorite_imodels(keys(lists)).full()
     async with Session(TOKEN, base_url=url) as session:
         report = await harvest.run(
             session, source, target, concurrency=concurrency, refresh=refresh
         )
     if not report.complete or report.progress.items != lists * each:
-        raise RuntimeError(f"{target.name} has {report.progress.items} of {lists * each} items")
+        raise RuntimeError(f"{target} has {report.progress.items} of {lists * each} items")
     return report
-
-
-def clear(folder: Path) -> None:
-    """Remove what the last harvest left."""
-    for path in folder.iterdir():
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def main(url: str, lists: int, each: int, target: str) -> None:
     """Harvest in this process and print its peak memory in megabytes."""
-    asyncio.run(gather(url, lists, Path(target), each=each))
+    asyncio.run(gather(url, lists, target, each=each))
     print(f"{peak():.2f}")
 
 

@@ -46,11 +46,11 @@ def frame(
     """Write items into a frame."""
     found = table(cls, items)
     if library == "pandas":
-        return flattened(found).to_pandas()
+        return _flattened(found).to_pandas()
     return found if library == "pyarrow" else import_module(library).DataFrame(found)
 
 
-def flattened(nested: ArrowTable) -> ArrowTable:
+def _flattened(nested: ArrowTable) -> ArrowTable:
     """Dissolve structs into columns whose names are joined by ``_``, as in a harvest's tables."""
     while any(str(kind).startswith("struct<") for kind in nested.schema.types):
         nested = nested.flatten()

@@ -86,7 +86,7 @@ def app() -> None:
         3  authentication or permission
         4  not found
         5  rate limit
-        6  network or server
+        6  network or server, or a harvest that is unfinished
         7  a harvest is incomplete: some lists failed
         8  a harvest is running
       130  interrupted; 143 terminated

@@ -11,13 +11,22 @@ import click
 
 from itwin_async import harvest as bulk
 from itwin_async.cli.failures import complain
+from itwin_async.cli.harvest_dask import How, distribute
 from itwin_async.cli.harvest_running import Running, estimated, running_options
-from itwin_async.cli.harvest_status import EXIT_CODES, OF_STATES, check, run_on_target, status
+from itwin_async.cli.harvest_status import (
+    EXIT_CODES,
+    OF_STATES,
+    check,
+    merge,
+    run_on_target,
+    status,
+)
 from itwin_async.cli.harvest_view import View, nothing_requested, summary
 from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
 from itwin_async.cli.itwin_filters import itwin_filters
 from itwin_async.cli.runtime import Options, open_session, session_options
 from itwin_async.cli.stdout import write
+from itwin_async.cli.storage import storage_option
 from itwin_async.harvest import Report, Status, TargetError
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
@@ -45,9 +54,21 @@ class _Names(click.ParamType):  # type: ignore[type-arg]
         return names
 
 
+class _Share(click.ParamType):  # type: ignore[type-arg]
+    name = "k/n"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        number, _, of = str(value).partition("/")
+        if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+            self.fail("give which share and how many, such as 3/8", param, ctx)
+        return int(number), int(of)
+
+
 class _Harvest(click.Command):
     """
-    ``harvest TARGET``, ``harvest status TARGET`` and ``harvest check TARGET``.
+    ``harvest TARGET``, and ``harvest`` with ``status``, ``check`` or ``merge``.
     """
 
     def make_context(
@@ -57,7 +78,7 @@ class _Harvest(click.Command):
         parent: click.Context | None = None,
         **extra: object,
     ) -> click.Context:
-        for command in (status, check):  # every target has an ending
+        for command in (status, check, merge):  # every target has an ending
             if args[:1] == [command.name]:
                 name = f"{info_name} {command.name}"
                 return command.make_context(name, args[1:], parent, **extra)
@@ -95,6 +116,12 @@ class _Harvest(click.Command):
     help="Which iTwins, where they are not given: all, favorite or recently used ones.",
 )
 @itwin_filters
+@click.option(
+    "--share",
+    type=_Share(),
+    metavar="K/N",
+    help="Only the K-th of N shares, each with a TARGET of its own; see 'harvest merge'.",
+)
 @click.option("--full", is_flag=True, help="Whole items: extents, dates, states.")
 @click.option(
     "--concurrency",
@@ -119,6 +146,11 @@ class _Harvest(click.Command):
     metavar="FILE",
     help="Write what came, changed and went since the last such FILE, as NDJSON.",
 )
+@click.option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask cluster read; the address of its scheduler.",
+)
 @click.option("--fail-fast", is_flag=True, help="Stop at the first list that fails.")
 @running_options
 @click.option(
@@ -129,6 +161,7 @@ class _Harvest(click.Command):
 )
 @click.option("--json", "as_json", is_flag=True, help="The same on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@storage_option
 @session_options
 def harvest(
     *,
@@ -138,38 +171,46 @@ def harvest(
     imodels: Path | None,
     of: str | None,
     filters: bulk.Filters,
+    share: tuple[int, int] | None,
     full: bool,
     concurrency: int,
     page_size: int,
     refresh: bool,
     changes: Path | None,
+    dask: str | None,
     fail_fast: bool,
     report: Path | None,
     as_json: bool,
     quiet: bool,
+    storage: dict[str, str] | None,
     running: Running,
     options: Options,
 ) -> None:
     """
     Harvest many lists into TARGET; run it again after a crash, and it goes on.
 
+    With --dask the workers of a cluster read, with credentials of their own environment, and write
+    a TARGET that many machines may write, such as s3://bucket/name.delta.
+
     With --refresh a finished TARGET becomes current: everything is read again beside it, and takes
     its place in one step.
 
-    TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, .parquet
-    for a folder of parts, or postgresql://HOST/DATABASE; each list has a table of its own. See
-    "itwin-async harvest status TARGET" for how far it is.
+    TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, .parquet for
+    a folder of parts, or .delta for Delta Lake; addresses such as s3://BUCKET/NAME.delta or
+    abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/NAME.parquet are in object stores, and
+    postgresql://HOST/DATABASE is a database. Each list has a table of its own.
+
+    "harvest status TARGET" tells how far it is, "harvest check TARGET" reads everything that is
+    there, and "harvest merge TARGET SHARE..." makes one target of shares.
     """
     names = tuple(dict.fromkeys(name for group in what for name in group))
     reports = {file for file in (report, _STDOUT if as_json else None) if file is not None}
     written = {changes} if changes is not None else set[Path]()
-    given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
-    for option, given, id_ in given_ids:
-        if given is not None and not any(takes(name, id_) for name in names):
-            fits = [name for name in bulk.list_names() if takes(name, id_)]
-            raise click.UsageError(f"{option} is for {', '.join(fits)}")
-    if itwins == imodels == STDIN:
-        raise click.UsageError("only one of --itwins and --imodels can be standard input")
+    _check_given(names, itwins, imodels)
+    if dask and (refresh or changes is not None or options.emulator):
+        raise click.UsageError(
+            "--dask is mutually exclusive with --refresh, --changes and --emulator"
+        )
 
     async def main() -> int:
         _refuse_overlaps(target, [itwins, imodels], reports | written)
@@ -181,6 +222,8 @@ def harvest(
             full=full,
             **filters,
         )
+        if share is not None:
+            source = bulk.share(source, *share)
         if running.plan:
             async with open_session(options, retry=running.retry) as session:
                 found = await bulk.estimate(
@@ -188,25 +231,32 @@ def harvest(
                 )
             click.echo(found.to_json() if as_json else estimated(found))
             return 0
-        before = _before(target)
+        before = _before(target, storage)
         with (
             View(target, quiet=quiet) as view,
             running.telling(view.show) as show,
             _told(view, reports, identity(source), before),
         ):
-            async with open_session(options, retry=running.retry) as session:
-                done = await bulk.run(
-                    session,
-                    source,
-                    target,
-                    concurrency=concurrency,
-                    page_size=page_size,
-                    fail_fast=fail_fast,
-                    on_progress=show,
-                    refresh=refresh,
-                    changes=changes,
-                    wait_for_server=running.wait_for_server,
-                )
+            how: How = {
+                "concurrency": concurrency,
+                "page_size": page_size,
+                "fail_fast": fail_fast,
+                "on_progress": show,
+                "wait_for_server": running.wait_for_server,
+            }
+            if dask:
+                done = await distribute(dask, source, target, options, running.retry, **how)
+            else:
+                async with open_session(options, retry=running.retry) as session:
+                    done = await bulk.run(
+                        session,
+                        source,
+                        target,
+                        **how,
+                        refresh=refresh,
+                        changes=changes,
+                        storage_options=storage,
+                    )
         _write(reports, done)
         if not quiet:
             click.echo(summary(done), err=True)
@@ -217,10 +267,20 @@ def harvest(
     run_on_target(main)
 
 
-def _before(target: str) -> Status | None:
+def _before(target: str, storage: dict[str, str] | None) -> Status | None:
     with suppress(TargetError):
-        return bulk.status(target)
+        return bulk.status(target, storage_options=storage)
     return None
+
+
+def _check_given(names: tuple[str, ...], itwins: Path | None, imodels: Path | None) -> None:
+    given_ids = (("--itwins", itwins, "itwin_id"), ("--imodels", imodels, "imodel_id"))
+    for option, given, id_ in given_ids:
+        if given is not None and not any(takes(name, id_) for name in names):
+            fits = [name for name in bulk.list_names() if takes(name, id_)]
+            raise click.UsageError(f"{option} is for {', '.join(fits)}")
+    if itwins == imodels == STDIN:
+        raise click.UsageError("only one of --itwins and --imodels can be standard input")
 
 
 def _refuse_overlaps(target: str, given: list[Path | None], reports: set[Path]) -> None:

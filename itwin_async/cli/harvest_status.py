@@ -1,4 +1,4 @@
-"""The commands ``itwin-async harvest status`` and ``check``, and the exit codes of harvests."""
+"""The commands ``itwin-async harvest status``, ``check`` and ``merge``, and their exit codes."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from itwin_async.cli.failures import (
 from itwin_async.cli.harvest_view import checked, described
 from itwin_async.cli.runtime import run
 from itwin_async.cli.stdout import write
+from itwin_async.cli.storage import storage_option
 from itwin_async.harvest import TargetError
 from itwin_async.harvest.errors import TargetProblem
 from itwin_async.harvest.status import State
@@ -41,7 +42,7 @@ _OF_PROBLEMS: dict[TargetProblem, int] = {
 }
 
 EXIT_CODES = """\b
-Exit codes of harvest, harvest status and harvest check:
+Exit codes of harvest, harvest status, check and merge:
     0  complete: everything is there
     1  failed: the disk is full, the target is damaged, or a defect
     2  a mistake: wrong usage, or the target of another harvest
@@ -73,12 +74,13 @@ def run_on_target(main: Callable[[], Coroutine[object, object, int | None]]) -> 
 @click.argument("target")
 @click.option("--json", "as_json", is_flag=True, help="JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but the exit code.")
-def status(*, target: str, as_json: bool, quiet: bool) -> None:
+@storage_option
+def status(*, target: str, as_json: bool, quiet: bool, storage: dict[str, str] | None) -> None:
     """Tell how far the harvest in TARGET is, also while it runs."""
 
     async def main() -> int:
         try:
-            found = bulk.status(target)
+            found = bulk.status(target, storage_options=storage)
         except TargetError as problem:
             if as_json and not quiet:
                 write(_of_none(target, problem))
@@ -106,14 +108,36 @@ def _of_none(target: str, problem: TargetError) -> bytes:
 
 @click.command("check", epilog=EXIT_CODES)
 @click.argument("target")
+@click.option("--json", "as_json", is_flag=True, help="JSON, as that of status.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but the exit code.")
-def check(*, target: str, quiet: bool) -> None:
+@storage_option
+def check(*, target: str, as_json: bool, quiet: bool, storage: dict[str, str] | None) -> None:
     """Read TARGET whole, and tell whether everything is there that was harvested."""
 
     async def main() -> int:
-        found = bulk.check(target)
+        found = bulk.check(target, storage_options=storage)
         if not quiet:
-            click.echo(checked(found))
+            click.echo(found.to_json() if as_json else checked(found))
+        return OF_STATES[found.state]
+
+    run_on_target(main)
+
+
+@click.command("merge", epilog=EXIT_CODES)
+@click.argument("target")
+@click.argument("shares", nargs=-1, required=True, metavar="SHARE...")
+@click.option("-q", "--quiet", is_flag=True, help="Nothing but the exit code.")
+def merge(*, target: str, shares: tuple[str, ...], quiet: bool) -> None:
+    """
+    Make a new TARGET of all shares of a harvest, which were harvested with --share.
+
+    They stay as they are; TARGET may have another form, and is what a harvest without shares makes.
+    """
+
+    async def main() -> int:
+        found = bulk.merge(target, shares)
+        if not quiet:
+            click.echo(described(found))
         return OF_STATES[found.state]
 
     run_on_target(main)

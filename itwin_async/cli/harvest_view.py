@@ -171,6 +171,8 @@ def summary(report: Report) -> str:
         parts.insert(1, ", ".join(f"{count:,} {kind}" for kind, count in report.changes.items()))
     lines = [f"{shown(report.target)}: {' · '.join(parts)}"]
     lines += failures(report.failures, progress.lists_failed)
+    if report.complete and not progress.calls:
+        lines.append("  it was finished, and nothing was requested; --refresh makes it current")
     if progress.quarantined:
         lines.append(f"  {_set_aside(progress.quarantined)}; see 'itwin-async harvest status'")
     return "\n".join(lines)

@@ -182,9 +182,7 @@ async def open_session(
         ConfigurationError: there are no credentials.
 
     """
-    if options.verbose:
-        logging.basicConfig(stream=sys.stderr, format="%(message)s")
-        logger.setLevel(logging.DEBUG)
+    log_requests(options)
     settings: Settings = {
         "quota": options.quota,
         "quotas": options.of_operations,
@@ -207,6 +205,13 @@ async def open_session(
     options.prepare()
     async with Session.from_env(**settings) as session:
         yield session
+
+
+def log_requests(options: Options) -> None:
+    """Log every request to stderr, if that is asked for."""
+    if options.verbose:
+        logging.basicConfig(stream=sys.stderr, format="%(message)s")
+        logger.setLevel(logging.DEBUG)
 
 
 def load_environment(profile: str | None = None) -> dict[str, str]:

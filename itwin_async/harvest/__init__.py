@@ -20,6 +20,7 @@ from itwin_async.harvest.lists import (
     tags,
 )
 from itwin_async.harvest.map import draw_map
+from itwin_async.harvest.merge_shares import merge
 from itwin_async.harvest.metrics import Metrics, serve_metrics
 from itwin_async.harvest.progress import Failure, Progress, Report
 from itwin_async.harvest.quarantine import Quarantined, quarantined
@@ -27,6 +28,7 @@ from itwin_async.harvest.read_shard import ShardReport, read_shard
 from itwin_async.harvest.reading import read
 from itwin_async.harvest.run import run
 from itwin_async.harvest.shards import Shard, Shards, shards
+from itwin_async.harvest.shares import share
 from itwin_async.harvest.sinks import Sink
 from itwin_async.harvest.sources import DetailSource, Source
 from itwin_async.harvest.status import RefreshStatus, Status, check, status
@@ -61,6 +63,7 @@ __all__ = [
     "favorite_itwins",
     "list_names",
     "lists",
+    "merge",
     "quarantined",
     "read",
     "read_shard",
@@ -69,6 +72,7 @@ __all__ = [
     "run",
     "serve_metrics",
     "shards",
+    "share",
     "status",
     "tags",
     "write_changes",

@@ -8,14 +8,17 @@ from collections.abc import Sequence
 from types import ModuleType
 from typing import TYPE_CHECKING
 
-from itwin_async._arguments import optional, whole
+from itwin_async._arguments import between, optional, whole
 from itwin_async._tasks import ungrouped
 from itwin_async.errors import ConfigurationError, RateLimitError, ServerError, TransportError
 from itwin_async.harvest.calls import CallCounter
 from itwin_async.harvest.committer import AnyTarget, Committer, lake_of
+from itwin_async.harvest.patience import is_hopeless
 from itwin_async.harvest.progress import Failure, OnProgress, Progress, Report
+from itwin_async.harvest.read_shard import ShardReport
 from itwin_async.harvest.shards import Shard, Shards, shards
 from itwin_async.harvest.sources import Source
+from itwin_async.harvest.telling import Teller
 from itwin_async.quota import Quota
 from itwin_async.session import Session
 
@@ -23,13 +26,15 @@ if TYPE_CHECKING:
     from distributed import Client
 
     from itwin_async.harvest.cluster.tasks import Cluster, Job, SessionMaker
-    from itwin_async.harvest.read_shard import ShardReport
 
 _MINUTE = 60.0
+_WEEK = 7 * 24 * 3600
 _USUAL = 500.0  # calls a minute, where the quota is not known
 _MOST_LISTS = 10_000
 _TICK = 1.0
 _TRIES = 5
+_PAUSE = 1.0  # seconds before a shard is read again
+_LONGEST_PAUSE = 30.0
 _FAILURES = 1000
 
 
@@ -46,6 +51,7 @@ async def distribute(
     concurrency: int = 16,
     page_size: int = 1000,
     fail_fast: bool = False,
+    wait_for_server: float = 0.0,
     on_progress: OnProgress | None = None,
 ) -> Report:
     """
@@ -72,7 +78,10 @@ async def distribute(
         concurrency: how many lists each shard reads at once.
         page_size: items a page, 1 to 1000.
         fail_fast: raise the first error of a list instead of reporting it.
-        on_progress: called with a ``Progress`` after each shard, and each second.
+        wait_for_server: how long a shard is read again and again, in seconds, while the platform
+            cannot be reached; some tries are made anyway.
+        on_progress: called with a ``Progress`` after each shard, and each second; may be
+            a coroutine function.
 
     Raises:
         ArgumentError: an argument is not what it must be.
@@ -86,6 +95,7 @@ async def distribute(
     for name, value in (("size", size), ("in_flight", in_flight)):
         if value is not None:
             whole(name, value, 1)
+    between("wait_for_server", wait_for_server, 0, _WEEK)
     known = optional("quota", quota, Quota)
     cluster = tasks.Cluster(client, learning=known is None)
     own = cluster.session(session)
@@ -99,7 +109,9 @@ async def distribute(
     await cluster.begin(limit or str(own.base_url.origin()), known)
     try:
         async with own:
-            distribution = _Distribution(cluster, job, own, found, size, known, on_progress)
+            distribution = _Distribution(
+                cluster, job, own, found, size, known, on_progress, wait_for_server
+            )
             return await distribution.run(in_flight)
     finally:
         await cluster.end()
@@ -129,37 +141,38 @@ class _Distribution:
         size: int | None,
         quota: Quota | None,
         on_progress: OnProgress | None,
+        wait_for_server: float,
     ) -> None:
         self._cluster = cluster
         self._job = job
-        self._session = session
         self._found = found
         self._size = size
         self._quota = quota
-        self._on_progress = on_progress
         self._own = CallCounter(session)
+        self._teller = Teller(on_progress, self._progress)
+        self._wait_for_server = wait_for_server
         self._started = time.monotonic()
-        self._calls = self._refused = self._lists = self._items = self._new = 0
-        self._read = self._waiting = self._most = 0
-        self._failures: list[Failure] = []
-        self._failed = 0
+        self._reports = ShardReport()
+        self._waiting = self._most = self._running = 0
         self._room = asyncio.Condition()
-        self._running = 0
 
     async def run(self, in_flight: int | None) -> Report:
         """Read everything and report."""
         found, target = self._found, lake_of(self._job.target)
         self._fit_size()
         await self._look(in_flight)
-        with self._own.running():
-            await ungrouped(self._work(in_flight))
-        committer = Committer(target)
-        await committer.prepare(found.identity, found.tables)
-        failures = self._all_failures()
-        await committer.call(lambda: target.finish(failures))
-        await committer.call(target.compact)
-        progress = self._progress()
-        self._tell()
+        try:
+            with self._own.running():
+                await ungrouped(self._work(in_flight))
+            committer = Committer(target)
+            await committer.prepare(found.identity, found.tables)
+            failures = self._failures()
+            await committer.call(lambda: target.finish(failures))
+            await committer.call(target.compact)
+            progress = self._progress()
+            await self._teller.finish(progress)
+        finally:
+            self._teller.close()
         return Report(
             target.name,
             found.identity,
@@ -171,7 +184,8 @@ class _Distribution:
 
     async def _work(self, in_flight: int | None) -> None:
         async with asyncio.TaskGroup() as group:
-            ticks = group.create_task(self._tick(in_flight))
+            group.create_task(self._teller.run())
+            looks = group.create_task(self._look_again(in_flight))
             async with asyncio.TaskGroup() as tasks:
                 number = 0
                 try:
@@ -183,85 +197,88 @@ class _Distribution:
                         tasks.create_task(self._follow(shard, number))
                 finally:
                     await self._found.aclose()
-            ticks.cancel()
+            looks.cancel()
+            self._teller.stop()
 
     async def _follow(self, shard: Shard, number: int) -> None:
-        """Have a shard read, again where its worker is lost or nothing answers there."""
+        """Have a shard read, and again where its worker is lost or nothing answers there."""
+        pause, attempt, until = _PAUSE, 0, time.monotonic() + self._wait_for_server
         try:
-            for attempt in range(1, _TRIES + 1):
+            while True:
+                attempt += 1
                 try:
                     outcome = await self._cluster.read(shard, self._job, f"{number}-{attempt}")
-                except (TransportError, ServerError, RateLimitError):
-                    if attempt == _TRIES:
+                except (TransportError, ServerError, RateLimitError) as error:
+                    if is_hopeless(error) or (attempt >= _TRIES and time.monotonic() >= until):
                         raise
+                    await asyncio.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE)
                     continue
-                if not isinstance(outcome, str):
+                if isinstance(outcome, ShardReport):
                     self._add(outcome)
                     return
-                if attempt == _TRIES:
-                    self._fail(shard, outcome)
+                if attempt >= _TRIES:
+                    name = shard.source.name
+                    lost = [Failure(*list_, "KilledWorker", outcome, name) for list_ in shard.lists]
+                    self._add(ShardReport(failures=tuple(lost)))
+                    return
         finally:
             async with self._room:
                 self._running -= 1
                 self._room.notify_all()
-            self._tell()
+            self._teller.tell()
 
     def _add(self, report: ShardReport) -> None:
-        self._calls += report.calls
-        self._refused += report.refused
-        self._lists += report.lists
-        self._items += report.items
-        self._new += report.new_items
-        self._read += report.lists
-        self._failed += len(report.failures)
-        self._failures += report.failures[: _FAILURES - len(self._failures)]
+        self._reports += report
         self._fit_size()
-
-    def _fail(self, shard: Shard, why: str) -> None:
-        name = shard.source.name
-        failures = [Failure(key, title, "KilledWorker", why, name) for key, title in shard.lists]
-        self._failed += len(failures)
-        self._failures += failures[: _FAILURES - len(self._failures)]
 
     def _fit_size(self) -> None:
         if self._size is not None:
             return
-        quota = self._quota
+        quota, done = self._quota, self._reports
         calls = _USUAL if quota is None else quota.requests * _MINUTE / quota.per_seconds
-        of_each = max(1.0, self._calls / self._read) if self._read else 1.0
+        of_each = max(1.0, done.calls / done.lists) if done.lists else 1.0
         self._found.size = min(_MOST_LISTS, max(1, int(calls / of_each)))
 
     async def _look(self, in_flight: int | None) -> None:
         workers, self._waiting = await self._cluster.state()
         self._most = in_flight or max(2, 2 * workers)
 
-    async def _tick(self, in_flight: int | None) -> None:
+    async def _look_again(self, in_flight: int | None) -> None:
         while True:
             await asyncio.sleep(_TICK)
             await self._look(in_flight)
             async with self._room:
                 self._room.notify_all()
-            self._tell()
 
-    def _tell(self) -> None:
-        if self._on_progress is not None:
-            self._on_progress(self._progress())
-
-    def _all_failures(self) -> list[Failure]:
-        return [*self._found.failures, *self._failures][:_FAILURES]
+    def _failures(self) -> list[Failure]:
+        return [*self._found.failures, *self._reports.failures][:_FAILURES]
 
     def _progress(self) -> Progress:
-        found, own = self._found, self._own
-        new = found.new_items + self._new
+        found, own, read = self._found, self._own, self._reports
+        seconds = time.monotonic() - self._started
+        done = found.lists_done + read.lists
+        failed = len(found.failures) + len(read.failures)
+        left = found.lists_known - done - failed
+        pace = (read.lists + len(read.failures)) / max(seconds, 0.001)
+        until = own.held_until
         return Progress(
             lists_known=found.lists_known,
-            lists_done=found.lists_done + self._lists,
-            lists_failed=len(found.failures) + self._failed,
+            lists_done=done,
+            lists_failed=failed,
             all_known=found.all_known,
-            items=found.items + self._items,
-            new_items=new,
-            calls=own.calls + self._calls,
-            refused=own.refused + self._refused,
+            items=found.items + read.items,
+            new_items=found.new_items + read.new_items,
+            calls=own.calls + read.calls,
+            refused=own.refused + read.refused,
             waiting=self._waiting,
-            seconds=time.monotonic() - self._started,
+            seconds=seconds,
+            bytes=own.received + read.bytes,
+            retried=own.retried + read.retried,
+            errors=own.errors + read.errors,
+            waited=own.waited + read.waited,
+            waiting_until=until,
+            waiting_for="" if until is None else "the quota",
+            lists_expected=found.lists_known,
+            seconds_left=left / pace if pace and found.all_known else None,
         )

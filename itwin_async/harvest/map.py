@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -23,13 +23,19 @@ _INK, _SEA, _GRID = "#0b6e99", "#f6f9fb", "#d5dee5"
 _MARGIN = 0.08
 
 
-def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> int:
+def draw_map(
+    target: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, str] | None = None,
+) -> int:
     """
     Draw extents and points on a plain map of longitude and latitude, and count them.
 
     Args:
         target: a target of whole entities (``source.full()``).
         path: the picture; its ending decides the format, such as ``.png`` or ``.svg``.
+        storage_options: how an object store is reached, as ``run`` takes them.
 
     Raises:
         TargetError: there is no such harvest, it has no places, or the picture cannot be written
@@ -38,11 +44,11 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
 
     """
     output = Path(path)
-    refuse_overlap(output, target_files(target))
+    refuse_overlap(output, target_files(target, storage_options))
     figures, patches, collections = _matplotlib()
     boxes: list[tuple[float, float, float, float]] = []
     points: list[tuple[float, float]] = []
-    for feature in features(target):
+    for feature in features(target, storage_options):
         if feature is not None:
             _place(feature["geometry"], boxes, points)
     if not boxes and not points:

@@ -102,7 +102,8 @@ class Report:
         failures: lists that failed, the first thousand.
         error: why the run ended before its end; ``run`` raises it instead.
         generation: how often everything was read: 1 for a harvest, one more for each refresh.
-        changes: how many rows the refresh of this run ``added``, ``changed`` and ``removed``.
+        changes: how many rows were ``added``, ``changed`` and ``removed``, by the refresh of this
+            run or as its file of changes has it.
 
     """
 

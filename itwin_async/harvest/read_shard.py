@@ -31,16 +31,29 @@ class ShardReport:
         new_items: those that were not there before.
         calls: requests that were sent, repeated ones included.
         refused: how many of them were answered with 429.
+        retried: how many of them repeated one that had failed.
+        errors: how many of them failed, other than with 429.
+        bytes: size of the answers, decompressed.
+        waited: seconds that calls waited for a connection or the quota, summed.
         failures: lists that failed; the next harvest of the target tries them again.
 
     """
 
-    lists: int
-    items: int
-    new_items: int
-    calls: int
-    refused: int
+    lists: int = 0
+    items: int = 0
+    new_items: int = 0
+    calls: int = 0
+    refused: int = 0
+    retried: int = 0
+    errors: int = 0
+    bytes: int = 0
+    waited: float = 0.0
     failures: tuple[Failure, ...] = ()
+
+    def __add__(self, other: ShardReport) -> ShardReport:
+        """Report of both."""
+        names = [field.name for field in attrs.fields(ShardReport)]
+        return ShardReport(*(getattr(self, name) + getattr(other, name) for name in names))
 
 
 async def read_shard(
@@ -125,6 +138,10 @@ class _Reading:
             committer.new_rows,
             calls.calls,
             calls.refused,
+            calls.retried,
+            calls.errors,
+            calls.received,
+            calls.waited,
             tuple(self._failures),
         )
 

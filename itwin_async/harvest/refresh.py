@@ -224,6 +224,7 @@ class Merge:
                     assert replacement is not None  # noqa: S101 - only a database has none
                     swaps.append(replacement.swap)
                     made[number] = replacement.mark
+                    sink.close()  # Windows renames nothing that is open
             if self._files.address is None:
                 folder = self._files.state.parent
                 swap.commit(target.connection, folder, swaps, lambda: self._save(sinks, made))

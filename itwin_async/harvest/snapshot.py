@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,7 +37,7 @@ class Snapshot:
     path: Path | str
     checkpoint: Checkpoint
     _form: str
-    _files: Sequence[tuple[Path, BinaryIO]]
+    _files: Sequence[tuple[Path, BinaryIO | None]]
 
     def rows(self, *, removed: bool = False) -> Iterator[Row]:
         """
@@ -58,7 +58,8 @@ class Snapshot:
     def _lines(self) -> Iterator[Row]:
         length = int(self.table.mark or 0)
         for path, file in self._files:
-            yield from ndjson.rows_of(path, file, length)
+            if file is not None:
+                yield from ndjson.rows_of(path, file, length)
 
 
 @contextmanager
@@ -77,18 +78,21 @@ def snapshot(files: TargetFiles, choose: Callable[[list[Table]], Table]) -> Iter
 
     """
     with ExitStack() as stack:
-        for attempt in range(1, _ATTEMPTS + 1):
-            try:
-                with ExitStack() as attempted:
-                    found = _open(files, choose, attempted)
-                    if attempt == _ATTEMPTS or not _is_replaced(files, found):
-                        stack.enter_context(attempted.pop_all())
-                        break
-            except TargetError:  # it may have been replaced just now
-                if attempt == _ATTEMPTS:
-                    raise
+        found = _current(files, choose, stack)
         with reading(found.path):
             yield found
+
+
+def _current(
+    files: TargetFiles, choose: Callable[[list[Table]], Table], stack: ExitStack
+) -> Snapshot:
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(TargetError), ExitStack() as attempted:
+            found = _open(files, choose, attempted)
+            if not _is_replaced(files, found):
+                stack.push(attempted.pop_all())
+                return found
+    return _open(files, choose, stack)
 
 
 def _open(files: TargetFiles, choose: Callable[[list[Table]], Table], stack: ExitStack) -> Snapshot:
@@ -100,7 +104,7 @@ def _open(files: TargetFiles, choose: Callable[[list[Table]], Table], stack: Exi
             return Snapshot(table, f"{files.name}, table {table.name},", checkpoint, files.form, [])
         path = files.of_table(table.name, alone=len(tables) == 1)
         where = swap.current(checkpoint.connection, files.state.parent, path)
-    opened: list[tuple[Path, BinaryIO]] = []
+    opened: list[tuple[Path, BinaryIO | None]] = []
     with reading(where):
         if files.form == "parquet":
             opened = parts.open_all(where, table.mark, stack)

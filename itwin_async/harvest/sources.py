@@ -70,6 +70,7 @@ class Source(Generic[T_co]):
         only: tells whether an outer item has such a list at all.
         grows: whether items have an ``index``, those that are there stay as they are, and ``inner``
             takes ``after_index`` too, for a list of those behind it. A refresh asks for them alone.
+        divided: whether it is a share of a source, which ``parameters`` tell; see ``share``.
 
     """
 
@@ -84,12 +85,13 @@ class Source(Generic[T_co]):
     depth: int = attrs.field(default=1, kw_only=True)
     only: Callable[[object], bool] | None = attrs.field(default=None, kw_only=True)
     grows: bool = attrs.field(default=False, kw_only=True)
+    divided: bool = attrs.field(default=False, kw_only=True)
 
     @property
     def identity(self) -> dict[str, str]:
         """What a target remembers of the source."""
         known = {"source": self.name, "item": self.item.__name__, **self.parameters}
-        if self.outer is None and self.keys != ("",):
+        if self.outer is None and self.keys != ("",) and not self.divided:
             given = digest(self.keys)
             if given not in known.values():  # the parameters may tell it already
                 known["keys"] = given
@@ -161,6 +163,7 @@ class DetailSource(Source[T_co], Generic[T_co, F_co]):
             depth=self.depth,
             only=self.only,
             grows=self.grows,
+            divided=self.divided,
         )
 
 

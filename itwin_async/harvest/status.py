@@ -7,12 +7,14 @@ from collections import Counter
 from collections.abc import Mapping
 from contextlib import closing
 from datetime import datetime
+from pathlib import Path
 from typing import Literal, TypeAlias
 
 import attrs
 
 from itwin_async._json.converter import from_dict
 from itwin_async._tables.html import facts_html
+from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.lake import LakeTarget, open_lake
@@ -170,12 +172,18 @@ def _check_files(files: TargetFiles, status: Status) -> None:
         return
     for table in status.tables:
         path = files.of_table(table, alone=len(status.tables) == 1)
-        if not path.exists():
+        if not path.exists() and not _is_staged(files, path):
             raise TargetError(
                 f"{path} does not exist, but {files.place} does: restore it, or delete both "
                 "and harvest again",
                 kind="missing",
             )
+
+
+def _is_staged(files: TargetFiles, path: Path) -> bool:
+    """Tell whether what counts has not got its name yet."""
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
+        return swap.current(checkpoint.connection, files.state.parent, path).exists()
 
 
 def check(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
@@ -12,19 +12,23 @@ import attrs
 
 from itwin_async import bulk
 from itwin_async._arguments import invalid
-from itwin_async._tables.arrow import array, arrow, field
-from itwin_async._tables.frames import flattened
-from itwin_async.errors import DecodeError
+from itwin_async._tables.arrow import arrow
+from itwin_async.errors import ITwinError
 from itwin_async.harvest.blocking import Put
-from itwin_async.harvest.columns import columns_with_id
+from itwin_async.harvest.lake import LakeTable
+from itwin_async.harvest.lake.columns import RowColumns
+from itwin_async.harvest.pages import is_stale, keys_of
+from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sources import Source
-from itwin_async.paging import Pager
+from itwin_async.paging import Page, Pager
 from itwin_async.session import Session
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _CONCURRENCY = 8
+_RESTARTS = 3
+_LEFT_OUT = {"links", "first_seen", "last_seen", "removed_at"}  # what is read once has no history
 
 
 @attrs.frozen
@@ -53,13 +57,9 @@ async def find_lists(session: Session, source: Source[object], page_size: int) -
     found: dict[str, Found] = {}
     async with aclosing(aiter(bulk.join(read, session, above, concurrency=_CONCURRENCY))) as items:
         async for item in items:
-            if items.item is not None and (source.only is None or source.only(item)):
-                try:
-                    key = source.key_of(items.item.key, item)
-                except ValueError as problem:
-                    raise DecodeError(f"the list of lists cannot be read: {problem}") from None
-                title = getattr(item, "display_name", None)
-                found.setdefault(key, Found(key, title if isinstance(title, str) else None))
+            if items.item is not None:
+                for key, name in keys_of(source, items.item.key, [item]):
+                    found.setdefault(key, Found(key, name))
     return list(found.values())
 
 
@@ -86,16 +86,17 @@ async def read_lists(
 
     async def read(session: Session, found: Found) -> None:
         known: set[str] = set()
-        async with aclosing(_list_of(source, page_size, session, found).pages()) as pages:
+        async with aclosing(_pages(session, source, found, page_size)) as pages:
             async for page in pages:
-                new: list[tuple[str, object, bytes]] = []
+                now, new, items = datetime.now(UTC), list[Row](), list[object]()
                 for item, text in zip(page.items, page.raw_items(), strict=True):
                     name = source.id_of(item, text)
                     if name not in known:
                         known.add(name)
-                        new.append((name, item, text))
+                        new.append(Row(found.key, found.name, name, text, now, now, now))
+                        items.append(item)
                 if new:
-                    await put(rows.batch(found, new))
+                    await put(rows.batch(new, items))
 
     await bulk.each(read, session, lists, concurrency=concurrency, fail_fast=True)
 
@@ -116,46 +117,35 @@ class ArrowRows:
     schema: pa.Schema
 
     def __init__(self, source: Source[object], *, flat: bool) -> None:
-        pa = arrow("an Arrow table")
-        known = columns_with_id(source.item, source.id)
-        self._columns = [column for column in known if column.name != "links"]
-        self._flat = flat
-        self._makes_id = source.id != "id"
-        moment = pa.timestamp("us", tz="UTC")
-        made = [pa.field("id", pa.string(), nullable=False)] if self._makes_id else []
-        self._nested = pa.schema(
-            [
-                pa.field("list", pa.string(), nullable=False),
-                pa.field("list_name", pa.string()),
-                *made,
-                *(field(column) for column in self._columns),
-                pa.field("json", pa.string(), nullable=False),
-                pa.field("harvested_at", moment, nullable=False),
-            ]
-        )
-        empty = self._nested.empty_table()
-        self.schema = flattened(empty).schema if flat else self._nested
+        table = LakeTable(source.table, source.name, source.item, source.id)
+        self._columns = RowColumns(table, nested=not flat)
+        kept = [field for field in self._columns.schema if field.name not in _LEFT_OUT]
+        self.schema = arrow("an Arrow table").schema(kept)
 
-    def batch(self, found: Found, read: Sequence[tuple[str, object, bytes]]) -> pa.RecordBatch:
-        """Write rows of a list, each an id, an item and its JSON, that were read at this moment."""
-        pa, count = arrow("an Arrow table"), len(read)
-        ids, items, texts = zip(*read, strict=True)
-        moment = self._nested.field("harvested_at").type
-        columns = [
-            pa.array([found.key] * count, pa.string()),
-            pa.array([found.name] * count, pa.string()),
-            *([pa.array(ids, pa.string())] if self._makes_id else []),
-            *(array(column, items) for column in self._columns),
-            pa.array([text.decode() for text in texts], pa.string()),
-            pa.array([datetime.now(UTC)] * count, moment),
-        ]
-        table = pa.Table.from_arrays(columns, schema=self._nested)
-        whole = flattened(table) if self._flat else table
-        (batch,) = whole.combine_chunks().to_batches()
-        return batch
+    def batch(self, rows: Sequence[Row], items: Sequence[object]) -> pa.RecordBatch:
+        """Write rows and their items."""
+        return self._columns.batch(rows, items).select(self.schema.names)
 
 
 def _list_of(
     source: Source[object], page_size: int, session: Session, found: Found
 ) -> Pager[object]:
     return source.inner(session, found.key, page_size=page_size, cursor=None)
+
+
+async def _pages(
+    session: Session, source: Source[object], found: Found, page_size: int
+) -> AsyncGenerator[Page[object], None]:
+    """Read the pages of a list, from its start again where its cursor is refused."""
+    for restarts in range(_RESTARTS + 1):
+        begun = False
+        try:
+            async with aclosing(_list_of(source, page_size, session, found).pages()) as pages:
+                async for page in pages:
+                    begun = True
+                    yield page
+        except ITwinError as error:
+            if not (begun and is_stale(error) and restarts < _RESTARTS):
+                raise
+        else:
+            return

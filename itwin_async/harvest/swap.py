@@ -20,6 +20,8 @@ from pathlib import Path
 
 import attrs
 
+from itwin_async.harvest.errors import TargetError
+
 _TABLE = "harvest_swaps"
 _SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS {_TABLE} (
@@ -80,6 +82,38 @@ def staged_for(path: Path, target: Path) -> Path:
     """Name a new file or folder, beside the target that it belongs to and with the same ending."""
     name = path.name if path == target else f"{target.name}-{path.name}"
     return target.with_name(f".new-{name}")
+
+
+def is_movable(path: Path) -> bool:
+    """Tell whether a file or folder can get another name: what is mounted there cannot."""
+    if not path.exists():
+        return True
+    whole = path.resolve()
+    if whole.stat().st_dev != whole.parent.stat().st_dev:
+        return False
+    with suppress(OSError):  # a folder may be mounted out of the same file system
+        mounts = Path("/proc/self/mountinfo").read_text("utf-8", "surrogateescape")
+        name = str(whole)
+        for sign in "\\ \t\n":
+            name = name.replace(sign, f"\\{ord(sign):03o}")
+        return all(line.split(" ", 5)[4] != name for line in mounts.splitlines())
+    return True
+
+
+def staged_anew(path: Path, staged: Path) -> None:
+    """
+    Remove what was staged for a file or folder and not used.
+
+    Raises:
+        TargetError: its rows cannot be replaced.
+
+    """
+    if not is_movable(path):
+        raise TargetError(
+            f"{path} is a mount point, so its rows cannot be replaced in one step; "
+            "use a target in the folder that is mounted"
+        )
+    discard(staged)
 
 
 def commit(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
@@ -254,6 +255,7 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
             path.parent.mkdir(parents=True, exist_ok=True)
         while not lock.is_locked:
             with path.open("ab") as before:
+                _check_locks(before.fileno(), path, target)
                 lock.acquire(timeout=_LOOK, poll_interval=_LOOK / 10)
                 # A holder that ended meanwhile has removed the file; then this lock guards nothing.
                 if not path.exists() or not os.path.samestat(
@@ -265,13 +267,32 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
             f"{target} is in use by another harvest; wait for it or stop it", kind="busy"
         ) from None
     except OSError as problem:
-        raise explain(problem, path if isinstance(target, str) else target) from None
+        # A lock file that may not be opened is somebody else's; a missing folder is the target's.
+        is_lock = isinstance(target, str) or path.exists()
+        raise explain(problem, path if is_lock else target) from None
     try:
         yield
     finally:
         if sys.platform != "win32":
             path.unlink(missing_ok=True)
         lock.release()
+
+
+def _check_locks(number: int, path: Path, target: Path | str) -> None:
+    """Tell a file system without locks from a lock that another harvest holds."""
+    if sys.platform == "win32":
+        return
+    import fcntl  # noqa: PLC0415 - of POSIX
+
+    try:
+        fcntl.flock(number, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        fcntl.flock(number, fcntl.LOCK_UN)
+    except OSError as problem:
+        if problem.errno not in {errno.EAGAIN, errno.EWOULDBLOCK, errno.EINTR}:
+            raise TargetError(
+                f"{target} cannot be locked: the file system of {path.parent.absolute()} has no"
+                f" file locks ({problem.strerror}); harvest on another one, and copy the result"
+            ) from None
 
 
 def is_held(path: Path) -> bool:

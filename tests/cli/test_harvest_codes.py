@@ -60,7 +60,11 @@ def test_complete(emulator: EmulatorThread, tmp_path: Path, name: str) -> None:
     assert run(emulator, "harvest", name, "-q", cwd=tmp_path).returncode == COMPLETE
     code, found = told(emulator, tmp_path, name)
     assert (code, facts(found)) == (COMPLETE, ("complete", True, True, False))
-    assert run(emulator, "harvest", "check", name, cwd=tmp_path).returncode == COMPLETE
+    done = run(emulator, "harvest", "check", name, "--json", cwd=tmp_path)
+    assert (done.returncode, json.loads(done.stdout)) == (COMPLETE, found)
+    for command in ("status", "check"):
+        quiet = run(emulator, "harvest", command, name, "--quiet", cwd=tmp_path)
+        assert (quiet.returncode, quiet.stdout, quiet.stderr) == (COMPLETE, "", "")
 
 
 def test_incomplete(emulator: EmulatorThread, tmp_path: Path) -> None:
@@ -203,3 +207,22 @@ def test_a_log_has_no_codes_whatever_is_forced(emulator: EmulatorThread, tmp_pat
     assert done.returncode == COMPLETE
     assert "\x1b" not in done.stderr
     assert done.stderr.count("\n") == 1
+
+
+def test_shares_by_the_command(emulator: EmulatorThread, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        options = ["--share", f"{number}/3", "--what", "favorite-itwins,favorite-imodels", "-q"]
+        done = run(emulator, "harvest", f"{number}.db", *options, cwd=tmp_path)
+        assert done.returncode == COMPLETE, done.stderr
+    names = ["1.db", "2.db", "3.db"]
+    assert run(emulator, "harvest", "merge", "a.db", *names[1:], cwd=tmp_path).returncode == MISTAKE
+    done = run(emulator, "harvest", "merge", "a.ndjson", *names, cwd=tmp_path)
+    assert done.returncode == COMPLETE, done.stderr
+    assert harvest.status(tmp_path / "a.ndjson").tables == {
+        "favorite_itwins": 4,
+        "favorite_imodels": 28,
+    }
+    for wrong in ("0/3", "4/3", "3", "a/b", "1/0"):
+        done = run(emulator, "harvest", "x.db", "--share", wrong, cwd=tmp_path)
+        assert done.returncode == MISTAKE
+        assert done.stderr.count("\n") == 1

@@ -10,7 +10,7 @@ from types import ModuleType
 
 import pytest
 
-from itwin_async.emulator import EmulatorThread
+from itwin_async.emulator import EmulatorThread, Fault
 from itwin_async.errors import ArgumentError, AuthenticationError
 
 pytest.importorskip("pyspark", reason="needs the extra spark")
@@ -71,8 +71,10 @@ def test_a_schema_of_the_callers_chooses_columns(emulator: EmulatorThread) -> No
         "display_name": next(iter(emulator.state.itwins.values())).display_name,
         "id": next(iter(emulator.state.itwins)),
     }
-    with pytest.raises(ArgumentError):
-        rows({"list": "itwins"}, StructType().add("colour", "string"))
+    for wrong in (StructType().add("colour", "string"), StructType().add("id", "long")):
+        with pytest.raises(ArgumentError) as caught:
+            rows({"list": "itwins"}, wrong)
+        assert caught.value.argument == "schema"
 
 
 def test_ids_are_given_or_in_a_file(emulator: EmulatorThread, tmp_path: Path) -> None:
@@ -89,6 +91,13 @@ def test_filters_choose_itwins(emulator: EmulatorThread) -> None:
     given = {"list": "imodels", "display_name": first.display_name, "sub_class": "Project, Asset"}
     ((*found,),) = rows({**given, "include_inactive": "TRUE"})
     assert {row["list"] for row in found} == {first.id}
+
+
+def test_a_cursor_that_is_refused_begins_the_list_again(emulator: EmulatorThread) -> None:
+    emulator.fault(Fault(match="GET /imodels", expire_continuation=True, every=6, times=None))
+    found = [row["id"] for part in rows({"list": "imodels", "page_size": "2"}) for row in part]
+    assert sorted(map(str, found)) == sorted(emulator.state.imodels)
+    assert [one.status for one in emulator.requests if one.status >= 400]
 
 
 def test_no_lists_are_one_empty_partition(emulator: EmulatorThread) -> None:

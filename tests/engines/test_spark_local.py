@@ -8,7 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,6 +16,8 @@ import pytest
 from documents import blocks
 
 from itwin_async.emulator import EmulatorThread
+
+pq = pytest.importorskip("pyarrow.parquet")
 
 JAVA = 17
 
@@ -64,21 +66,25 @@ def test_a_killed_python_worker_neither_loses_nor_doubles_rows(tmp_path: Path) -
             cwd=tmp_path,
         )
         assert done.returncode == 0, done.stderr[-4000:]
-        told = json.loads(done.stdout.splitlines()[-1])
+        refused = json.loads(done.stdout.splitlines()[-1])
         assert (tmp_path / "killed").exists()
-        assert told["partitions"] == 3
-        assert told["page"] == len(emulator.state.imodels)
+        assert len(list((tmp_path / "killed.parquet").glob("part-*"))) == 3
 
+        rows = pq.read_table(tmp_path / "killed.parquet").to_pylist()
         expected = sorted(
             (itwin.id, itwin.display_name, imodel.id)
             for itwin in emulator.state.itwins.values()
             for imodel in emulator.state.imodels_of(itwin.id)
         )
-        assert sorted(tuple(row[:3]) for row in told["rows"]) == expected
-        assert any(isinstance(row[3], float) for row in told["rows"])
-        for name, micros in told["created"].items():
-            created = datetime.fromisoformat(emulator.state.imodels[name].created)
-            assert datetime.fromtimestamp(micros / 1e6, UTC) == created
+        found = sorted((row["list"], row["list_name"], row["id"]) for row in rows)
+        assert found == expected
+        assert isinstance(rows[0]["extent"]["south_west"]["latitude"], float)
+        for row in rows:
+            created = datetime.fromisoformat(emulator.state.imodels[row["id"]].created)
+            assert row["created_date_time"] == created.replace(tzinfo=None)  # INT96 knows no zone
+        active = {itwin.id for itwin in emulator.state.itwins.values() if itwin.status == "Active"}
+        page = pq.read_table(tmp_path / "imodels", columns=["list"])["list"].to_pylist()
+        assert sorted(page) == [key for key, *_ in expected if key in active]
         assert emulator.token not in done.stderr + done.stdout
-        assert "hush" not in told["refused"]
-        assert "ITWIN_ACCESS_TOKEN" in told["refused"]
+        assert "hush" not in refused
+        assert "ITWIN_ACCESS_TOKEN" in refused

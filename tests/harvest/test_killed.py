@@ -21,9 +21,11 @@ from pathlib import Path
 import pytest
 from harvest_truth import NEEDS, TARGETS, expected, found, lines
 from list_platform import ListPlatform, list_platform
+from made_lists import Thing
 
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread, Fault, RateLimit
+from itwin_async.harvest.target import target_files
 
 pytestmark = pytest.mark.slow
 KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "8"))
@@ -72,8 +74,44 @@ def test_killed_at_any_moment(storm: EmulatorThread, tmp_path: Path, name: str) 
         assert found(target) == expected(storm)
         if seen is not None:
             await_all(seen, [name for _, name in expected(storm)])
+            assert len({len(names) for names in seen}) > 2
     stranger = sorted((str(row["list"]), str(row["item"]["id"])) for row in lines(target))  # type: ignore[index]
     assert stranger == expected(storm)
+
+
+def test_killed_while_parts_are_merged(tmp_path: Path) -> None:
+    """Every page is a part, every third merges them: most moments are in the midst of it."""
+    pytest.importorskip("pyarrow")
+    target, rng, interrupted = tmp_path / "out.parquet", random.Random(7), 0
+    worker = Path(__file__).with_name("merging_worker.py")
+    pages = 3 * KILLS
+    for _ in range(KILLS):
+        with subprocess.Popen(
+            [sys.executable, str(worker), str(target), str(pages)], stdout=subprocess.PIPE
+        ) as process:
+            assert process.stdout is not None
+            assert process.stdout.readline() == b"started\n"
+            time.sleep(rng.uniform(0.0, 0.5))  # the moment is what is tested
+            process.kill()
+        interrupted += any(tmp_path.glob(".new-*"))
+        if target_files(target).state.exists() and _items(target):
+            assert harvest.check(target).items == len({one.id for _, one in read_things(target)})
+    assert interrupted or KILLS < 20
+    done = subprocess.run(
+        [sys.executable, str(worker), str(target), str(pages)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.stdout.split()[1:] == [str(25 * pages), "True"], done.stderr
+    with reading_by_duckdb(target) as seen:
+        await_all(seen, [f"{k}-{p}-{n}" for k in range(5) for p in range(pages) for n in range(5)])
+    assert {path.name for path in tmp_path.iterdir()} == {"out.parquet", "out.parquet.state"}
+
+
+def read_things(target: Path) -> Iterator[tuple[str, Thing]]:
+    return harvest.read(target, Thing)
 
 
 def await_all(seen: list[list[str]], ids: list[str]) -> None:
@@ -86,7 +124,6 @@ def await_all(seen: list[list[str]], ids: list[str]) -> None:
     for names in seen:
         assert len(names) == len(set(names))
         assert set(names) <= set(ids)
-    assert len({len(names) for names in seen}) > 2
 
 
 @contextmanager

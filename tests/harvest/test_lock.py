@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -101,3 +103,49 @@ async def test_without_the_extra_the_error_names_it(
     with pytest.raises(ConfigurationError, match=r"itwin-async\[harvest\]"):
         await harvest.run(session, harvest.favorite_itwins(), tmp_path / name)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="locks of POSIX")
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EACCES])
+async def test_a_file_system_without_locks_is_not_another_harvest(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    import fcntl
+
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    with pytest.raises(harvest.TargetError) as refused:
+        await harvest.run(session, harvest.favorite_itwins(), tmp_path / "x.db")
+    assert refused.value.kind != "busy"
+    assert os.strerror(number) in str(refused.value)
+    assert str(tmp_path) in str(refused.value)
+
+
+@pytest.mark.parametrize("number", [errno.EROFS, errno.EACCES, errno.ENAMETOOLONG])
+def test_a_lock_file_that_cannot_be_opened_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(harvest.TargetError) as refused, locked(tmp_path / "x.lock", tmp_path):
+        pass
+    assert refused.value.kind != "busy"
+    assert os.strerror(number) in str(refused.value)
+
+
+def test_a_lock_file_of_somebody_else_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "x.lock").touch()
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(Path, "open", refuse)
+    with pytest.raises(harvest.TargetError) as refused, locked(tmp_path / "x.lock", tmp_path):
+        pass
+    assert str(tmp_path / "x.lock") in str(refused.value)

@@ -21,6 +21,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and FIFOs
 # The option that names a file, and what its content begins with.
 OPTIONS = {
     "report": (["harvest", "out.db", "--full", "-q", "--report"], b"{"),
+    "changes": (["harvest", "out.db", "--full", "--refresh", "-q", "--changes"], b""),
     "geojson": (["export", "out.db", "--geojson"], b'{"type":"FeatureCollection"'),
     "png": (["map", "out.db", "--png"], b"\x89PNG"),
     "api": (["api", "/itwins/favorites", "--output"], b"{"),

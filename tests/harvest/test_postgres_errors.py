@@ -257,3 +257,11 @@ async def test_urls_that_are_none(session: Session, url: str) -> None:
 def test_what_a_target_is_called(url: str, shown: str) -> None:
     pytest.importorskip("psycopg")
     assert address_of(url).name == shown
+
+
+async def test_shares_are_files(session: Session, target: str) -> None:
+    await harvest.run(session, FULL, target)
+    for arguments in ((target, ["one.db"]), ("whole.db", [target])):
+        with pytest.raises(ArgumentError) as caught:
+            harvest.merge(*arguments)
+        check_secrets(caught.value)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import threading
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,8 @@ from itwin_async import (
 )
 from itwin_async.emulator import Emulator
 from itwin_async.harvest import checkpoint as checkpoints
+from itwin_async.harvest import merging as merging_module
+from itwin_async.harvest import refresh as refreshes
 from itwin_async.harvest.target import target_files
 
 FORMS = ["out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet"]
@@ -270,7 +274,7 @@ async def test_a_clock_that_jumps_back_loses_no_change(
 
     class Past(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> datetime:
+        def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) - timedelta(days=3)
 
     monkeypatch.setattr(checkpoints, "datetime", Past)
@@ -346,7 +350,7 @@ async def test_a_sink_of_ones_own_has_no_refresh(session: Session, tmp_path: Pat
 
     for argument in ({"refresh": True}, {"changes": tmp_path / "x"}):
         with pytest.raises(ArgumentError) as caught:
-            await harvest.run(session, harvest.favorite_itwins(), Own(), **argument)  # type: ignore[call-overload]
+            await harvest.run(session, harvest.favorite_itwins(), Own(), **argument)  # type: ignore[arg-type]
         assert caught.value.argument == next(iter(argument))
 
 
@@ -357,3 +361,43 @@ async def test_a_changes_file_may_not_be_the_target(session: Session, target: Pa
 
 def test_changesets_grow() -> None:
     assert [source.grows for source in harvest.lists(*WHAT)] == [False, False, True, False, False]
+
+
+async def test_cancelled_while_it_merges(
+    emulator: Emulator, session: Session, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await harvest.run(session, sources(), target)
+    before = held(target)
+    await churn(emulator, session)
+    merging, go_on = threading.Event(), threading.Event()
+
+    def merge(*arguments: Any, **options: Any) -> Iterator[Any]:
+        for number, row in enumerate(merging_module.merge(*arguments, **options)):
+            if number == 3:
+                merging.set()
+                go_on.wait(10)
+            yield row
+
+    with monkeypatch.context() as patch:
+        patch.setattr(refreshes, "merge", merge)
+        patch.setattr(refreshes.Refresh, "stop", stop_and(go_on, refreshes.Refresh.stop))
+        task = asyncio.create_task(harvest.run(session, sources(), target, refresh=True))
+        await asyncio.to_thread(merging.wait, 10)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+    assert held(target) == before
+    harvest.check(target)
+    report = await harvest.run(session, sources(), target, refresh=True)
+    assert report.complete
+    assert report.resumed
+    assert held(target) != before
+    harvest.check(target)
+
+
+def stop_and(event: threading.Event, stop: Any) -> Any:
+    def stopped(job: Any) -> None:
+        stop(job)
+        event.set()
+
+    return stopped

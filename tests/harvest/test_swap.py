@@ -243,3 +243,24 @@ def test_names_are_exchanged_or_the_reason_is_told(tmp_path: Path) -> None:
     with pytest.raises(OSError) as found:  # noqa: PT011 - its number is compared
         swap.exchange(one, tmp_path / "missing")
     assert found.value.errno == errno.ENOENT
+
+
+def test_what_is_mounted_keeps_its_name(tmp_path: Path) -> None:
+    assert swap.is_movable(tmp_path)
+    assert swap.is_movable(tmp_path / "missing")
+    if Path("/proc/self/mountinfo").exists():
+        assert not swap.is_movable(Path("/proc"))
+        assert not swap.is_movable(Path("/dev"))
+
+
+async def test_the_rows_of_a_mount_point_are_not_replaced(
+    session: Session, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(swap, "is_movable", lambda _: False)
+    monkeypatch.setattr("itwin_async.harvest.sinks.parquet.is_movable", lambda _: False)
+    report = await harvest.run(session, SOURCE, target)
+    assert report.complete
+    with pytest.raises(harvest.TargetError, match=target.name):
+        replace(target)
+    assert sizes(target) == {None}
+    assert len(left(target)) == 2

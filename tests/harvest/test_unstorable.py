@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -57,19 +58,24 @@ def lists(bad: Any, cls: type = Thing) -> dict[str, Any]:
         (2**63, Numbered),
     ],
 )
-async def test_an_id_that_cannot_be_stored_fails_its_list(
+async def test_an_id_that_cannot_be_stored_costs_its_item_only(
     session: Session, target: Path, bad: Any, cls: type
 ) -> None:
     report = await harvest.run(session, made(lists(bad, cls), cls), target)
     assert report.finished
-    assert not report.complete
-    assert [(failure.key, failure.kind) for failure in report.failures] == [("bad", "TargetError")]
-    assert report.progress.items == harvest.status(target).items == 6
-    assert [key for key, _ in harvest.read(target, cls)].count("good") == 2
-    again = await harvest.run(session, made(lists(1 if cls is Numbered else "3", cls), cls), target)
-    assert again.complete
-    assert len(list(harvest.read(target, cls))) == again.progress.items
-    assert again.progress.items >= 6
+    assert report.state == "incomplete"
+    assert report.failures == []
+    status = harvest.status(target)
+    assert report.progress.items == status.items == 6
+    assert report.progress.quarantined == status.quarantined == 1
+    assert not status.complete
+    assert [key for key, _ in harvest.read(target, cls)].count("bad") == 2
+    (found,) = harvest.quarantined(target)
+    assert (found.list, found.source, found.table) == ("bad", "made", "things")
+    assert (found.page, found.position) == (2, 2)
+    assert json.loads(found.json)["id"] == bad
+    assert found.error
+    assert harvest.check(target).quarantined == 1
 
 
 async def test_with_fail_fast_it_is_raised(session: Session, target: Path) -> None:
@@ -87,10 +93,12 @@ async def test_ids_that_are_numbers(session: Session, target: Path, number: int)
 
 
 async def test_half_a_character_in_another_member(session: Session, target: Path) -> None:
-    things = {"good": [[Thing("1")]], "bad": [[Thing("1", "half \ud800")]]}
-    report = await harvest.run(session, made(things), target)
-    assert report.progress.items + report.progress.lists_failed == 2
+    page = [Thing("1"), Thing("2", "half \ud800"), Thing("3")]
+    report = await harvest.run(session, made({"bad": [page]}), target)
+    assert report.progress.items + report.progress.quarantined == 3
+    assert report.progress.items >= 2
     assert len(list(harvest.read(target, Thing))) == report.progress.items
+    assert len(harvest.quarantined(target)) == report.progress.quarantined
 
 
 async def test_a_page_that_is_not_what_it_says(session: Session, target: Path) -> None:
@@ -114,7 +122,7 @@ async def test_a_page_that_is_not_what_it_says(session: Session, target: Path) -
 
 
 @pytest.mark.parametrize("bad", [None, "", 2**63, "half \ud800"])
-async def test_a_list_whose_key_cannot_be_stored_is_an_error(
+async def test_a_list_whose_key_cannot_be_stored_is_set_aside(
     session: Session, target: Path, bad: Any
 ) -> None:
     outer = [[Thing("good")], [Thing(bad), Thing("more")]]
@@ -122,9 +130,15 @@ async def test_a_list_whose_key_cannot_be_stored_is_an_error(
         {"good": [[Thing("1")]], "more": [[Thing("1")]]},
         outer=lambda _, *, page_size, cursor: MadePager(outer, int(cursor or 0)),
     )
+    report = await harvest.run(session, source, target)
+    assert report.finished
+    assert not report.complete
+    assert report.progress.lists_done == 2
+    (found,) = harvest.quarantined(target)
+    assert found.table is None
+    assert (found.page, found.position) == (2, 0)
     with pytest.raises(ITwinError):
-        await harvest.run(session, source, target)
-    assert not harvest.status(target).finished
+        await harvest.run(session, source, target.with_name(f"next-{target.name}"), fail_fast=True)
 
 
 async def test_titles_and_errors_may_hold_half_a_character(session: Session, target: Path) -> None:

@@ -58,12 +58,13 @@ class RowColumns:
         """Write rows, some at a time."""
         left = iter(rows)
         while part := list(islice(left, _AT_ONCE)):
-            yield self._batch(part)
+            body = b'{"items":[' + b",".join(row.text for row in part) + b"]}"
+            items, _ = Codec().page(body, self._item, "items")
+            yield self.batch(part, items)
 
-    def _batch(self, rows: Sequence[Row]) -> pa.RecordBatch:
+    def batch(self, rows: Sequence[Row], items: Sequence[object]) -> pa.RecordBatch:
+        """Write rows whose items are at hand."""
         pa = arrow("this target", extra="parquet")
-        body = b'{"items":[' + b",".join(row.text for row in rows) + b"]}"
-        items, _ = Codec().page(body, self._item, "items")
         arrays = [
             pa.array([row.list for row in rows], pa.string()),
             pa.array([row.list_name for row in rows], pa.string()),

@@ -21,7 +21,14 @@ from itwin_async.harvest.columns import MOMENTS, moment
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.rows import Row, batched
 from itwin_async.harvest.sinks import RowSink
-from itwin_async.harvest.swap import Replacement, Swap, discard, staged_for, sync_folder
+from itwin_async.harvest.swap import (
+    Replacement,
+    Swap,
+    discard,
+    staged_anew,
+    staged_for,
+    sync_folder,
+)
 
 _ENOUGH = 4 * 1024 * 1024
 _CHUNK = 1024 * 1024
@@ -122,7 +129,7 @@ class NdjsonSink(RowSink):
     def replace(self, rows: Iterable[Row], read: Callable[[bytes], object]) -> Replacement:
         """Make a whole new generation of rows, beside the file; nothing may wait for a commit."""
         del read
-        discard(self._staged)
+        staged_anew(self._path, self._staged)
         with self._staged.open("xb") as file:
             for chunk in batched(rows, _ROWS_AT_ONCE):
                 self._add(chunk)

@@ -19,7 +19,9 @@ from itwin_async.harvest.swap import (
     Replacement,
     Swap,
     discard,
+    is_movable,
     stage_copy,
+    staged_anew,
     staged_for,
     sync_folder,
 )
@@ -73,11 +75,13 @@ class ParquetSink(RowSink):
         """Remove parts that were written after the mark, which names the finished ones."""
         self._columns = columns
         self._schema = self._arrow.schema([*self._fields(columns)])
-        self._path.mkdir(parents=True, exist_ok=True)
+        if not mark:
+            self._path.mkdir(parents=True, exist_ok=True)
         for left in (self._staged, self._draft):
             discard(left)
+        sync_folder(self._path.parent)
         # A folder that is a mount point keeps its place, and its files are made in it.
-        self._is_movable = self._path.stat().st_dev == self._staged.parent.stat().st_dev
+        self._is_movable = is_movable(self._path)
         if not self._is_movable:
             self._draft = self._path / ".new.part"
             discard(self._draft)
@@ -154,7 +158,7 @@ class ParquetSink(RowSink):
             read: makes an item of its JSON.
 
         """
-        discard(self._staged)
+        staged_anew(self._path, self._staged)
         self._staged.mkdir()
         made: list[Part] = []
         left = batched(rows, _ROWS_AT_ONCE)
@@ -180,8 +184,9 @@ class ParquetSink(RowSink):
     def ids(self, key: str) -> Iterator[str]:
         """Read the ids of a list."""
         for batch in (*self._batches, *self._small):
-            chosen = batch.filter(self._equal(batch["list"], key))
-            yield from map(str, chosen["id"].to_pylist())
+            for found, name in zip(batch["list"].to_pylist(), batch["id"].to_pylist(), strict=True):
+                if found == key:
+                    yield str(name)
         for part in self._parts:
             yield from parts_.ids_of(self._path / part.name, key)
 
@@ -264,8 +269,3 @@ class ParquetSink(RowSink):
         self._batches += joined
         self._bytes += sum(batch.nbytes for batch in joined) - before
         self._small.clear()
-
-    def _equal(self, column: pa.Array, key: str) -> pa.Array:
-        import pyarrow.compute as pc  # noqa: PLC0415 - an extra
-
-        return pc.equal(column, key)

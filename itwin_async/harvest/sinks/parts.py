@@ -29,6 +29,7 @@ GROUP_BYTES = 32 * 2**20  # in memory
 
 _NAME = re.compile(r"part-(\d{6,})\.parquet")
 _ROWS_AT_ONCE = 1000
+_OPEN_AT_ONCE = 200
 
 
 @attrs.frozen
@@ -104,16 +105,19 @@ def part_at(path: Path, number: int) -> tuple[Part, pa.Schema]:
         return Part(number, found.metadata.num_rows, size), found.schema_arrow
 
 
-def open_all(path: Path, mark: str | None, stack: ExitStack) -> list[tuple[Path, BinaryIO]]:
+def open_all(path: Path, mark: str | None, stack: ExitStack) -> list[tuple[Path, BinaryIO | None]]:
     """
     Open all parts that count, so that they can be read even when others take their place.
+
+    Of more than a process may have open, the others are opened when they are read.
 
     Raises:
         TargetError: one is missing.
 
     """
     paths = [path / name_of(number) for number in numbers_of(mark)]
-    return [(part, stack.enter_context(opened(part))) for part in paths]
+    first = [(part, stack.enter_context(opened(part))) for part in paths[:_OPEN_AT_ONCE]]
+    return [*first, *((part, None) for part in paths[_OPEN_AT_ONCE:])]
 
 
 def opened(part: Path) -> BinaryIO:
@@ -124,7 +128,7 @@ def opened(part: Path) -> BinaryIO:
         raise damaged(part, "it is missing") from None
 
 
-def rows_of(files: Iterable[tuple[Path, BinaryIO]]) -> Iterator[Row]:
+def rows_of(files: Iterable[tuple[Path, BinaryIO | None]]) -> Iterator[Row]:
     """
     Read the rows of parts that are open, removed ones too.
 
@@ -133,8 +137,8 @@ def rows_of(files: Iterable[tuple[Path, BinaryIO]]) -> Iterator[Row]:
 
     """
     names = ["list", "list_name", "id", "json", *MOMENTS]
-    for part, file in files:
-        with reading(part):
+    for part, opened_file in files:
+        with opened_file or opened(part) as file, reading(part):
             parquet = _parquet().ParquetFile(file, page_checksum_verification=True)
             # All columns, for damage shows by the checksums of what is read.
             for batch in parquet.iter_batches(_ROWS_AT_ONCE):
