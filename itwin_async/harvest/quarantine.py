@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
 from datetime import datetime
+from typing import TypeAlias
 
 import attrs
 
@@ -12,6 +15,9 @@ from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.columns import moment_of
 from itwin_async.harvest.errors import reading
 from itwin_async.harvest.target import target_files
+
+OddItem: TypeAlias = tuple[object, ...]
+"""Page, position, JSON, error and moment of an item, and source and key of its list."""
 
 
 @attrs.frozen
@@ -68,3 +74,24 @@ def quarantined(target: str | os.PathLike[str], limit: int | None = None) -> lis
         Quarantined(key, name, source, table, page, position, json, error, moment_of(when))
         for key, name, source, table, page, position, json, error, when in rows
     ]
+
+
+def odd_items(connection: sqlite3.Connection) -> list[OddItem]:
+    """Read the items that were set aside, to copy them to another target."""
+    return connection.execute(
+        "SELECT page, position, json, harvest_quarantine.error, harvested_at, name, key"
+        " FROM harvest_quarantine JOIN harvest_lists ON harvest_lists.number = list"
+        " JOIN harvest_sources ON harvest_sources.number = source"
+        " ORDER BY harvest_quarantine.rowid"
+    ).fetchall()
+
+
+def add_odd_items(
+    connection: sqlite3.Connection, items: Iterable[OddItem], *, of_unread: bool = False
+) -> None:
+    """Add items to their lists, or only to the lists that were not read."""
+    add = (
+        "INSERT OR IGNORE INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
+        " WHERE source = (SELECT number FROM harvest_sources WHERE name = ?) AND key = ?"
+    )
+    connection.executemany(f"{add} AND unread" if of_unread else add, items)

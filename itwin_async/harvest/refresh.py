@@ -20,6 +20,7 @@ from itwin_async.harvest.columns import columns_with_id, moment_of
 from itwin_async.harvest.errors import reading
 from itwin_async.harvest.merging import Fate, merge
 from itwin_async.harvest.plan import Node, Plan
+from itwin_async.harvest.quarantine import add_odd_items, odd_items
 from itwin_async.harvest.reading import table_rows
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import RowSink
@@ -28,11 +29,6 @@ from itwin_async.harvest.sinks.sqlite import SqliteSink
 from itwin_async.harvest.spool import Known, Spool
 from itwin_async.harvest.store import Store, sink_of
 from itwin_async.harvest.target import TargetFiles
-
-_ODD_ITEMS = (
-    "SELECT page, position, json, harvest_quarantine.error, harvested_at, source, key"
-    " FROM harvest_quarantine JOIN harvest_lists ON list = number ORDER BY harvest_quarantine.rowid"
-)
 
 
 @attrs.frozen
@@ -286,7 +282,7 @@ class Merge:
 
     def _save_lists(self, connection: sqlite3.Connection) -> None:
         """Take the lists of the spool, and keep those that may still be there."""
-        kept, odd = self._unread_lists(connection), connection.execute(_ODD_ITEMS).fetchall()
+        kept, odd = self._unread_lists(connection), odd_items(connection)
         connection.execute("DELETE FROM harvest_seen")
         connection.execute("DELETE FROM harvest_lists")
         connection.executemany(spools.INSERT_LIST, ((*row, 0) for row in self._spool.lists()))
@@ -297,16 +293,8 @@ class Merge:
             kept,
         )
         connection.execute("DELETE FROM harvest_quarantine")
-        connection.executemany(
-            "INSERT INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
-            " WHERE source = ? AND key = ? AND unread",
-            odd,
-        )
-        connection.executemany(
-            "INSERT OR IGNORE INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ?"
-            " FROM harvest_lists WHERE source = ? AND key = ?",
-            self._spool.connection.execute(_ODD_ITEMS),
-        )
+        add_odd_items(connection, odd, of_unread=True)
+        add_odd_items(connection, odd_items(self._spool.connection))
         connection.execute("UPDATE harvest_lists SET items = 0 WHERE items")
         connection.executemany(
             "UPDATE harvest_lists SET items = ? WHERE source = ? AND key = ?",
