@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 
+from itwin_async._arguments import invalid
 from itwin_async._json.converter import from_dict
 from itwin_async.errors import ArgumentError
 from itwin_async.harvest import swap
@@ -19,7 +20,7 @@ from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.columns import columns_with_id
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.plan import Node
-from itwin_async.harvest.quarantine import add_odd_items, odd_items
+from itwin_async.harvest.quarantine import copy_odd_items
 from itwin_async.harvest.reading import CLASSES, table_rows
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.shares import EVERY
@@ -31,6 +32,7 @@ from itwin_async.harvest.store import sink_of
 from itwin_async.harvest.target import TargetFiles, locked, target_files
 from itwin_async.paging import Pager
 
+_FORMS = {"sqlite", "ndjson", "parquet"}
 _MERGING = "merging"
 _SHARD = re.compile(r"(\d+) of (\d+)")
 _LISTS = (
@@ -60,8 +62,11 @@ def merge(target: str | os.PathLike[str], shares: Sequence[str | os.PathLike[str
             or the target exists already or cannot be written.
 
     """
-    files = target_files(target)
-    parts = _checked([target_files(share) for share in shares])
+    files, found = target_files(target), [target_files(share) for share in shares]
+    for name, one in (("target", files), *(("shares", one) for one in found)):
+        if one.form not in _FORMS:
+            raise invalid(name, one.name, "a target of files or a SQLite database")
+    parts = _checked(found)
     with locked(files.lock, files.path):
         alone = len(status(parts[0].path).tables) == 1
         tables = [files.of_table(table, alone=alone) for table in status(parts[0].path).tables]
@@ -193,9 +198,7 @@ class _Merger:
         for files in self._parts:
             with closing(Checkpoint(files.state, writable=False)) as part:
                 self._save_lists(made, part)
-                found = odd_items(part.connection)
-                named = ((*rest, str(name).removesuffix(EVERY), key) for *rest, name, key in found)
-                add_odd_items(connection, named)
+                copy_odd_items(part.connection, connection, lambda name: name.removesuffix(EVERY))
                 latest = max(latest, part.get("latest") or "")
                 started, finished = part.connection.execute(
                     "SELECT started, finished FROM harvest_generations ORDER BY number DESC"

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import os
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
-from typing import TypeAlias
 
 import attrs
 
@@ -15,9 +14,6 @@ from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.columns import moment_of
 from itwin_async.harvest.errors import reading
 from itwin_async.harvest.target import target_files
-
-OddItem: TypeAlias = tuple[object, ...]
-"""Page, position, JSON, error and moment of an item, and source and key of its list."""
 
 
 @attrs.frozen
@@ -59,39 +55,35 @@ def quarantined(target: str | os.PathLike[str], limit: int | None = None) -> lis
 
     """
     files = target_files(target)
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         if not checkpoint.has_quarantine:
             return []
-        rows = checkpoint.connection.execute(
+        rows = checkpoint.database.execute(
             "SELECT key, list_name, name, table_name, page, position, json,"
             " harvest_quarantine.error, harvested_at FROM harvest_quarantine"
             " JOIN harvest_lists ON harvest_lists.number = list"
             " JOIN harvest_sources ON harvest_sources.number = source"
-            " ORDER BY harvest_quarantine.rowid LIMIT ?",
-            (-1 if limit is None else limit,),
-        ).fetchall()
+            " ORDER BY list, page, position LIMIT ?",
+            (2**62 if limit is None else limit,),
+        )
     return [
         Quarantined(key, name, source, table, page, position, json, error, moment_of(when))
         for key, name, source, table, page, position, json, error, when in rows
     ]
 
 
-def odd_items(connection: sqlite3.Connection) -> list[OddItem]:
-    """Read the items that were set aside, to copy them to another target."""
-    return connection.execute(
+def copy_odd_items(
+    old: sqlite3.Connection, new: sqlite3.Connection, name_of: Callable[[str], str]
+) -> None:
+    """Copy the items that were set aside to the same lists; sources may have other names there."""
+    rows = old.execute(
         "SELECT page, position, json, harvest_quarantine.error, harvested_at, name, key"
         " FROM harvest_quarantine JOIN harvest_lists ON harvest_lists.number = list"
         " JOIN harvest_sources ON harvest_sources.number = source"
-        " ORDER BY harvest_quarantine.rowid"
-    ).fetchall()
-
-
-def add_odd_items(
-    connection: sqlite3.Connection, items: Iterable[OddItem], *, of_unread: bool = False
-) -> None:
-    """Add items to their lists, or only to the lists that were not read."""
-    add = (
-        "INSERT OR IGNORE INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
-        " WHERE source = (SELECT number FROM harvest_sources WHERE name = ?) AND key = ?"
+        " ORDER BY list, page, position"
     )
-    connection.executemany(f"{add} AND unread" if of_unread else add, items)
+    new.executemany(
+        "INSERT OR IGNORE INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
+        " WHERE source = (SELECT number FROM harvest_sources WHERE name = ?) AND key = ?",
+        ((*item, name_of(name), key) for *item, name, key in rows),
+    )
