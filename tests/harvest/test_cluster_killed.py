@@ -187,12 +187,14 @@ def test_killed_at_any_moment(
 ) -> None:
     pytest.importorskip("deltalake")
     rng, kills, rounds, target = random.Random(KILLS), 0, 0, tmp_path / "0.delta"
+    longest = 1.0
     while kills < KILLS:
         with cluster(platform, tmp_path) as here:
             while kills < KILLS and here.process.poll() is None:
                 process, whom = client(platform, here, target), ""
                 while kills < KILLS and whom in {"", "worker"} and process.poll() is None:
-                    time.sleep(rng.uniform(0.1, 1.2))  # the moment is what is tested
+                    time.sleep(rng.uniform(0.1, longest))  # the moment is what is tested
+                    longest *= 1.2  # so that something comes of it on a slow machine too
                     whom = ("worker", "client", "scheduler")[kills % 3]
                     kills += process.poll() is None
                     victims = {"client": [process.pid], "scheduler": [here.process.pid]}
@@ -201,7 +203,7 @@ def test_killed_at_any_moment(
                 out, err = process.communicate(timeout=120)
                 if process.returncode == 0:
                     check(out, target, truth)
-                    rounds += 1
+                    rounds, longest = rounds + 1, 1.0
                     target = tmp_path / f"{rounds}.delta"
                 else:
                     assert whom in {"client", "scheduler"}, err
