@@ -99,7 +99,8 @@ def _drawn(
         (points, _POINT, f"{len(points):,} iTwin{'s' * (len(points) != 1)}"),
     ):
         if spots:
-            axes.scatter(*zip(*spots, strict=True), s=9, color=color, linewidth=0, label=label)
+            across, up = zip(*spots, strict=True)
+            axes.scatter(across, up, s=9, color=color, linewidth=0, label=label)
     _frame(axes, boxes, points)
     axes.legend(loc="lower left", fontsize=9, markerscale=2)
     axes.set_title(title, loc="left", fontsize=11)
