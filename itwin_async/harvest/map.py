@@ -16,7 +16,7 @@ from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import features
 from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.progress import printable
-from itwin_async.harvest.target import target_files
+from itwin_async.harvest.target import name_of, target_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,9 +61,9 @@ def draw_map(
             _place(feature["geometry"], boxes, points)
             extents += len(points) == before
     if not boxes and not points:
-        raise TargetError(f"{target} has no item with a place on the map")
+        raise TargetError(f"{name_of(target)} has no item with a place on the map")
     count = extents + len(points)
-    title = f"{printable(os.fspath(target))}: {count:,} on the map"
+    title = f"{printable(name_of(target))}: {count:,} on the map"
     figure = _drawn(libraries, boxes, points, extents, title)
     picture = BytesIO()  # some formats are not written from front to back
     try:

@@ -64,7 +64,7 @@ def merge(target: str | os.PathLike[str], shares: Sequence[str | os.PathLike[str
     files, found = target_files(target), [target_files(share) for share in shares]
     for name, one in (("target", files), *(("shares", one) for one in found)):
         if one.form not in _FORMS:
-            raise invalid(name, str(one.path), "a target of files or a SQLite database")
+            raise invalid(name, one.name, "a target of files or a SQLite database")
     parts = _checked(found)
     with locked(files.lock, files.path):
         alone = len(status(parts[0].path).tables) == 1
