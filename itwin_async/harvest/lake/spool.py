@@ -253,7 +253,8 @@ class SpoolStore(Store):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant
             for node in self._wanted:
                 connection.execute(f"DELETE FROM {quoted(node.source.table)}")  # noqa: S608 - quoted
-            begun = state.started if state.generation == 1 else state.finished or checkpoint.now()
+            is_told = state.generation == 1 or state.finished is not None
+            begun = state.started if is_told else checkpoint.now()
             connection.execute(
                 "INSERT INTO harvest_generations (number, started, finished, version)"
                 " VALUES (?, ?, ?, ?)",
