@@ -108,7 +108,7 @@ async def run(
     sinks: dict[int, Sink | RowSink] = {}
     if isinstance(target, str | os.PathLike):
         files = target_files(target, storage_options)
-        path, state, lock, lake = files.path, files.state, files.lock, open_lake(files)
+        name, state, lock, lake = files.name, files.place, files.lock, open_lake(files)
         alone = len(wanted) == 1
         if lake is None:
             for node in wanted:
@@ -120,11 +120,12 @@ async def run(
                 "a sink of your own has no refresh and no changes",
                 argument="refresh" if refresh else "changes",
             )
+        name, sinks[wanted[0].number] = str(path), target
         lock = path.with_name(f"{path.name}.lock")
-        sinks[wanted[0].number] = target
-    with locked(lock, path if lake is None else lake.name):
+    in_store = files is not None and files.url is not None
+    with locked(lock, name if in_store else Path(name)):
         if lake is None or files is None:
-            store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
+            store = Store(name, state, nodes, sinks, fail_fast=fail_fast)
         else:
             store = SpoolStore(lake, files, nodes, fail_fast=fail_fast)
         known = {**identity(sources), "platform": await platform_of(session)}
