@@ -31,7 +31,7 @@ from itwin_async.harvest import refresh as refreshes
 from itwin_async.harvest import state as states
 from itwin_async.harvest.target import target_files
 
-FORMS = ["out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet"]
+FORMS = ["out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet", "out.delta"]
 
 
 @pytest.fixture

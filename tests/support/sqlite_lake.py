@@ -77,7 +77,7 @@ class SqliteLake:
                 new += len(rows)
         return new
 
-    def finish(self, failures: Sequence[Failure]) -> None:
+    def finish(self, failures: Sequence[Failure], revision: object = None) -> None:
         with self._opened() as db:
             db.execute("UPDATE lake SET failed = ?", (len(failures),))
 
