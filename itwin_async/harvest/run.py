@@ -119,7 +119,8 @@ async def run(
                 "a sink of your own has no refresh and no changes",
                 argument="refresh" if refresh else "changes",
             )
-        name, sinks = str(path), {wanted[0].number: target}
+        name = str(path)
+        sinks[wanted[0].number] = target
         lock = path.with_name(f"{path.name}.lock")
     in_store = files is not None and files.url is not None
     with locked(lock, name if in_store else Path(name)):
