@@ -211,6 +211,11 @@ def harvest(
         raise click.UsageError(
             "--dask is mutually exclusive with --refresh, --changes and --emulator"
         )
+    if dask and storage:
+        raise click.UsageError(
+            "--storage-option is for this machine; with --dask set what reaches the store in the "
+            "environment of each worker"
+        )
 
     async def main() -> int:
         _refuse_overlaps(target, [itwins, imodels], reports | written)

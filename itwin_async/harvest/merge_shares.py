@@ -31,6 +31,7 @@ from itwin_async.harvest.store import sink_of
 from itwin_async.harvest.target import TargetFiles, locked, target_files
 from itwin_async.paging import Pager
 
+_FORMS = {"sqlite", "ndjson", "parquet"}
 _MERGING = "merging"
 _SHARD = re.compile(r"(\d+) of (\d+)")
 _LISTS = (
@@ -60,11 +61,11 @@ def merge(target: str | os.PathLike[str], shares: Sequence[str | os.PathLike[str
             or the target exists already or cannot be written.
 
     """
-    files, given = target_files(target), [target_files(share) for share in shares]
-    for argument, one in [("target", files), *(("shares", share) for share in given)]:
-        if one.url is not None:
-            raise invalid(argument, one.name, "of files on this machine")
-    parts = _checked(given)
+    files, found = target_files(target), [target_files(share) for share in shares]
+    for name, one in (("target", files), *(("shares", one) for one in found)):
+        if one.form not in _FORMS:
+            raise invalid(name, one.name, "a target of files or a SQLite database")
+    parts = _checked(found)
     with locked(files.lock, files.path):
         alone = len(status(parts[0].path).tables) == 1
         tables = [files.of_table(table, alone=alone) for table in status(parts[0].path).tables]

@@ -111,7 +111,8 @@ async def run(
         name, state, lock, lake = files.name, files.place, files.lock, open_lake(files)
         alone = len(wanted) == 1
         if lake is None:
-            sinks = {node.number: sink_of(files, node.source, alone=alone) for node in wanted}
+            for node in wanted:
+                sinks[node.number] = sink_of(files, node.source, alone=alone)
     else:
         path = state = _state_of(target, wanted, storage_options)
         if refresh or changes is not None:
@@ -119,8 +120,7 @@ async def run(
                 "a sink of your own has no refresh and no changes",
                 argument="refresh" if refresh else "changes",
             )
-        name = str(path)
-        sinks[wanted[0].number] = target
+        name, sinks[wanted[0].number] = str(path), target
         lock = path.with_name(f"{path.name}.lock")
     in_store = files is not None and files.url is not None
     with locked(lock, name if in_store else Path(name)):

@@ -310,9 +310,12 @@ def _status_of_lake(files: TargetFiles, lake: LakeTarget, *, running: bool) -> S
         finished_at=state.finished,
         refresh=_refresh(files),
     )
-    if state.finished is not None or not files.state.exists():
+    if not files.state.exists():
         return found
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as spool:
+        found = attrs.evolve(found, quarantined=spool.totals().quarantined)
+        if state.finished is not None:
+            return found
         lists = {(source, key): (how, items) for source, key, how, items in spool.lists()}
         for name, (how, items) in lists.items():
             if how == "done":

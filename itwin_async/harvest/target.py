@@ -32,8 +32,9 @@ _ENDINGS: dict[str, Form] = {
     ".delta": "delta",
 }
 _URL = re.compile(
-    r"(s3|s3a|abfs|abfss|az|azure|adl|gs|memory)://[^/?#@]+(@[^/?#@]+)?/[^?#]+", re.IGNORECASE
+    r"((s3|s3a|az|azure|adl|gs|memory)://|abfss?://([^/?#@:]+@)?)[^/?#@]+/[^?#]+", re.IGNORECASE
 )
+_ESCAPE = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)  # delta-rs undoes them once too often
 _IN_STORES: dict[str, Form] = {".delta": "delta", ".parquet": "objects"}
 _LOOK = 0.2  # seconds; somebody may look for a moment whether the lock is held
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
@@ -138,7 +139,11 @@ def target_files(
         if is_address(target):
             return _in_database(target, options)
         return _in_store(target.rstrip("/"), options)
-    path = Path(target)
+    return _on_this_machine(Path(target), options)
+
+
+def _on_this_machine(path: Path, options: Mapping[str, str]) -> TargetFiles:
+    """Tell what a file or a folder is."""
     if "\0" in str(path):
         raise invalid("target", str(path), "a name without NUL characters")
     try:
@@ -151,11 +156,13 @@ def target_files(
     if not known:
         raise invalid(
             "target",
-            str(target),
+            str(path),
             f"a name that ends in {', '.join(_ENDINGS)}, or a postgresql:// URL",
         )
     form = _ENDINGS[known[0]]
     if form == "delta":
+        if _ESCAPE.search(str(path.absolute())):
+            raise invalid("target", str(path), "a path in which no % stands before two digits")
         spool = path.with_name(f"{path.name}.spool")
         return _spooled(spool, form, str(path.absolute()), options)
     if options:
