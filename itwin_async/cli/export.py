@@ -26,6 +26,7 @@ from itwin_async.harvest.columns import MOMENTS, moment
 from itwin_async.harvest.reading import CLASSES, stored, tables_of
 from itwin_async.harvest.rows import Row as Stored
 from itwin_async.harvest.sinks.ndjson import parse
+from itwin_async.harvest.target import name_of
 from itwin_async.paging import MAX_PAGE_SIZE
 
 
@@ -84,7 +85,7 @@ def export(
 def _warn_of_unfinished(target: str, storage: dict[str, str] | None) -> None:
     found = bulk.status(target, storage_options=storage)
     if not found.complete:
-        complain(f"{shown(target)}: {state(found)}; only what is there so far is written")
+        complain(f"{shown(name_of(target))}: {state(found)}; only what is there so far is written")
 
 
 async def _write_items(
@@ -92,12 +93,12 @@ async def _write_items(
 ) -> None:
     tables = {table.name: table for table in tables_of(target, storage)}
     if name is None and len(tables) > 1:
-        raise click.UsageError(f"give --from: {shown(target)} has {', '.join(tables)}")
+        raise click.UsageError(f"give --from: {shown(name_of(target))} has {', '.join(tables)}")
     chosen = name or next(iter(tables), None)
     if chosen not in tables:
         close = get_close_matches(chosen or "", tables, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise click.UsageError(f"{shown(target)} has no table {chosen!r}{hint}")
+        raise click.UsageError(f"{shown(name_of(target))} has no table {chosen!r}{hint}")
     cls = CLASSES.get(tables[chosen].item)
     columns = _columns(cls) if form.kind == "csv" else columns_of(cls) if cls else []
     with Output(form, columns, "items") as output:

@@ -197,8 +197,8 @@ def harvest(
 
     TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, .parquet for
     a folder of parts, or .delta for Delta Lake; addresses such as s3://BUCKET/NAME.delta or
-    abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/NAME.parquet are in object stores. Each list has
-    a table of its own.
+    abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/NAME.parquet are in object stores, and
+    postgresql://HOST/DATABASE is a database. Each list has a table of its own.
 
     "harvest status TARGET" tells how far it is, "harvest check TARGET" reads everything that is
     there, and "harvest merge TARGET SHARE..." makes one target of shares.
@@ -210,6 +210,11 @@ def harvest(
     if dask and (refresh or changes is not None or options.emulator):
         raise click.UsageError(
             "--dask is mutually exclusive with --refresh, --changes and --emulator"
+        )
+    if dask and storage:
+        raise click.UsageError(
+            "--storage-option is for this machine; with --dask set what reaches the store in the "
+            "environment of each worker"
         )
 
     async def main() -> int:

@@ -94,13 +94,13 @@ def status(*, target: str, as_json: bool, quiet: bool, storage: dict[str, str] |
 
 def _of_none(target: str, problem: TargetError) -> bytes:
     """Write the status of a target that cannot be read, so that a script finds the same members."""
-    running = is_held(target_files(target).lock)
+    files = target_files(target)
     found = {
-        "target": target,
+        "target": files.name,
         "state": problem.kind if problem.kind in {"missing", "damaged"} else "unknown",
         "finished": False,
         "complete": False,
-        "running": running,
+        "running": is_held(files.lock),
         "error": str(problem),
     }
     return msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"

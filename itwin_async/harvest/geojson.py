@@ -13,7 +13,7 @@ from itwin_async._tables.columns import as_json
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.reading import read, tables_of
-from itwin_async.harvest.target import target_files
+from itwin_async.harvest.target import name_of, target_files
 from itwin_async.imodels import IModel, IModelSummary
 from itwin_async.itwins import ITwin, ITwinSummary
 
@@ -94,7 +94,7 @@ def _features(
     if tables and not placed:
         kinds = {table.item for table in tables}
         raise TargetError(
-            f"{target} holds {min(kinds)} items, which have no places"
+            f"{name_of(target)} holds {min(kinds)} items, which have no places"
             + "; harvest whole items (--full)" * bool(kinds & _SUMMARIES)
         )
     for table in placed:

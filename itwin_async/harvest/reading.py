@@ -149,7 +149,7 @@ def tables_in(files: TargetFiles) -> list[Table]:
     lake = open_lake(files)
     if lake is not None:
         return lake_tables(lake)
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         return checkpoint.tables()
 
 
@@ -171,7 +171,10 @@ def lake_tables(lake: LakeTarget) -> list[Table]:
 
 
 def _choose(
-    files: TargetFiles, tables: list[Table], item: type[object] | None, name: str | None
+    files: TargetFiles,
+    tables: list[Table],
+    item: type[object] | None,
+    name: str | None,
 ) -> Table:
     found = [table for table in tables if name is None or name == table.name]
     if item is not None and len(found) > 1:
