@@ -10,10 +10,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from benchmarks.harvest.cluster import cluster
 from benchmarks.harvest.plain import write_by_hand
 from benchmarks.harvest.work import PAGE, fresh, gather, keys, stream, targets
 from benchmarks.plan import TOKEN, Plan
@@ -24,34 +25,45 @@ from itwin_async.emulator import EmulatorThread, RateLimit
 Figures = Callable[[bool], Iterator[str]]
 
 
+class Cost(NamedTuple):
+    """What some work took, in seconds; those of the CPU are what a busy machine changes least."""
+
+    wall: float
+    cpu: float
+
+
 def sinks(quick: bool) -> Iterator[str]:
     """Harvest into each kind of target, against writing it by hand, in interleaved rounds."""
-    lists, rounds = (10, 2) if quick else (100, 7)
+    lists, rounds = (10, 2) if quick else (100, 5)
     names = targets()
-    streams: list[float] = []
-    hands: dict[str, list[float]] = {name: [] for name in names}
-    walls: dict[str, list[float]] = {name: [] for name in names}
+    streams: list[Cost] = []
+    hands: dict[str, list[Cost]] = {name: [] for name in names}
+    harvests: dict[str, list[Cost]] = {name: [] for name in names}
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
-        _seconds(stream(server.url, lists))
+        _cost(stream(server.url, lists))
         for _ in range(rounds):
-            streams.append(_seconds(stream(server.url, lists)))
+            streams.append(_cost(stream(server.url, lists)))
             for name in names:
-                hands[name].append(_seconds(write_by_hand(server.url, lists, fresh(folder, name))))
-                walls[name].append(_seconds(gather(server.url, lists, fresh(folder, name))))
+                hands[name].append(_cost(write_by_hand(server.url, lists, fresh(folder, name))))
+                harvests[name].append(_cost(gather(server.url, lists, fresh(folder, name))))
     count = lists * PAGE
-    yield f"{count:,} items, nothing written      {'':<34} {_rate(count, streams)}"
-    for name, found in walls.items():
+    yield f"{count:,} items, {'nothing written':<16} {_rate(count, streams)}"
+    for name, found in harvests.items():
         by_hand, alone = _ratio(found, hands[name]), _ratio(found, streams)
-        yield f"{count:,} items, {name:<16} by hand {by_hand} stream {alone} {_rate(count, found)}"
+        rate = _rate(count, found)
+        yield f"{count:,} items, {name:<16} {rate}  x by hand: {by_hand}  x stream: {alone}"
 
 
-def _ratio(mine: list[float], other: list[float]) -> str:
-    ratios = [ours / theirs for ours, theirs in zip(mine, other, strict=True)]
-    return f"x {statistics.median(ratios):.2f} [{min(ratios):.2f}..{max(ratios):.2f}]"
+def _ratio(mine: Sequence[Cost], other: Sequence[Cost]) -> str:
+    cpu = [ours.cpu / theirs.cpu for ours, theirs in zip(mine, other, strict=True)]
+    wall = [ours.wall / theirs.wall for ours, theirs in zip(mine, other, strict=True)]
+    spread = f"[{min(cpu):.2f}..{max(cpu):.2f}]"
+    return f"CPU {statistics.median(cpu):.2f} {spread} time {statistics.median(wall):.2f}"
 
 
-def _rate(count: int, seconds: list[float]) -> str:
-    return f"{count / statistics.median(seconds):>10,.0f} items/s"
+def _rate(count: int, costs: Sequence[Cost]) -> str:
+    wall, cpu = (statistics.median(each) for each in zip(*costs, strict=True))
+    return f"{count / wall:>8,.0f} items/s {count / cpu:>8,.0f} items/CPU s"
 
 
 def latency(quick: bool) -> Iterator[str]:
@@ -167,9 +179,10 @@ def refresh(quick: bool) -> Iterator[str]:
             first, again = [], []
             for _ in range(rounds):
                 target = fresh(folder, name)
-                first.append(_seconds(gather(server.url, lists, target)))
-                again.append(_seconds(gather(server.url, lists, target, refresh=True)))
-            yield f"refresh of {lists * PAGE:,} items, {name:<16} a harvest {_ratio(again, first)}"
+                first.append(_cost(gather(server.url, lists, target)))
+                again.append(_cost(gather(server.url, lists, target, refresh=True)))
+            ratio = _ratio(again, first)
+            yield f"refresh of {lists * PAGE:,} items, {name:<16} x a harvest: {ratio}"
 
 
 async def _stopped(url: str, lists: int, target: str) -> None:
@@ -190,10 +203,14 @@ async def _stopped(url: str, lists: int, target: str) -> None:
         raise RuntimeError("the harvest was not stopped")
 
 
-def _seconds(work: Coroutine[Any, Any, object]) -> float:
-    started = time.perf_counter()
+def _cost(work: Coroutine[Any, Any, object]) -> Cost:
+    wall, cpu = time.perf_counter(), time.process_time()
     asyncio.run(work)
-    return time.perf_counter() - started
+    return Cost(time.perf_counter() - wall, time.process_time() - cpu)
+
+
+def _seconds(work: Coroutine[Any, Any, object]) -> float:
+    return _cost(work).wall
 
 
 class _folder(tempfile.TemporaryDirectory[str]):  # noqa: N801 - used like a function
@@ -209,4 +226,5 @@ FIGURES: dict[str, Figures] = {
     "rows": rows,
     "resuming": resuming,
     "refresh": refresh,
+    "cluster": cluster,
 }

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from benchmarks.plan import TOKEN
 from benchmarks.stream import peak
-from itwin_async import Session, harvest, imodels
+from itwin_async import Quota, Session, harvest, imodels
 
 PAGE = 1000
 FILES = ("out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet", "out.delta")
@@ -78,10 +78,11 @@ async def gather(
     each: int = PAGE,
     concurrency: int = 16,
     refresh: bool = False,
+    quota: Quota | None = None,
 ) -> harvest.Report:
     """Harvest all lists, each of so many items, or refresh them."""
     source = harvest.favorite_imodels(keys(lists)).full()
-    async with Session(TOKEN, base_url=url) as session:
+    async with Session(TOKEN, base_url=url, quota=quota) as session:
         report = await harvest.run(
             session, source, target, concurrency=concurrency, refresh=refresh
         )

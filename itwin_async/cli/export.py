@@ -21,10 +21,12 @@ from itwin_async.cli.forms import Form, output_options
 from itwin_async.cli.harvest_status import run_on_target
 from itwin_async.cli.harvest_view import shown, state
 from itwin_async.cli.output import Output
+from itwin_async.cli.storage import storage_option
 from itwin_async.harvest.columns import MOMENTS, moment
 from itwin_async.harvest.reading import CLASSES, stored, tables_of
 from itwin_async.harvest.rows import Row as Stored
 from itwin_async.harvest.sinks.ndjson import parse
+from itwin_async.harvest.target import name_of
 from itwin_async.paging import MAX_PAGE_SIZE
 
 
@@ -45,9 +47,16 @@ def _no_stream(_: click.Context, __: click.Parameter, file: Path | None) -> Path
 )
 @click.option("--from", "table", metavar="TABLE", help="The table, where there are several.")
 @click.option("--removed", is_flag=True, help="Items too that a refresh found no more.")
+@storage_option
 @output_options
 def export(
-    *, target: str, geojson: Path | None, table: str | None, removed: bool, form: Form
+    *,
+    target: str,
+    geojson: Path | None,
+    table: str | None,
+    removed: bool,
+    storage: dict[str, str] | None,
+    form: Form,
 ) -> None:
     """
     Write the items in TARGET, or iTwins' points and iModels' extents as GeoJSON.
@@ -59,11 +68,11 @@ def export(
         raise click.UsageError("--geojson and the options for items are mutually exclusive")
 
     async def main() -> None:
-        _warn_of_unfinished(target)
+        _warn_of_unfinished(target, storage)
         if geojson is None:
-            await _write_items(target, table, form, removed=removed)
+            await _write_items(target, table, form, storage, removed=removed)
             return
-        done = bulk.export_geojson(target, geojson)
+        done = bulk.export_geojson(target, geojson, storage_options=storage)
         none = done.without_place - done.impossible
         left = f"; {none:,} without a place left out" if none else ""
         if done.impossible:
@@ -73,26 +82,28 @@ def export(
     run_on_target(main)
 
 
-def _warn_of_unfinished(target: str) -> None:
-    found = bulk.status(target)
+def _warn_of_unfinished(target: str, storage: dict[str, str] | None) -> None:
+    found = bulk.status(target, storage_options=storage)
     if not found.complete:
-        complain(f"{shown(target)}: {state(found)}; only what is there so far is written")
+        complain(f"{shown(name_of(target))}: {state(found)}; only what is there so far is written")
 
 
-async def _write_items(target: str, name: str | None, form: Form, *, removed: bool) -> None:
-    tables = {table.name: table for table in tables_of(target)}
+async def _write_items(
+    target: str, name: str | None, form: Form, storage: dict[str, str] | None, *, removed: bool
+) -> None:
+    tables = {table.name: table for table in tables_of(target, storage)}
     if name is None and len(tables) > 1:
-        raise click.UsageError(f"give --from: {shown(target)} has {', '.join(tables)}")
+        raise click.UsageError(f"give --from: {shown(name_of(target))} has {', '.join(tables)}")
     chosen = name or next(iter(tables), None)
     if chosen not in tables:
         close = get_close_matches(chosen or "", tables, 1)
         hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise click.UsageError(f"{shown(target)} has no table {chosen!r}{hint}")
+        raise click.UsageError(f"{shown(name_of(target))} has no table {chosen!r}{hint}")
     cls = CLASSES.get(tables[chosen].item)
     columns = _columns(cls) if form.kind == "csv" else columns_of(cls) if cls else []
     with Output(form, columns, "items") as output:
         rows: list[Row] = []
-        for row in stored(target, chosen, removed=removed):
+        for row in stored(target, chosen, removed=removed, storage_options=storage):
             rows.append(_exported(row))
             if len(rows) == MAX_PAGE_SIZE:
                 await output.send(rows)
@@ -143,7 +154,8 @@ def _paths(cls: type, above: str = "") -> Iterator[str]:
     metavar="FILE",
     help="The picture to write.",
 )
-def draw(*, target: str, png: Path) -> None:
+@storage_option
+def draw(*, target: str, png: Path, storage: dict[str, str] | None) -> None:
     """
     Draw iTwins' points and iModels' extents in TARGET.
 
@@ -151,8 +163,8 @@ def draw(*, target: str, png: Path) -> None:
     """
 
     async def main() -> None:
-        _warn_of_unfinished(target)
-        count = bulk.draw_map(target, png)
+        _warn_of_unfinished(target, storage)
+        count = bulk.draw_map(target, png, storage_options=storage)
         click.echo(f"{shown(str(png))}: {count:,} on the map", err=True)
 
     run_on_target(main)

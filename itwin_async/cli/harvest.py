@@ -26,6 +26,7 @@ from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
 from itwin_async.cli.itwin_filters import itwin_filters
 from itwin_async.cli.runtime import Options, open_session, session_options
 from itwin_async.cli.stdout import write
+from itwin_async.cli.storage import storage_option
 from itwin_async.harvest import Report, Status, TargetError
 from itwin_async.harvest.lists import takes
 from itwin_async.harvest.output import probe, refuse_overlap, replacing
@@ -160,6 +161,7 @@ class _Harvest(click.Command):
 )
 @click.option("--json", "as_json", is_flag=True, help="The same on standard output.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary.")
+@storage_option
 @session_options
 def harvest(
     *,
@@ -180,6 +182,7 @@ def harvest(
     report: Path | None,
     as_json: bool,
     quiet: bool,
+    storage: dict[str, str] | None,
     running: Running,
     options: Options,
 ) -> None:
@@ -192,8 +195,10 @@ def harvest(
     With --refresh a finished TARGET becomes current: everything is read again beside it, and takes
     its place in one step.
 
-    TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, or .parquet
-    for a folder of parts; each list has a table of its own.
+    TARGET's name decides its form: .db or .sqlite, .ndjson, .ndjson.gz, .ndjson.zst, .parquet for
+    a folder of parts, or .delta for Delta Lake; addresses such as s3://BUCKET/NAME.delta or
+    abfss://CONTAINER@ACCOUNT.dfs.core.windows.net/NAME.parquet are in object stores, and
+    postgresql://HOST/DATABASE is a database. Each list has a table of its own.
 
     "harvest status TARGET" tells how far it is, "harvest check TARGET" reads everything that is
     there, and "harvest merge TARGET SHARE..." makes one target of shares.
@@ -205,6 +210,11 @@ def harvest(
     if dask and (refresh or changes is not None or options.emulator):
         raise click.UsageError(
             "--dask is mutually exclusive with --refresh, --changes and --emulator"
+        )
+    if dask and storage:
+        raise click.UsageError(
+            "--storage-option is for this machine; with --dask set what reaches the store in the "
+            "environment of each worker"
         )
 
     async def main() -> int:
@@ -226,7 +236,7 @@ def harvest(
                 )
             click.echo(found.to_json() if as_json else estimated(found))
             return 0
-        before = _before(target)
+        before = _before(target, storage)
         with (
             View(target, quiet=quiet) as view,
             running.telling(view.show) as show,
@@ -244,7 +254,13 @@ def harvest(
             else:
                 async with open_session(options, retry=running.retry) as session:
                     done = await bulk.run(
-                        session, source, target, **how, refresh=refresh, changes=changes
+                        session,
+                        source,
+                        target,
+                        **how,
+                        refresh=refresh,
+                        changes=changes,
+                        storage_options=storage,
                     )
         _write(reports, done)
         if not quiet:
@@ -256,9 +272,9 @@ def harvest(
     run_on_target(main)
 
 
-def _before(target: str) -> Status | None:
+def _before(target: str, storage: dict[str, str] | None) -> Status | None:
     with suppress(TargetError):
-        return bulk.status(target)
+        return bulk.status(target, storage_options=storage)
     return None
 
 

@@ -21,6 +21,7 @@ from itwin_async.cli.failures import (
 from itwin_async.cli.harvest_view import checked, described
 from itwin_async.cli.runtime import run
 from itwin_async.cli.stdout import write
+from itwin_async.cli.storage import storage_option
 from itwin_async.harvest import TargetError
 from itwin_async.harvest.errors import TargetProblem
 from itwin_async.harvest.status import State
@@ -73,12 +74,13 @@ def run_on_target(main: Callable[[], Coroutine[object, object, int | None]]) -> 
 @click.argument("target")
 @click.option("--json", "as_json", is_flag=True, help="JSON.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but the exit code.")
-def status(*, target: str, as_json: bool, quiet: bool) -> None:
+@storage_option
+def status(*, target: str, as_json: bool, quiet: bool, storage: dict[str, str] | None) -> None:
     """Tell how far the harvest in TARGET is, also while it runs."""
 
     async def main() -> int:
         try:
-            found = bulk.status(target)
+            found = bulk.status(target, storage_options=storage)
         except TargetError as problem:
             if as_json and not quiet:
                 write(_of_none(target, problem))
@@ -92,13 +94,13 @@ def status(*, target: str, as_json: bool, quiet: bool) -> None:
 
 def _of_none(target: str, problem: TargetError) -> bytes:
     """Write the status of a target that cannot be read, so that a script finds the same members."""
-    running = is_held(target_files(target).lock)
+    files = target_files(target)
     found = {
-        "target": target,
+        "target": files.name,
         "state": problem.kind if problem.kind in {"missing", "damaged"} else "unknown",
         "finished": False,
         "complete": False,
-        "running": running,
+        "running": is_held(files.lock),
         "error": str(problem),
     }
     return msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n"
@@ -108,11 +110,12 @@ def _of_none(target: str, problem: TargetError) -> bytes:
 @click.argument("target")
 @click.option("--json", "as_json", is_flag=True, help="JSON, as that of status.")
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but the exit code.")
-def check(*, target: str, as_json: bool, quiet: bool) -> None:
+@storage_option
+def check(*, target: str, as_json: bool, quiet: bool, storage: dict[str, str] | None) -> None:
     """Read TARGET whole, and tell whether everything is there that was harvested."""
 
     async def main() -> int:
-        found = bulk.check(target)
+        found = bulk.check(target, storage_options=storage)
         if not quiet:
             click.echo(found.to_json() if as_json else checked(found))
         return OF_STATES[found.state]

@@ -29,6 +29,7 @@ from itwin_async.harvest import (
     status,
 )
 from itwin_async.harvest.progress import printable
+from itwin_async.harvest.target import name_of
 
 _EVERY = 5.0  # seconds before the first plain line; a log of a night should be short
 _SELDOM = 60.0
@@ -48,6 +49,7 @@ class View:
 
     def __init__(self, target: str, *, quiet: bool = False) -> None:
         self._target = target
+        self._name = name_of(target)
         self._console = Console(stderr=True)
         self._terminal = is_terminal(sys.stderr) and not self._console.is_dumb_terminal
         self._quiet = quiet
@@ -83,7 +85,7 @@ class View:
         now = time.monotonic()
         if self._live is None and not self._quiet and now - self._said >= self._every:
             self._said, self._every = now, min(2 * self._every, _SELDOM)
-            click.echo(f"{shown(self._target)}: {' · '.join(_counts(progress))}", err=True)
+            click.echo(f"{shown(self._name)}: {' · '.join(_counts(progress))}", err=True)
 
     def broken_off(self, source: dict[str, str], error: str, *, resumed: bool) -> Report:
         """
@@ -104,7 +106,7 @@ class View:
         else:
             with suppress(TargetError):  # what ended it may keep it from being read
                 found = status(self._target).failures
-        return Report(self._target, source, False, resumed, progress, found, error)  # noqa: FBT003
+        return Report(self._name, source, False, resumed, progress, found, error)  # noqa: FBT003
 
     def say_how_to_go_on(self) -> None:
         """Tell that what was harvested is kept."""
@@ -115,7 +117,7 @@ class View:
         with suppress(TargetError):
             kept = status(self._target).items
         words = f"{kept:,} items are kept"
-        click.echo(f"{shown(self._target)}: {words}; run the same again to go on", err=True)
+        click.echo(f"{shown(self._name)}: {words}; run the same again to go on", err=True)
 
     def _stop(self) -> None:
         if self._live is not None:
@@ -125,11 +127,11 @@ class View:
     def _picture(self) -> Group | Text:
         progress = self._progress
         if progress is None:
-            return Text(f"{shown(self._target)}: asking for the lists", style="dim")
+            return Text(f"{shown(self._name)}: asking for the lists", style="dim")
         bar = Table.grid(padding=(0, 1))
         done = progress.lists_done + progress.lists_failed
         total = max(1, progress.lists_known) if progress.all_known else None
-        name = Text(shown(self._target), style="bold", no_wrap=True, overflow="ellipsis")
+        name = Text(shown(self._name), style="bold", no_wrap=True, overflow="ellipsis")
         width = min(30, self._console.width - len(name) - len(_lists(progress)) - 2)
         shape = ProgressBar(total=total, completed=done, width=width, pulse=total is None)
         bar.add_row(name, *([shape] if width >= _NARROWEST else []), Text(_lists(progress)))

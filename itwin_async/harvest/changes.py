@@ -139,7 +139,7 @@ class ChangesFile:
     Where the next file begins is kept in the target.
 
     Args:
-        target: the target; its harvest has begun.
+        files: the target; its harvest has begun.
         path: the file.
 
     """
@@ -151,7 +151,7 @@ class ChangesFile:
 
     def begin(self) -> None:
         """Note where the first file begins: with what is written from now on."""
-        with closing(Checkpoint(self._files.state, writable=True)) as checkpoint:
+        with closing(Checkpoint(self._files.place, writable=True)) as checkpoint:
             if checkpoint.get(_FROM) is None:
                 begun = checkpoint.generations()[-1]
                 is_new = begun.number == 1 and begun.finished is None
@@ -159,7 +159,7 @@ class ChangesFile:
 
     def write(self) -> dict[str, int]:
         """Write the file, and note where the next one begins."""
-        with closing(Checkpoint(self._files.state, writable=True)) as checkpoint:
+        with closing(Checkpoint(self._files.place, writable=True)) as checkpoint:
             start = moment_of(checkpoint.get(_FROM) or moment(_EVER))
             counts = _write(self._files, Path(self._path), start)
             checkpoint.set(_FROM, moment(checkpoint.now()))
@@ -175,7 +175,7 @@ def _start(files: TargetFiles, since: int | datetime | None) -> datetime:
         if since.tzinfo is None:
             raise invalid("since", since, "a moment with a time zone")
         return since
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         found: list[Generation] = checkpoint.generations()
     for generation in found:
         if generation.number == (found[-1].number if since is None else since):

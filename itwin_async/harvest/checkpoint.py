@@ -1,5 +1,5 @@
 """
-How far a harvest is: sources, lists, cursors and counts, in SQLite.
+How far a harvest is: sources, lists, cursors and counts, in a database.
 
 The layout is one for all targets, and described for users in ``docs/harvest.md``.
 """
@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import closing, suppress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,12 +18,16 @@ import attrs
 
 from itwin_async._version import __version__
 from itwin_async.harvest.columns import moment, moment_of
-from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.database import Database, SqliteDatabase
+from itwin_async.harvest.errors import TargetError, explain, reading
 from itwin_async.harvest.migration import FORMAT, check_format
 from itwin_async.harvest.plan import Plan
+from itwin_async.harvest.postgres.address import Address
+from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.progress import Failure, printable
 
 _FAILURES_KEPT = 1000
+_IDS_AT_ONCE = 500
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS harvest_meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS harvest_sources (
@@ -160,53 +164,74 @@ class Checkpoint:
     The tables that say how far a harvest is; used by one thread.
 
     Args:
-        path: the database.
+        place: the database.
         writable: open it for a harvest, and create it if there is none.
+
+    Attributes:
+        database: the database.
 
     Raises:
         TargetError: it is no database of a harvest, or of a later format.
 
     """
 
-    def __init__(self, path: Path, *, writable: bool) -> None:
-        if not writable and not path.exists():
-            raise TargetError(f"{path} does not exist", kind="missing")
-        if not writable:
-            _roll_back(path)
+    def __init__(self, place: Path | Address | PostgresDatabase, *, writable: bool) -> None:
         self._writable = writable
         self._latest = datetime.min.replace(tzinfo=UTC)
-        address = f"{path.absolute().as_uri()}?mode={'rwc' if writable else 'ro'}"
+        self.database: Database
+        if isinstance(place, PostgresDatabase):
+            self.database = place
+        elif isinstance(place, Address):
+            self.database = PostgresDatabase(place, lock="exclusive" if writable else None)
+        else:
+            self.database = SqliteDatabase(place, writable=writable)
         try:
-            self.connection = sqlite3.connect(address, uri=True, isolation_level=None, timeout=20)
-        except sqlite3.Error as problem:
-            raise explain(problem, path, "opened") from None
-        try:
-            self._prepare(path)
-        except sqlite3.Error as problem:
-            self.connection.close()
-            raise explain(problem, path, "opened") from None
+            self.database.repeat(self._prepare, lambda: None)
+            if not writable:
+                self.database.begin(reading=True)  # what is read is of one moment
         except TargetError:
-            self.connection.close()
+            self.database.close()
             raise
-        if not writable:
-            self.connection.execute("BEGIN")  # what is read is of one moment
+        except Exception as problem:  # noqa: BLE001 - each database has errors of its own
+            self.database.close()
+            raise explain(problem, self.database.name, "opened") from None
 
-    def _prepare(self, path: Path) -> None:
-        tables = {name for (name,) in self._all("SELECT name FROM sqlite_master")}
+    def _prepare(self) -> None:
+        database, name = self.database, self.database.name
+        tables = database.tables()
         if tables and "harvest_meta" not in tables:
-            raise TargetError(f"{path} is a database of something else, not a harvest")
+            raise TargetError(f"{name} is a database of something else, not a harvest")
         found = self.get("format") if tables else None
-        check_format(self.connection, found, path, writable=self._writable)
+        check_format(database, found, writable=self._writable)
         if self._writable:
-            self.connection.execute("PRAGMA journal_mode=WAL")
-            self.connection.execute("PRAGMA synchronous=NORMAL")
-            self.connection.executescript(_SCHEMA)
+            if isinstance(database, PostgresDatabase) and tables:
+                self._check_writers(database)
+            if isinstance(database, SqliteDatabase) or not tables:
+                database.create(_SCHEMA)
+            if isinstance(database, PostgresDatabase):
+                database.begin_turns()
         elif not tables:
-            raise TargetError(f"{path} is empty: no harvest was begun")
+            raise TargetError(f"{name} is empty: no harvest was begun")
         latest = self.get("latest")
         if latest is not None:
             # What is written from now on is later than all that is there.
             self._latest = moment_of(latest) + timedelta(microseconds=self._writable)
+
+    def _check_writers(self, database: PostgresDatabase) -> None:
+        is_shared = self.get("writers") == "many"
+        if self.identity and is_shared != database.is_shared:
+            one, many = "one machine at a time", "many machines"
+            raise TargetError(
+                f"{database.name} was begun for {many if is_shared else one} to write,"
+                f" not {one if is_shared else many}; use another target"
+            )
+
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """The connection of a SQLite database."""
+        if not isinstance(self.database, SqliteDatabase):
+            raise TypeError
+        return self.database.connection
 
     def get(self, name: str) -> str | None:
         """Read a value."""
@@ -215,7 +240,11 @@ class Checkpoint:
 
     def set(self, name: str, value: str) -> None:
         """Save a value."""
-        self.connection.execute("REPLACE INTO harvest_meta VALUES (?, ?)", (name, value))
+        self.database.execute(
+            "INSERT INTO harvest_meta VALUES (?, ?)"
+            " ON CONFLICT (name) DO UPDATE SET value = excluded.value",
+            (name, value),
+        )
 
     @property
     def identity(self) -> dict[str, str]:
@@ -252,14 +281,14 @@ class Checkpoint:
     def begin_generation(self, number: int) -> None:
         """Note that a generation begins, after all that is there."""
         self._latest += timedelta(microseconds=1)
-        self.connection.execute(
+        self.database.execute(
             "INSERT INTO harvest_generations (number, started, version) VALUES (?, ?, ?)",
             (number, moment(self.now()), __version__),
         )
 
     def end_generation(self) -> None:
         """Note that the present generation is finished, where that is not noted yet."""
-        self.connection.execute(
+        self.database.execute(
             "UPDATE harvest_generations SET finished = ? WHERE finished IS NULL",
             (moment(self.now()),),
         )
@@ -287,8 +316,7 @@ class Checkpoint:
 
         """
         self._latest = max(self._latest, after or self._latest)
-        with self.connection as connection:
-            connection.execute("BEGIN IMMEDIATE")
+        with self.database.transaction():
             self.set("format", FORMAT)
             self.set("identity", json.dumps(dict(identity)))
             self.begin_generation(generation)
@@ -296,7 +324,7 @@ class Checkpoint:
             for node in plan:
                 source = node.source
                 table = source.table if node.stored else None
-                connection.execute(
+                self.database.execute(
                     "INSERT INTO harvest_sources (number, name, parent, item, table_name)"
                     " VALUES (?, ?, ?, ?, ?)",
                     (node.number, source.name, node.parent, source.item.__name__, table),
@@ -308,7 +336,8 @@ class Checkpoint:
         """List the tables."""
         rows = self._all(
             "SELECT number, name, item, table_name, mark,"
-            " (SELECT total(items) FROM harvest_lists WHERE source = harvest_sources.number),"
+            " (SELECT coalesce(sum(items), 0) FROM harvest_lists"
+            " WHERE source = harvest_sources.number),"
             " removed"
             " FROM harvest_sources WHERE table_name IS NOT NULL ORDER BY number"
         )
@@ -319,18 +348,18 @@ class Checkpoint:
 
     def set_mark(self, number: int, mark: str) -> None:
         """Save what the sink of a source returned."""
-        self.connection.execute(
+        self.database.execute(
             "UPDATE harvest_sources SET mark = ? WHERE number = ?", (mark, number)
         )
 
     def reopen(self) -> None:
         """Make lists that failed open again."""
-        self.connection.execute(
+        self.database.execute(
             "UPDATE harvest_lists SET state = 'open', kind = NULL, error = NULL"
             " WHERE state = 'failed'"
         )
         if self._all("SELECT 1 FROM harvest_lists WHERE state = 'open' LIMIT 1"):
-            self.connection.execute(
+            self.database.execute(
                 "UPDATE harvest_generations SET finished = NULL"
                 " WHERE number = (SELECT max(number) FROM harvest_generations)"
             )
@@ -350,17 +379,17 @@ class Checkpoint:
     ) -> int:
         """Add lists of a source, keys with names, and count those that are new."""
         sql = (
-            "INSERT OR IGNORE INTO harvest_lists (source, parent, key, list_name)"
-            " VALUES (?, ?, ?, ?)"
+            "INSERT INTO harvest_lists (source, parent, key, list_name)"
+            " VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING"
         )
         rows = (
-            (source, parent, key, None if name is None else printable(name)) for key, name in keys
+            (source, parent, key, None if name is None else _written(name)) for key, name in keys
         )
-        return max(0, self.connection.executemany(sql, rows).rowcount)
+        return self.database.change(sql, rows)
 
     def advance(self, entry: Entry, cursor: str, items: int, *, done: bool) -> None:
         """Save the cursor after a page of a list, and how many items it added."""
-        self.connection.execute(
+        self.database.execute(
             "UPDATE harvest_lists SET cursor = ?, items = items + ?, pages = pages + 1,"
             " started = coalesce(started, ?) WHERE number = ?",
             (cursor, items, moment(self.now()), entry.number),
@@ -370,47 +399,54 @@ class Checkpoint:
 
     def finish(self, entry: Entry) -> None:
         """Mark a list as done; it gets no more rows to compare with."""
-        self.connection.execute(
+        self.database.execute(
             "UPDATE harvest_lists SET state = 'done', finished = ? WHERE number = ?",
             (moment(self.now()), entry.number),
         )
-        self.connection.execute("DELETE FROM harvest_seen WHERE list = ?", (entry.number,))
+        self.database.execute("DELETE FROM harvest_seen WHERE list = ?", (entry.number,))
 
     def fail(self, entry: Entry, kind: str, error: str) -> None:
         """Mark a list as failed."""
-        self.connection.execute(
+        self.database.execute(
             "UPDATE harvest_lists SET state = 'failed', kind = ?, error = ? WHERE number = ?",
-            (kind, printable(error), entry.number),
+            (kind, _written(error), entry.number),
         )
 
     @property
     def has_quarantine(self) -> bool:
         """Whether items can have been set aside: targets of earlier versions have no place."""
-        sql = "SELECT 1 FROM sqlite_master WHERE name = 'harvest_quarantine'"
-        return bool(self._all(sql))
+        return "harvest_quarantine" in self.database.tables()
 
     def set_aside(self, entry: Entry, position: int, text: bytes, error: str) -> int:
         """Note an item of a list's next page that is no row, and count it if it is new."""
         sql = (
-            "INSERT OR IGNORE INTO harvest_quarantine SELECT number, pages + 1, ?, ?, ?, ?"
-            " FROM harvest_lists WHERE number = ?"
+            "INSERT INTO harvest_quarantine SELECT number, pages + 1, ?, ?, ?, ?"
+            " FROM harvest_lists WHERE number = ? ON CONFLICT DO NOTHING"
         )
-        shown = text.decode(errors="backslashreplace")
-        values = (position, shown, printable(error), moment(self.now()), entry.number)
-        return max(0, self.connection.execute(sql, values).rowcount)
+        shown = _written(text.decode(errors="backslashreplace"))
+        values = (position, shown, _written(error), moment(self.now()), entry.number)
+        return self.database.change(sql, [values])
 
     def rewind(self, entry: Entry) -> None:
         """Let a list begin again from its start."""
-        self.connection.execute(
+        self.database.execute(
             "UPDATE harvest_lists SET cursor = NULL WHERE number = ?", (entry.number,)
         )
 
     def compare(self, entry: Entry, ids: Iterable[str]) -> None:
         """Note that further ids of a list are compared; ``ids`` are those of its rows so far."""
-        self.connection.execute(
+        self.database.execute(
             "UPDATE harvest_lists SET checked = 1 WHERE number = ?", (entry.number,)
         )
         self.remember(entry, ids)
+
+    def seen(self, entry: Entry, ids: Sequence[str]) -> Iterable[str]:
+        """Tell which of some ids of a list are remembered."""
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            part = ids[start : start + _IDS_AT_ONCE]
+            marks = ", ".join("?" * len(part))
+            sql = f"SELECT id FROM harvest_seen WHERE list = ? AND id IN ({marks})"  # noqa: S608
+            yield from (str(name) for (name,) in self._all(sql, entry.number, *part))
 
     def is_compared(self, entry: Entry) -> bool:
         """Tell whether the ids of a list were compared, in an earlier run too."""
@@ -419,15 +455,17 @@ class Checkpoint:
 
     def remember(self, entry: Entry, ids: Iterable[str]) -> None:
         """Remember ids of a list until it is finished."""
-        self.connection.executemany(
-            "INSERT OR IGNORE INTO harvest_seen VALUES (?, ?)", ((entry.number, one) for one in ids)
+        self.database.change(
+            "INSERT INTO harvest_seen VALUES (?, ?) ON CONFLICT DO NOTHING",
+            ((entry.number, one) for one in ids),
         )
 
     def totals(self) -> Totals:
         """Count."""
         rows = self._all(
-            "SELECT count(*), total(state = 'done'), total(state = 'failed'),"
-            f" total(items), total(pages) {_COUNTED}"
+            "SELECT count(*), count(*) FILTER (WHERE state = 'done'),"
+            " count(*) FILTER (WHERE state = 'failed'),"
+            f" coalesce(sum(items), 0), coalesce(sum(pages), 0) {_COUNTED}"
         )
         lists, done, failed, items, pages = map(int, rows[0])
         sql = "SELECT count(*) FROM harvest_quarantine"
@@ -441,22 +479,20 @@ class Checkpoint:
 
     def items(self) -> dict[tuple[int, str], int]:
         """Count the rows of each list that has some, by its source's number and its key."""
-        rows = self._all("SELECT source, key, items FROM harvest_lists WHERE items")
+        rows = self._all("SELECT source, key, items FROM harvest_lists WHERE items > 0")
         return {(source, key): items for source, key, items in rows}
 
     def lists(self) -> Iterator[tuple[str, str, str, int]]:
         """Read the source's name, key, state and number of rows of each list that counts."""
-        yield from self.connection.execute(
+        yield from self.database.execute(
             "SELECT harvest_sources.name, key, state, items FROM harvest_lists"
             " JOIN harvest_sources ON harvest_sources.number = harvest_lists.source"
             " WHERE table_name IS NOT NULL OR state = 'failed'"
         )
 
     def verify(self) -> None:
-        """Let SQLite look for damage, which raises ``sqlite3.DatabaseError``."""
-        faults = [text for (text,) in self._all("PRAGMA integrity_check(1)") if text != "ok"]
-        if faults:
-            raise sqlite3.DatabaseError(faults[0])
+        """Let the database look for damage."""
+        self.database.verify()
 
     def failures(self) -> list[Failure]:
         """Read lists that failed, the first thousand."""
@@ -470,12 +506,12 @@ class Checkpoint:
 
     def close(self) -> None:
         """Close the database; what is not committed is dropped."""
-        if self._writable and not self.connection.in_transaction:
-            # One plain file again, that can be read where nothing may be written beside it.
-            with suppress(sqlite3.Error):  # somebody reads it, or the disk is full
-                self.connection.execute("PRAGMA busy_timeout=0")
-                self.connection.execute("PRAGMA journal_mode=DELETE")
-        self.connection.close()
+        self.database.close()
+
+    def discard(self) -> None:
+        """Close the database, and remove it if it was not there before."""
+        self.database.close()
+        self.database.discard()
 
     def _leading(self) -> int:
         rows = self._all(
@@ -485,14 +521,17 @@ class Checkpoint:
         return int(rows[0][0])
 
     def _all(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
-        return self.connection.execute(sql, values).fetchall()
+        return self.database.execute(sql, values)
 
 
-def _roll_back(path: Path) -> None:
-    """Let SQLite undo what a process that was killed has left half done: a reader may not."""
-    if not path.with_name(f"{path.name}-journal").exists():
-        return
-    address = f"{path.absolute().as_uri()}?mode=rw"
-    # Somebody may be writing it, or nobody may.
-    with suppress(sqlite3.Error), closing(sqlite3.connect(address, uri=True)) as connection:
-        connection.execute("SELECT name FROM sqlite_master").fetchall()
+def exists(place: Path | Address) -> bool:
+    """Tell whether a harvest was begun in a place."""
+    if isinstance(place, Path):
+        return place.exists()
+    with closing(PostgresDatabase(place)) as database, reading(place):
+        return "harvest_meta" in database.tables()
+
+
+def _written(text: str) -> str:
+    """Write out what is no character, and the one that PostgreSQL does not take."""
+    return printable(text).replace("\0", "\\x00")

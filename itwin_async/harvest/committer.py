@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TypeAlias, TypeVar
 
 from itwin_async._arguments import invalid
-from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows, open_lake
-from itwin_async.harvest.target import target_files
+from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows, open_shared
+from itwin_async.harvest.target import name_of, target_files
 
 T = TypeVar("T")
 
@@ -96,11 +96,13 @@ def lake_of(target: AnyTarget) -> LakeTarget:
         ArgumentError: only one machine may write it.
 
     """
-    allowed = "one that many machines may write, such as a name that ends in .delta"
+    allowed = (
+        "one that many machines may write, such as a name that ends in .delta, or postgresql://"
+    )
     if isinstance(target, str | os.PathLike):
-        found = open_lake(target_files(target))
+        found = open_shared(target_files(target))
         if found is None:
-            raise invalid("target", str(target), allowed)
+            raise invalid("target", name_of(target), allowed)
         return found
     made = target if hasattr(target, "commit") or not callable(target) else target()
     if not hasattr(made, "commit"):

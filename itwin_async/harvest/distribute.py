@@ -12,7 +12,7 @@ from itwin_async._arguments import between, optional, whole
 from itwin_async._tasks import ungrouped
 from itwin_async.errors import ConfigurationError, RateLimitError, ServerError, TransportError
 from itwin_async.harvest.calls import CallCounter
-from itwin_async.harvest.committer import AnyTarget, Committer, lake_of
+from itwin_async.harvest.committer import AnyTarget
 from itwin_async.harvest.patience import is_hopeless
 from itwin_async.harvest.progress import Failure, OnProgress, Progress, Report
 from itwin_async.harvest.read_shard import ShardReport
@@ -35,7 +35,6 @@ _TICK = 1.0
 _TRIES = 5
 _PAUSE = 1.0  # seconds before a shard is read again
 _LONGEST_PAUSE = 30.0
-_FAILURES = 1000
 
 
 async def distribute(
@@ -158,23 +157,19 @@ class _Distribution:
 
     async def run(self, in_flight: int | None) -> Report:
         """Read everything and report."""
-        found, target = self._found, lake_of(self._job.target)
+        found = self._found
         self._fit_size()
         await self._look(in_flight)
         try:
             with self._own.running():
                 await ungrouped(self._work(in_flight))
-            committer = Committer(target)
-            await committer.prepare(found.identity, found.tables)
-            failures = self._failures()
-            await committer.call(lambda: target.finish(failures))
-            await committer.call(target.compact)
+            failures = await found.finish(self._reports.failures)
             progress = self._progress()
             await self._teller.finish(progress)
         finally:
             self._teller.close()
         return Report(
-            target.name,
+            found.name,
             found.identity,
             finished=True,
             resumed=found.resumed,
@@ -250,9 +245,6 @@ class _Distribution:
             await self._look(in_flight)
             async with self._room:
                 self._room.notify_all()
-
-    def _failures(self) -> list[Failure]:
-        return [*self._found.failures, *self._reports.failures][:_FAILURES]
 
     def _progress(self) -> Progress:
         found, own, read = self._found, self._own, self._reports

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Literal, TypeAlias
 
 from itwin_async.errors import ConfigurationError
+from itwin_async.harvest.server_errors import Meaning, meaning
 
 _FULL = {28, 122}  # ENOSPC, EDQUOT
 
@@ -35,19 +36,30 @@ def explain(problem: Exception, target: object, what: str = "written") -> Target
     if isinstance(problem, TargetError):
         return problem
     text, writing = str(problem), what == "written"
-    operational = isinstance(problem, sqlite3.OperationalError)
-    full = operational and ("full" in text or "disk I/O" in text)
-    if writing and (full or getattr(problem, "errno", None) in _FULL):
+    kind, text = meaning(problem) or (_kind(problem, writing=writing), text)
+    if kind == "full" and writing:
         return TargetError(
             f"the disk is full: {target} keeps what was harvested so far; "
             "free some space and run the same command again",
             kind="full",
         )
+    if kind == "damaged":
+        return damaged(target, text or type(problem).__name__)
     if isinstance(problem, OSError) and problem.errno:
-        return TargetError(f"{target} cannot be {what}: {problem.strerror}")
+        text = problem.strerror or text
+    return TargetError(f"{target} cannot be {what}: {text}")
+
+
+def _kind(problem: Exception, *, writing: bool) -> Meaning:
+    text, operational = str(problem), isinstance(problem, sqlite3.OperationalError)
+    full = operational and ("full" in text or "disk I/O" in text)
+    if full or getattr(problem, "errno", None) in _FULL:
+        return "full"
+    if isinstance(problem, OSError) and problem.errno:
+        return "other"
     if operational or (writing and not isinstance(problem, sqlite3.DatabaseError)):
-        return TargetError(f"{target} cannot be {what}: {text}")
-    return damaged(target, text or type(problem).__name__)
+        return "other"
+    return "damaged"
 
 
 def damaged(target: object, text: str) -> TargetError:
@@ -59,11 +71,11 @@ def damaged(target: object, text: str) -> TargetError:
 
 
 @contextmanager
-def reading(target: object) -> Iterator[None]:
+def reading(target: object, what: str = "read") -> Iterator[None]:
     """Explain what goes wrong while a target is read: each library has exceptions of its own."""
     try:
         yield
     except (ConfigurationError, MemoryError):
         raise
     except Exception as problem:
-        raise explain(problem, target, "read") from problem
+        raise explain(problem, target, what) from problem

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
 from io import BytesIO
 from pathlib import Path
 from types import ModuleType
@@ -14,22 +16,32 @@ from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.geojson import features
 from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.progress import printable
-from itwin_async.harvest.target import target_files
+from itwin_async.harvest.target import name_of, target_files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-_INK, _SEA, _GRID = "#0b6e99", "#f6f9fb", "#d5dee5"
+_INK, _POINT, _COAST, _SEA, _GRID = "#0b6e99", "#b5541c", "#8a979f", "#f6f9fb", "#d5dee5"
 _MARGIN = 0.08
 
 
-def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> int:
+def draw_map(
+    target: str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    storage_options: Mapping[str, str] | None = None,
+) -> int:
     """
-    Draw extents and points on a plain map of longitude and latitude, and count them.
+    Draw extents and points on a plain map of longitude and latitude, and count the items.
+
+    An extent over the antimeridian is drawn at both edges, and is one item. The coastline is that
+    of Natural Earth, 1:110 million, in the public domain.
 
     Args:
         target: a target of whole entities (``source.full()``).
         path: the picture; its ending decides the format, such as ``.png`` or ``.svg``.
+        storage_options: how an object store is reached, as ``run`` takes them.
 
     Raises:
         TargetError: there is no such harvest, it has no places, or the picture cannot be written
@@ -38,30 +50,21 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
 
     """
     output = Path(path)
-    refuse_overlap(output, target_files(target))
-    figures, patches, collections = _matplotlib()
+    refuse_overlap(output, target_files(target, storage_options))
+    libraries = _matplotlib()
     boxes: list[tuple[float, float, float, float]] = []
     points: list[tuple[float, float]] = []
-    for feature in features(target):
+    extents = 0
+    for feature in features(target, storage_options):
         if feature is not None:
+            before = len(points)
             _place(feature["geometry"], boxes, points)
+            extents += len(points) == before
     if not boxes and not points:
-        raise TargetError(f"{target} has no item with a place on the map")
-    figure = figures.Figure(figsize=(12, 6.6), layout="constrained")
-    axes = figure.add_subplot()
-    rectangles = [patches.Rectangle((w, s), e - w, n - s) for w, s, e, n in boxes]
-    axes.add_collection(
-        collections.PatchCollection(
-            rectangles, facecolor=_INK, alpha=0.25, edgecolor=_INK, linewidth=0.8
-        )
-    )
-    middles = [((w + e) / 2, (s + n) / 2) for w, s, e, n in boxes]
-    # An extent is often smaller than a pixel; a dot in its middle is always seen.
-    spots = points + middles
-    axes.scatter([x for x, _ in spots], [y for _, y in spots], s=9, color=_INK, linewidth=0)
-    _frame(axes, boxes, points)
-    count = len(boxes) + len(points)
-    axes.set_title(f"{printable(os.fspath(target))}: {count:,} on the map", loc="left", fontsize=11)
+        raise TargetError(f"{name_of(target)} has no item with a place on the map")
+    count = extents + len(points)
+    title = f"{printable(name_of(target))}: {count:,} on the map"
+    figure = _drawn(libraries, boxes, points, extents, title)
     picture = BytesIO()  # some formats are not written from front to back
     try:
         figure.savefig(picture, dpi=140, format=output.suffix[1:] or "png")
@@ -70,6 +73,47 @@ def draw_map(target: str | os.PathLike[str], path: str | os.PathLike[str]) -> in
     with replacing(output) as file:
         file.write(picture.getbuffer())
     return count
+
+
+def _drawn(
+    libraries: tuple[ModuleType, ModuleType, ModuleType],
+    boxes: list[tuple[float, float, float, float]],
+    points: list[tuple[float, float]],
+    extents: int,
+    title: str,
+) -> Figure:
+    figures, patches, collections = libraries
+    figure: Figure = figures.Figure(figsize=(12, 6.6), layout="constrained")
+    axes = figure.add_subplot()
+    axes.add_collection(collections.LineCollection(_coastline(), colors=_COAST, linewidths=0.6))
+    rectangles = [patches.Rectangle((w, s), e - w, n - s) for w, s, e, n in boxes]
+    axes.add_collection(
+        collections.PatchCollection(
+            rectangles, facecolor=_INK, alpha=0.25, edgecolor=_INK, linewidth=0.8
+        )
+    )
+    middles = [((w + e) / 2, (s + n) / 2) for w, s, e, n in boxes]
+    # An extent is often smaller than a pixel; a dot in its middle is always seen.
+    for spots, color, label in (
+        (middles, _INK, f"{extents:,} iModel{'s' * (extents != 1)}"),
+        (points, _POINT, f"{len(points):,} iTwin{'s' * (len(points) != 1)}"),
+    ):
+        if spots:
+            across, up = zip(*spots, strict=True)
+            axes.scatter(across, up, s=9, color=color, linewidth=0, label=label)
+    _frame(axes, boxes, points)
+    axes.legend(loc="lower left", fontsize=9, markerscale=2)
+    axes.set_title(title, loc="left", fontsize=11)
+    return figure
+
+
+def _coastline() -> list[list[tuple[float, float]]]:
+    """Read the lines of the coast, which are kept in tenths of degrees."""
+    text = files(__package__).joinpath("coastline.json").read_bytes()
+    lines: list[list[int]] = json.loads(text)
+    return [
+        [(x / 10, y / 10) for x, y in zip(line[::2], line[1::2], strict=True)] for line in lines
+    ]
 
 
 def _place(

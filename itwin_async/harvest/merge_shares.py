@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 
+from itwin_async._arguments import invalid
 from itwin_async._json.converter import from_dict
 from itwin_async.errors import ArgumentError
 from itwin_async.harvest import swap
@@ -30,6 +31,7 @@ from itwin_async.harvest.store import sink_of
 from itwin_async.harvest.target import TargetFiles, locked, target_files
 from itwin_async.paging import Pager
 
+_FORMS = {"sqlite", "ndjson", "parquet"}
 _MERGING = "merging"
 _SHARD = re.compile(r"(\d+) of (\d+)")
 _LISTS = (
@@ -59,8 +61,11 @@ def merge(target: str | os.PathLike[str], shares: Sequence[str | os.PathLike[str
             or the target exists already or cannot be written.
 
     """
-    files = target_files(target)
-    parts = _checked([target_files(share) for share in shares])
+    files, found = target_files(target), [target_files(share) for share in shares]
+    for name, one in (("target", files), *(("shares", one) for one in found)):
+        if one.form not in _FORMS:
+            raise invalid(name, one.name, "a target of files or a SQLite database")
+    parts = _checked(found)
     with locked(files.lock, files.path):
         alone = len(status(parts[0].path).tables) == 1
         tables = [files.of_table(table, alone=alone) for table in status(parts[0].path).tables]

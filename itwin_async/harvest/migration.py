@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from itwin_async._version import __version__
 from itwin_async.harvest.columns import MOMENTS, moment
+from itwin_async.harvest.database import Database, SqliteDatabase
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.sinks.sqlite import quoted
 
@@ -14,9 +15,7 @@ FORMAT = "3"
 _MIGRATED = "2"
 
 
-def check_format(
-    connection: sqlite3.Connection, found: str | None, target: object, *, writable: bool
-) -> None:
+def check_format(database: Database, found: str | None, *, writable: bool) -> None:
     """
     Bring a SQLite target of format 2 to this format; it keeps its rows.
 
@@ -26,8 +25,10 @@ def check_format(
     """
     if found in {None, FORMAT}:
         return
-    tables = _tables(connection) if found == _MIGRATED else []
-    if not tables:
+    connection = database.connection if isinstance(database, SqliteDatabase) else None
+    tables = _tables(connection) if connection is not None and found == _MIGRATED else []
+    target = database.name
+    if connection is None or not tables:
         raise TargetError(
             f"{target} has format {found}; this version reads format {FORMAT}: "
             "harvest into a new target"

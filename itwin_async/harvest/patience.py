@@ -77,8 +77,8 @@ class Patience:
 
     @property
     def reason(self) -> str:
-        """What the platform answered last, or why it could not be reached."""
-        return "" if self._error is None else _reason(self._error)
+        """What is waited for: what the platform answered last, or why it could not be reached."""
+        return "" if self._error is None else f"the platform: {_reason(self._error)}"
 
     async def judge(self, reading: Reading, error: ITwinError) -> Verdict:
         """

@@ -53,17 +53,17 @@ def quarantined(target: str | os.PathLike[str], limit: int | None = None) -> lis
 
     """
     files = target_files(target)
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         if not checkpoint.has_quarantine:
             return []
-        rows = checkpoint.connection.execute(
+        rows = checkpoint.database.execute(
             "SELECT key, list_name, name, table_name, page, position, json,"
             " harvest_quarantine.error, harvested_at FROM harvest_quarantine"
             " JOIN harvest_lists ON harvest_lists.number = list"
             " JOIN harvest_sources ON harvest_sources.number = source"
-            " ORDER BY harvest_quarantine.rowid LIMIT ?",
-            (-1 if limit is None else limit,),
-        ).fetchall()
+            " ORDER BY list, page, position LIMIT ?",
+            (2**62 if limit is None else limit,),
+        )
     return [
         Quarantined(key, name, source, table, page, position, json, error, moment_of(when))
         for key, name, source, table, page, position, json, error, when in rows

@@ -72,9 +72,8 @@ def read(
     if lake is not None:
         chosen = _choose(files, lake_tables(lake), item, table)
         cls = class_of(files, chosen, item)
-        for row in lake.rows(chosen.name):
-            if removed or row.removed_at is None:
-                yield row.list, from_dict(cls, parse(row.text))
+        for row in _rows_of_lake(lake, chosen, removed=removed):
+            yield row.list, from_dict(cls, parse(row.text))
         return
     with snapshot(files, lambda tables: _choose(files, tables, item, table)) as found:
         cls = class_of(files, found.table, item)
@@ -82,7 +81,13 @@ def read(
             yield row.list, from_dict(cls, parse(row.text))
 
 
-def stored(target: str | os.PathLike[str], table: str, *, removed: bool = False) -> Iterator[Row]:
+def stored(
+    target: str | os.PathLike[str],
+    table: str,
+    *,
+    removed: bool = False,
+    storage_options: Mapping[str, str] | None = None,
+) -> Iterator[Row]:
     """
     Read the rows of a table as they are stored.
 
@@ -90,7 +95,13 @@ def stored(target: str | os.PathLike[str], table: str, *, removed: bool = False)
         TargetError: there is no such harvest, or it is not as it was written.
 
     """
-    files = target_files(target)
+    files = target_files(target, storage_options)
+    lake = open_lake(files)
+    if lake is not None:
+        yield from _rows_of_lake(
+            lake, _choose(files, lake_tables(lake), None, table), removed=removed
+        )
+        return
     with snapshot(files, lambda tables: _choose(files, tables, None, table)) as found:
         yield from _counted(found, removed=removed)
 
@@ -110,6 +121,10 @@ def table_rows(files: TargetFiles, name: str) -> Iterator[Iterator[Row]]:
         return
     with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as found:
         yield found.rows(removed=True)
+
+
+def _rows_of_lake(lake: LakeTarget, table: Table, *, removed: bool) -> Iterator[Row]:
+    return (row for row in lake.rows(table.name) if removed or row.removed_at is None)
 
 
 def _counted(found: Snapshot, *, removed: bool) -> Iterator[Row]:
@@ -134,7 +149,7 @@ def tables_in(files: TargetFiles) -> list[Table]:
     lake = open_lake(files)
     if lake is not None:
         return lake_tables(lake)
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         return checkpoint.tables()
 
 
@@ -156,7 +171,10 @@ def lake_tables(lake: LakeTarget) -> list[Table]:
 
 
 def _choose(
-    files: TargetFiles, tables: list[Table], item: type[object] | None, name: str | None
+    files: TargetFiles,
+    tables: list[Table],
+    item: type[object] | None,
+    name: str | None,
 ) -> Table:
     found = [table for table in tables if name is None or name == table.name]
     if item is not None and len(found) > 1:

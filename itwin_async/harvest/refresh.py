@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, closing
+from pathlib import Path
 from threading import Event
 
 import attrs
@@ -17,12 +17,15 @@ from itwin_async.harvest import swap
 from itwin_async.harvest.changes import change_of
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.columns import columns_with_id, moment_of
-from itwin_async.harvest.errors import reading
+from itwin_async.harvest.database import Database
+from itwin_async.harvest.errors import TargetError, reading
 from itwin_async.harvest.merging import Fate, merge
 from itwin_async.harvest.plan import Node, Plan
+from itwin_async.harvest.postgres.connection import PostgresDatabase
+from itwin_async.harvest.postgres.table import check_key
 from itwin_async.harvest.reading import table_rows
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.sinks import RowSink
+from itwin_async.harvest.sinks import RowSink, TableSink
 from itwin_async.harvest.sinks.ndjson import parse
 from itwin_async.harvest.sinks.sqlite import SqliteSink
 from itwin_async.harvest.spool import Known, Spool
@@ -31,7 +34,8 @@ from itwin_async.harvest.target import TargetFiles
 
 _ODD_ITEMS = (
     "SELECT page, position, json, harvest_quarantine.error, harvested_at, source, key"
-    " FROM harvest_quarantine JOIN harvest_lists ON list = number ORDER BY harvest_quarantine.rowid"
+    " FROM harvest_quarantine JOIN harvest_lists ON list = number"
+    " ORDER BY list, page, position"
 )
 
 
@@ -89,7 +93,7 @@ class Refresh:
 
         """
         path = self._files.spool
-        with closing(Checkpoint(self._files.state, writable=True)) as target:
+        with closing(Checkpoint(self._files.place, writable=True)) as target:
             self.generation = target.generations()[-1].number
             if path.exists() and self._is_usable(target):
                 self.resumed = True
@@ -106,8 +110,11 @@ class Refresh:
     def store(self, *, fail_fast: bool) -> Store:
         """Make the store that the new reading goes to."""
         spool = self._files.spool
+        check = (lambda _: None) if self._files.address is None else check_key
         sinks = {
-            node.number: SqliteSink(spool, node.source.table, with_id=node.source.id != "id")
+            node.number: SqliteSink(
+                spool, node.source.table, with_id=node.source.id != "id", check=check
+            )
             for node in self._stored
         }
         return Store(self._files.name, spool, self._plan, sinks, fail_fast=fail_fast)
@@ -124,11 +131,14 @@ class Refresh:
             TargetError: the target is damaged or cannot be written.
 
         """
-        state = self._files.state
+        place = self._files.place
         with ExitStack() as stack:
             spool = stack.enter_context(closing(Spool(self._files.spool)))
-            target = stack.enter_context(closing(Checkpoint(state, writable=True)))
-            swap.finish(target.connection, state.parent)
+            target = stack.enter_context(closing(Checkpoint(place, writable=True)))
+            if isinstance(place, Path):
+                swap.finish(target.connection, place.parent)
+            if spool.get("base") != spools.base_of(target):  # by another machine
+                raise TargetError(f"{self._files.name} was refreshed meanwhile; run it again")
             done = self._merging(self._files, self._stored, target, spool, self._stop).run()
         spools.discard(self._files.spool)
         return done
@@ -148,8 +158,8 @@ class Refresh:
             if node.source.grows:
                 with table_rows(self._files, node.source.table) as rows:
                     known.update(spools.up_to(rows, node.number))
-        unread = target.connection.execute(
-            "SELECT source, key FROM harvest_lists WHERE state != 'done' OR unread"
+        unread = target.database.execute(
+            "SELECT source, key FROM harvest_lists WHERE state != 'done' OR unread > 0"
         )
         for one in unread:
             known.pop(one, None)
@@ -187,6 +197,7 @@ class Merge:
             moment_of(self._started),
         )
         self._nodes = {node.number: node for node in stored}
+        self._asked: Database = target.database
         self._items: Counter[tuple[int, str]] = Counter()
         self._removed: Counter[int] = Counter()
         self._changes: Counter[str] = Counter(added=0, changed=0, removed=0)
@@ -204,19 +215,25 @@ class Merge:
         with ExitStack() as stack:
             for number, sink in sinks.items():
                 source = self._nodes[number].source
-                if isinstance(sink, SqliteSink):
-                    sink.connection = target.connection
+                if isinstance(sink, TableSink):
+                    sink.use(target.database)
                 stack.callback(sink.close)
                 sink.open(columns_with_id(source.item, source.id), marks[number] or "")
-                if not isinstance(sink, SqliteSink):
+                if not isinstance(sink, TableSink):
                     replacement = sink.replace(self._rows(number), self._read(number))
                     assert replacement is not None  # noqa: S101 - only a database has none
                     swaps.append(replacement.swap)
                     made[number] = replacement.mark
                     sink.close()  # Windows renames nothing that is open
-            swap.commit(
-                target.connection, self._files.state.parent, swaps, lambda: self._save(sinks, made)
-            )
+            if self._files.address is None:
+                folder = self._files.state.parent
+                swap.commit(target.connection, folder, swaps, lambda: self._save(sinks, made))
+            else:
+                # While rows are sent, the connection that sends them answers no question.
+                self._asked = PostgresDatabase(self._files.address)
+                stack.callback(self._asked.close)
+                with target.database.transaction():
+                    self._save(sinks, made)
         return Refreshed(self._generation, self._items.total(), dict(self._changes))
 
     def _rows(self, number: int) -> Iterator[Row]:
@@ -252,30 +269,30 @@ class Merge:
         return lambda text: from_dict(cls, parse(text))
 
     def _above(self, source: int, key: str) -> tuple[int, str] | None:
-        rows = self._target.connection.execute(
+        rows = self._asked.execute(
             "SELECT parent.source, parent.key FROM harvest_lists AS child JOIN harvest_lists AS"
             " parent ON parent.number = child.parent WHERE child.source = ? AND child.key = ?",
             (source, key),
-        ).fetchall()
+        )
         return rows[0] if rows else None
 
     def _save(self, sinks: Mapping[int, RowSink], marks: Mapping[int, str]) -> None:
         for number, sink in sinks.items():
-            if isinstance(sink, SqliteSink):
+            if isinstance(sink, TableSink):
                 sink.replace(self._rows(number), self._read(number))
         self._save_generation(marks)
 
     def _save_generation(self, marks: Mapping[int, str]) -> None:
-        connection, target = self._target.connection, self._target
-        self._save_lists(connection)
+        target, database = self._target, self._target.database
+        self._save_lists(database)
         for number in self._nodes:
-            connection.execute(
+            database.execute(
                 "UPDATE harvest_sources SET removed = ? WHERE number = ?",
                 (self._removed[number], number),
             )
         for number, mark in marks.items():
             target.set_mark(number, mark)
-        connection.execute(
+        database.execute(
             "INSERT INTO harvest_generations (number, started, finished, version)"
             " VALUES (?, ?, ?, ?)"
             " ON CONFLICT (number) DO UPDATE SET finished = excluded.finished",
@@ -284,38 +301,39 @@ class Merge:
         target.set("merged", self._spool.get("spool") or "")
         target.set("latest", self._spool.get("latest") or self._finished)
 
-    def _save_lists(self, connection: sqlite3.Connection) -> None:
+    def _save_lists(self, database: Database) -> None:
         """Take the lists of the spool, and keep those that may still be there."""
-        kept, odd = self._unread_lists(connection), connection.execute(_ODD_ITEMS).fetchall()
-        connection.execute("DELETE FROM harvest_seen")
-        connection.execute("DELETE FROM harvest_lists")
-        connection.executemany(spools.INSERT_LIST, ((*row, 0) for row in self._spool.lists()))
-        connection.executemany(
+        kept, odd = self._unread_lists(database), database.execute(_ODD_ITEMS)
+        database.execute("DELETE FROM harvest_seen")
+        database.execute("DELETE FROM harvest_lists")
+        database.change(spools.INSERT_LIST, ((*row, 0) for row in self._spool.lists()))
+        database.number_on("harvest_lists")
+        database.change(
             "INSERT INTO harvest_lists (source, key, list_name, parent, state, started, finished,"
             " unread) VALUES (?, ?, ?, (SELECT number FROM harvest_lists WHERE source = ?"
             " AND key = ?), 'done', ?, ?, 1)",
             kept,
         )
-        connection.execute("DELETE FROM harvest_quarantine")
-        connection.executemany(
+        database.execute("DELETE FROM harvest_quarantine")
+        database.change(
             "INSERT INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
-            " WHERE source = ? AND key = ? AND unread",
+            " WHERE source = ? AND key = ? AND unread > 0",
             odd,
         )
-        connection.executemany(
-            "INSERT OR IGNORE INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ?"
-            " FROM harvest_lists WHERE source = ? AND key = ?",
+        database.change(
+            "INSERT INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ?"
+            " FROM harvest_lists WHERE source = ? AND key = ? ON CONFLICT DO NOTHING",
             self._spool.connection.execute(_ODD_ITEMS),
         )
-        connection.execute("UPDATE harvest_lists SET items = 0 WHERE items")
-        connection.executemany(
+        database.execute("UPDATE harvest_lists SET items = 0 WHERE items > 0")
+        database.change(
             "UPDATE harvest_lists SET items = ? WHERE source = ? AND key = ?",
             ((items, *one) for one, items in self._items.items()),
         )
 
-    def _unread_lists(self, connection: sqlite3.Connection) -> list[tuple[object, ...]]:
+    def _unread_lists(self, database: Database) -> list[tuple[object, ...]]:
         """Find lists that the spool has not, where what led to them could not be read."""
-        rows = connection.execute(
+        rows = database.execute(
             "SELECT source, key, list_name, (SELECT source FROM harvest_lists AS a WHERE a.number ="
             " harvest_lists.parent), (SELECT key FROM harvest_lists AS a WHERE a.number ="
             " harvest_lists.parent), started, finished FROM harvest_lists ORDER BY number"

@@ -13,6 +13,7 @@ import attrs
 
 from itwin_async.errors import ITwinError
 from itwin_async.harvest.changes import ChangesFile
+from itwin_async.harvest.checkpoint import exists
 from itwin_async.harvest.errors import explain
 from itwin_async.harvest.lake.spool import SpoolStore
 from itwin_async.harvest.lake_merge import LakeMerge
@@ -52,11 +53,13 @@ class Refreshing:
         self._store = store
         self._read = read
         self._fail_fast = fail_fast
-        self._refresh = Refresh(files, plan, LakeMerge if files.url is not None else Merge)
-        self._is_new = files.url is None and not files.state.exists()
+        in_store = files.url is not None and files.address is None
+        self._refresh = Refresh(files, plan, LakeMerge if in_store else Merge)
+        self._is_new: bool | None = None
 
     async def run(self, *, refresh: bool) -> Report:
         """Finish the harvest, and then a refresh that was begun or is wanted."""
+        await self._look()
         report = await self._read(self._store, {})
         job = self._refresh
         if isinstance(self._store, SpoolStore):
@@ -83,6 +86,7 @@ class Refreshing:
     ) -> Report:
         """Do the same, and write what has changed since this was written last."""
         file = ChangesFile(self._files, path)
+        await self._look()
 
         def begin() -> None:
             try:
@@ -98,6 +102,12 @@ class Refreshing:
             resumed=report.resumed and not self._is_new,  # it was opened twice
             changes=await self._call(file.write),
         )
+
+    async def _look(self) -> None:
+        """Tell, before anything is written, whether there is a harvest."""
+        if self._is_new is None:
+            lies = await self._call(partial(exists, self._files.place))
+            self._is_new = not lies and not isinstance(self._store, SpoolStore)
 
     async def _call(self, function: Callable[[], T]) -> T:
         """Call a function that takes long in a thread; cancelled, it ends soon."""

@@ -108,10 +108,11 @@ async def run(
     sinks: dict[int, Sink | RowSink] = {}
     if isinstance(target, str | os.PathLike):
         files = target_files(target, storage_options)
-        path, state, lock, lake = files.path, files.state, files.lock, open_lake(files)
+        name, state, lock, lake = files.name, files.place, files.lock, open_lake(files)
         alone = len(wanted) == 1
         if lake is None:
-            sinks = {node.number: sink_of(files, node.source, alone=alone) for node in wanted}
+            for node in wanted:
+                sinks[node.number] = sink_of(files, node.source, alone=alone)
     else:
         path = state = _state_of(target, wanted, storage_options)
         if refresh or changes is not None:
@@ -119,10 +120,12 @@ async def run(
                 "a sink of your own has no refresh and no changes",
                 argument="refresh" if refresh else "changes",
             )
-        lock, sinks = path.with_name(f"{path.name}.lock"), {wanted[0].number: target}
-    with locked(lock, path if lake is None else lake.name):
+        name, sinks[wanted[0].number] = str(path), target
+        lock = path.with_name(f"{path.name}.lock")
+    in_store = files is not None and files.url is not None
+    with locked(lock, name if in_store else Path(name)):
         if lake is None or files is None:
-            store = Store(str(path), state, nodes, sinks, fail_fast=fail_fast)
+            store = Store(name, state, nodes, sinks, fail_fast=fail_fast)
         else:
             store = SpoolStore(lake, files, nodes, fail_fast=fail_fast)
         known = {**identity(sources), "platform": await platform_of(session)}

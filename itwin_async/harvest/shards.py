@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Self
 
 import attrs
 
 from itwin_async._arguments import whole
 from itwin_async._tasks import ungrouped
-from itwin_async.errors import ITwinError, TransportError
+from itwin_async.errors import ConfigurationError, ITwinError, TransportError
 from itwin_async.harvest.committer import AnyTarget, Committer, lake_of
 from itwin_async.harvest.lake import LakeTable
 from itwin_async.harvest.pages import keys_of
@@ -22,6 +23,8 @@ from itwin_async.harvest.sources import Source
 from itwin_async.harvest.whole_lists import ListReader, Outages
 from itwin_async.paging import MAX_PAGE_SIZE, Page
 from itwin_async.session import Session
+
+_FAILURES = 1000
 
 
 @attrs.frozen
@@ -74,7 +77,9 @@ class Shards:
     ) -> None:
         self._session = session
         self._nodes = plan(sources)
-        self._committer = Committer(lake_of(target))
+        self._target = lake_of(target)
+        self._committer = Committer(self._target)
+        self._is_over = False
         self.size = whole("size", size, 1)
         self._concurrency = whole("concurrency", concurrency, 1)
         self._page_size = whole("page_size", page_size, 1, MAX_PAGE_SIZE)
@@ -95,6 +100,11 @@ class Shards:
         self._steps = self._make()
 
     @property
+    def name(self) -> str:
+        """What the target is called."""
+        return self._target.name
+
+    @property
     def new_items(self) -> int:
         """Rows that were committed here."""
         return self._committer.new_rows
@@ -112,6 +122,27 @@ class Shards:
 
         """
         return await anext(self._steps)
+
+    async def finish(self, failures: Iterable[Failure] = ()) -> list[Failure]:
+        """
+        Note in the target that every list is there, except for those that failed, and compact it.
+
+        Args:
+            failures: what the reports of all shards tell.
+
+        Returns:
+            All that failed, here too; the first thousand.
+
+        Raises:
+            ConfigurationError: there are further shards.
+
+        """
+        if not self._is_over:
+            raise ConfigurationError("there are further shards; iterate to the end before finish()")
+        failed = list(islice(chain(self.failures, failures), _FAILURES))
+        await self._committer.call(lambda: self._target.finish(failed))
+        await self._committer.call(self._target.compact)
+        return failed
 
     async def aclose(self) -> None:
         """End what is under way."""
@@ -147,6 +178,7 @@ class Shards:
             for shard in self._cut(1):
                 yield shard
             await self._committer.flush()
+            self._is_over = True
         finally:
             for outer in active:
                 await outer.reader.aclose()
@@ -254,7 +286,8 @@ def shards(
     Divide what is not in a target yet into shards, for any engine that runs tasks.
 
     ``async for shard in harvest.shards(session, source, target)``, and ``read_shard`` for each of
-    them, anywhere and in any order; again is the same as once.
+    them, anywhere and in any order; again is the same as once. When all are read, ``finish`` notes
+    it in the target.
 
     Args:
         session: the session.

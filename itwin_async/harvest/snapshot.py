@@ -12,6 +12,8 @@ import attrs
 from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint, Table
 from itwin_async.harvest.errors import TargetError, reading
+from itwin_async.harvest.postgres import table as postgres
+from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import ndjson, parts, sqlite
 from itwin_async.harvest.target import TargetFiles
@@ -26,13 +28,13 @@ class Snapshot:
 
     Attributes:
         table: the table.
-        path: its file or directory.
+        path: its file or directory, or the name of the target.
         checkpoint: the checkpoint of the same moment; closed when the rows of files are read.
 
     """
 
     table: Table
-    path: Path
+    path: Path | str
     checkpoint: Checkpoint
     _form: str
     _files: Sequence[tuple[Path, BinaryIO | None]]
@@ -45,6 +47,8 @@ class Snapshot:
             TargetError: a file is not as it was written.
 
         """
+        if isinstance(self.checkpoint.database, PostgresDatabase):
+            return postgres.rows_of(self.checkpoint.database, self.table.name, removed=removed)
         if self._form == "sqlite":
             return sqlite.rows_of(self.checkpoint.connection, self.table.name, removed=removed)
         self.checkpoint.close()  # a slow reader must not keep a harvest from being resumed
@@ -92,10 +96,12 @@ def _current(
 
 
 def _open(files: TargetFiles, choose: Callable[[list[Table]], Table], stack: ExitStack) -> Snapshot:
-    with reading(files.state):
-        checkpoint = stack.enter_context(closing(Checkpoint(files.state, writable=False)))
+    with reading(files.place):
+        checkpoint = stack.enter_context(closing(Checkpoint(files.place, writable=False)))
         tables = checkpoint.tables()
         table = choose(tables)
+        if files.address is not None:
+            return Snapshot(table, f"{files.name}, table {table.name},", checkpoint, files.form, [])
         path = files.of_table(table.name, alone=len(tables) == 1)
         where = swap.current(checkpoint.connection, files.state.parent, path)
     opened: list[tuple[Path, BinaryIO | None]] = []
@@ -109,5 +115,7 @@ def _open(files: TargetFiles, choose: Callable[[list[Table]], Table], stack: Exi
 
 def _is_replaced(files: TargetFiles, found: Snapshot) -> bool:
     """Tell whether something was replaced after the checkpoint was read."""
+    if files.address is not None:
+        return False
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as later:
         return swap.count(later.connection) != swap.count(found.checkpoint.connection)

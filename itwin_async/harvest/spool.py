@@ -285,8 +285,8 @@ def discard(path: Path) -> None:
 def _copy_lists(target: Checkpoint, spool: Checkpoint) -> None:
     """Let a spool know the lists that were read, and open those that failed."""
     spool.connection.execute("DELETE FROM harvest_lists")
-    rows = target.connection.execute(
-        f"SELECT {_COPIED} FROM harvest_lists WHERE NOT unread"  # noqa: S608 - constant
+    rows = target.database.execute(
+        f"SELECT {_COPIED} FROM harvest_lists WHERE unread = 0"  # noqa: S608 - constant
     )
     spool.connection.executemany(INSERT_LIST, ((*row, 1) for row in rows))
     spool.connection.execute(

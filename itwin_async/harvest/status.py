@@ -18,6 +18,7 @@ from itwin_async.harvest import swap
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.errors import TargetError, damaged, reading
 from itwin_async.harvest.lake import LakeTarget, open_lake
+from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.progress import UNFINISHED, Failure, described, printed, to_json
 from itwin_async.harvest.reading import CLASSES, lake_tables
 from itwin_async.harvest.sinks.ndjson import parse
@@ -147,23 +148,33 @@ def status(
 
     """
     files = target_files(target, storage_options)
-    running = is_held(files.lock)  # first, since a run that ends meanwhile has finished it
+    running = _is_running(files)  # first, since a run that ends meanwhile has finished it
     lake = open_lake(files)
     if lake is not None:
         return _status_of_lake(files, lake, running=running)
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         found = _status(files, checkpoint, running=running)
     _check_files(files, found)
     return found
 
 
+def _is_running(files: TargetFiles) -> bool:
+    """Tell whether a harvest writes a target, in a database one of any machine."""
+    if is_held(files.lock) or files.address is None:
+        return is_held(files.lock)
+    with closing(PostgresDatabase(files.address)) as database, reading(files.name):
+        return database.is_held()
+
+
 def _check_files(files: TargetFiles, status: Status) -> None:
     """Find a target whose rows were deleted while its state was left."""
+    if files.address is not None:
+        return
     for table in status.tables:
         path = files.of_table(table, alone=len(status.tables) == 1)
         if not path.exists() and not _is_staged(files, path):
             raise TargetError(
-                f"{path} does not exist, but {files.state} does: restore it, or delete both "
+                f"{path} does not exist, but {files.place} does: restore it, or delete both "
                 "and harvest again",
                 kind="missing",
             )
@@ -171,7 +182,7 @@ def _check_files(files: TargetFiles, status: Status) -> None:
 
 def _is_staged(files: TargetFiles, path: Path) -> bool:
     """Tell whether what counts has not got its name yet."""
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         return swap.current(checkpoint.connection, files.state.parent, path).exists()
 
 
@@ -187,12 +198,12 @@ def check(
 
     """
     files = target_files(target, storage_options)
-    running = is_held(files.lock)
+    running = _is_running(files)
     lake = open_lake(files)
     if lake is not None:
         _check_lake(files, lake)
         return _status_of_lake(files, lake, running=running)
-    with reading(files.state), closing(Checkpoint(files.state, writable=False)) as checkpoint:
+    with reading(files.place), closing(Checkpoint(files.place, writable=False)) as checkpoint:
         checkpoint.verify()
         result, tables = _status(files, checkpoint, running=running), checkpoint.tables()
     for table in tables:
@@ -204,7 +215,7 @@ def _check(files: TargetFiles, name: str) -> None:
     found, gone = Counter[str](), 0
     with snapshot(files, lambda tables: next(one for one in tables if one.name == name)) as opened:
         table, cls = opened.table, CLASSES.get(opened.table.item)
-        with reading(files.state):
+        with reading(files.place):
             items = opened.checkpoint.items()
         expected = {key: rows for (number, key), rows in items.items() if number == table.number}
         for row in opened.rows(removed=True):
@@ -228,7 +239,7 @@ def _check(files: TargetFiles, name: str) -> None:
 def _status(files: TargetFiles, checkpoint: Checkpoint, *, running: bool) -> Status:
     totals, generation = checkpoint.totals(), checkpoint.generations()[-1]
     return Status(
-        target=str(files.path),
+        target=files.name,
         source=checkpoint.identity,
         lists_known=totals.lists,
         lists_done=totals.done,
@@ -299,9 +310,12 @@ def _status_of_lake(files: TargetFiles, lake: LakeTarget, *, running: bool) -> S
         finished_at=state.finished,
         refresh=_refresh(files),
     )
-    if state.finished is not None or not files.state.exists():
+    if not files.state.exists():
         return found
     with reading(files.state), closing(Checkpoint(files.state, writable=False)) as spool:
+        found = attrs.evolve(found, quarantined=spool.totals().quarantined)
+        if state.finished is not None:
+            return found
         lists = {(source, key): (how, items) for source, key, how, items in spool.lists()}
         for name, (how, items) in lists.items():
             if how == "done":

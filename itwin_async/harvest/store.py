@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
+from typing import TypeAlias, cast
+
+import attrs
 
 from itwin_async.errors import DecodeError, ITwinError
 from itwin_async.harvest import swap
@@ -16,12 +18,14 @@ from itwin_async.harvest.checkpoint import Checkpoint, Entry, Totals
 from itwin_async.harvest.columns import columns_with_id
 from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.plan import Node, Plan, compare_identities
+from itwin_async.harvest.postgres.address import Address
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.sinks import RowSink, Sink
+from itwin_async.harvest.sinks import RowSink, Sink, TableSink
 from itwin_async.harvest.sinks.ndjson import NdjsonSink
 from itwin_async.harvest.sinks.parquet import ParquetSink
-from itwin_async.harvest.sinks.sqlite import SqliteSink, known_ids
+from itwin_async.harvest.sinks.postgres import PostgresSink
+from itwin_async.harvest.sinks.sqlite import SqliteSink
 from itwin_async.harvest.sources import Source
 from itwin_async.harvest.target import TargetFiles
 from itwin_async.paging import Page
@@ -69,7 +73,7 @@ class Store:
     def __init__(
         self,
         name: str,
-        state: Path,
+        state: Path | Address,
         plan: Plan,
         sinks: Mapping[int, Sink | RowSink],
         *,
@@ -88,6 +92,7 @@ class Store:
         self._checkpoint: Checkpoint | None = None
         self._compared: set[int] = set()
         self._deadline = 0.0
+        self._finished = False
         self._clock = clock
         self._parquet = {n: sink for n, sink in sinks.items() if isinstance(sink, ParquetSink)}
         # A run that is soon killed gets on too, so the first parts are written early.
@@ -101,19 +106,19 @@ class Store:
             TargetError: it is foreign, damaged or cannot be written.
 
         """
-        path, fresh = self._state, not self._state.exists()
         sources = {number: self._plan[number].source for number in self._sinks}
         columns = {number: columns_with_id(one.item, one.id) for number, one in sources.items()}
         try:
-            self._checkpoint = checkpoint = Checkpoint(path, writable=True)
-            swap.finish(checkpoint.connection, path.parent)
+            self._checkpoint = checkpoint = Checkpoint(self._state, writable=True)
+            if isinstance(self._state, Path):
+                swap.finish(checkpoint.connection, self._state.parent)
             begun = checkpoint.identity
             if begun:
                 compare_identities(self.name, begun, identity)
             marks = {table.number: table.mark for table in checkpoint.tables()}
             for number, sink in self._sinks.items():
-                if isinstance(sink, SqliteSink):
-                    sink.connection = checkpoint.connection
+                if isinstance(sink, TableSink):
+                    sink.use(checkpoint.database)
                 mark = marks.get(number)
                 if mark is None and begun and self._is_ours:
                     mark = ""  # it was killed before it had one
@@ -127,31 +132,50 @@ class Store:
             self.totals = checkpoint.totals()
             self.resumed = bool(begun and checkpoint.open_lists(0, 1))
         except BaseException:
+            opened = self._checkpoint
             self.close()
-            if fresh:
-                for ending in ("", "-wal", "-shm"):
-                    path.with_name(f"{path.name}{ending}").unlink(missing_ok=True)
+            if opened is not None:
+                opened.database.discard()
             raise
 
     def open_lists(self, after: int, count: int) -> tuple[list[Entry], bool]:
         """Read the next lists that are not finished, and tell whether there will be others."""
-        return self._opened.open_lists(after, count), not self.totals.leading
+        found: list[Entry] = []
+        read = self._opened.open_lists
+        self._opened.database.repeat(lambda: found.extend(read(after, count)), found.clear)
+        return found, not self.totals.leading
 
     def outcome(self) -> tuple[bool, list[Failure]]:
         """Commit, and tell from what is recorded whether all lists are read, and which failed."""
         self.commit()
+        self._opened.database.repeat(self._end_generation, _nothing)
+        return self._finished, self._opened.failures()
+
+    def _end_generation(self) -> None:
         self.totals = totals = self._opened.totals()
-        finished = self._opened.all_known and totals.done + totals.failed == totals.lists
-        if finished:
+        self._finished = self._opened.all_known and totals.done + totals.failed == totals.lists
+        if self._finished:
             self._opened.end_generation()
             self._compact(last=True)
-        return finished, self._opened.failures()
 
     def apply(self, steps: Sequence[Callable[[], None]]) -> None:
         """Take steps in one transaction, and commit where it is due; none to see whether it is."""
-        connection = self._opened.connection
-        if steps and not connection.in_transaction:
-            connection.execute("BEGIN IMMEDIATE")
+        totals = attrs.evolve(self.totals)
+        compared, unstorable = set(self._compared), set(self.unstorable)
+
+        def forget() -> None:
+            self.totals = attrs.evolve(totals)
+            self._compared, self.unstorable = set(compared), set(unstorable)
+            for sink in self._sinks.values():
+                if isinstance(sink, PostgresSink):
+                    sink.forget()
+
+        self._opened.database.repeat(lambda: self._take(steps), forget)
+
+    def _take(self, steps: Sequence[Callable[[], None]]) -> None:
+        database = self._opened.database
+        if steps and not database.in_transaction:
+            database.begin()
             self._deadline = self._clock() + self._commit_after
         for step in steps:
             step()
@@ -269,14 +293,14 @@ class Store:
     @property
     def unsaved(self) -> bool:
         """Whether something is not committed yet."""
-        return self._checkpoint is not None and self._checkpoint.connection.in_transaction
+        return self._checkpoint is not None and self._checkpoint.database.in_transaction
 
     def commit(self) -> None:
         """Make everything durable."""
         if self._checkpoint is not None and self.unsaved:
             self._save_marks(self._checkpoint)
             self._checkpoint.save_latest()
-            self._checkpoint.connection.execute("COMMIT")
+            self._checkpoint.database.commit()
             self._compact(last=False)
 
     def close(self) -> None:
@@ -304,7 +328,8 @@ class Store:
     def _replace(self, number: int, sink: ParquetSink, made: swap.Replacement) -> None:
         checkpoint = self._opened
         change = partial(checkpoint.set_mark, number, made.mark)
-        swap.commit(checkpoint.connection, self._state.parent, [made.swap], change)
+        folder = cast("Path", self._state).parent
+        swap.commit(checkpoint.connection, folder, [made.swap], change)
         sink.replaced(made.mark)
 
     def _node(self, entry: Entry) -> Node:
@@ -352,22 +377,22 @@ class Store:
             return set()
         self._compare_ids(entry, resumed=resumed)
         sink = self._sinks[entry.source]
-        if isinstance(sink, SqliteSink):
-            return known_ids(checkpoint.connection, sink.table, entry.key, ids)
-        return known_ids(checkpoint.connection, "harvest_seen", entry.number, ids)
+        if isinstance(sink, TableSink):
+            return sink.known(entry.key, ids)
+        return set(checkpoint.seen(entry, ids))
 
     def _remember(self, entry: Entry, ids: list[str]) -> None:
-        is_sqlite = isinstance(self._sinks[entry.source], SqliteSink)
-        if entry.number in self._compared and not is_sqlite:
+        is_table = isinstance(self._sinks[entry.source], TableSink)
+        if entry.number in self._compared and not is_table:
             self._opened.remember(entry, ids)
 
     def _compare_ids(self, entry: Entry, *, resumed: bool) -> None:
-        """Compare the ids of a list from now on; the table of a SQLite target has them itself."""
+        """Compare the ids of a list from now on; a table of a database has them itself."""
         if entry.number in self._compared:
             return
         self._compared.add(entry.number)
         if not self._opened.is_compared(entry):
-            missing = resumed and not isinstance(self._sinks[entry.source], SqliteSink)
+            missing = resumed and not isinstance(self._sinks[entry.source], TableSink)
             self._opened.compare(entry, self._sink_ids(entry) if missing else ())
 
     def _sink_ids(self, entry: Entry) -> Iterator[str]:
@@ -404,9 +429,15 @@ class Store:
 def sink_of(files: TargetFiles, source: Source[object], *, alone: bool) -> RowSink:
     """Make the sink of a source in a target."""
     with_id = source.id != "id"
+    if files.form == "postgresql":
+        return PostgresSink(source.table, with_id=with_id)
     if files.form == "sqlite":
         return SqliteSink(files.path, source.table, with_id=with_id)
     path = files.of_table(source.table, alone=alone)
     if files.form == "ndjson":
         return NdjsonSink(path, files.state, with_id=with_id)
     return ParquetSink(path, files.state, files.path, with_id=with_id)
+
+
+def _nothing() -> None:
+    """Prepare nothing for another try."""

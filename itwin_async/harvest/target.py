@@ -17,8 +17,9 @@ import attrs
 from itwin_async._arguments import invalid
 from itwin_async.errors import ConfigurationError
 from itwin_async.harvest.errors import TargetError, explain
+from itwin_async.harvest.postgres.address import Address, address_of, is_address
 
-Form: TypeAlias = Literal["sqlite", "ndjson", "parquet", "delta", "objects"]
+Form: TypeAlias = Literal["sqlite", "ndjson", "parquet", "delta", "objects", "postgresql"]
 
 _ENDINGS: dict[str, Form] = {
     ".db": "sqlite",
@@ -31,8 +32,9 @@ _ENDINGS: dict[str, Form] = {
     ".delta": "delta",
 }
 _URL = re.compile(
-    r"(s3|s3a|abfs|abfss|az|azure|adl|gs|memory)://[^/?#@]+(@[^/?#@]+)?/[^?#]+", re.IGNORECASE
+    r"((s3|s3a|az|azure|adl|gs|memory)://|abfss?://([^/?#@:]+@)?)[^/?#@]+/[^?#]+", re.IGNORECASE
 )
+_ESCAPE = re.compile(r"%[0-9a-f]{2}", re.IGNORECASE)  # delta-rs undoes them once too often
 _IN_STORES: dict[str, Form] = {".delta": "delta", ".parquet": "objects"}
 _LOOK = 0.2  # seconds; somebody may look for a moment whether the lock is held
 _SQLITE_BESIDE = ("-wal", "-shm", "-journal")
@@ -51,6 +53,7 @@ class TargetFiles:
         url: address of a target that many machines may write; path and state are then the database
             on this machine that its rows come through.
         options: how its store is reached, besides what the environment says.
+        address: of a target in PostgreSQL, which holds the checkpoint too.
 
     """
 
@@ -60,6 +63,7 @@ class TargetFiles:
     lock: Path
     url: str | None = None
     options: Mapping[str, str] = attrs.field(factory=dict, repr=False)
+    address: Address | None = None
 
     @property
     def folder(self) -> Path | None:
@@ -72,6 +76,11 @@ class TargetFiles:
     def name(self) -> str:
         """What it is called in messages."""
         return str(self.path) if self.url is None else self.url
+
+    @property
+    def place(self) -> Path | Address:
+        """Where the checkpoint is."""
+        return self.state if self.address is None else self.address
 
     @property
     def spool(self) -> Path:
@@ -127,8 +136,14 @@ def target_files(
     """
     options = _checked(storage_options)
     if isinstance(target, str) and "://" in target:
+        if is_address(target):
+            return _in_database(target, options)
         return _in_store(target.rstrip("/"), options)
-    path = Path(target)
+    return _on_this_machine(Path(target), options)
+
+
+def _on_this_machine(path: Path, options: Mapping[str, str]) -> TargetFiles:
+    """Tell what a file or a folder is."""
     if "\0" in str(path):
         raise invalid("target", str(path), "a name without NUL characters")
     try:
@@ -139,9 +154,15 @@ def target_files(
     name = path.name.lower()
     known = [ending for ending in _ENDINGS if name.endswith(ending) and name != ending]
     if not known:
-        raise invalid("target", str(target), f"a name that ends in {', '.join(_ENDINGS)}")
+        raise invalid(
+            "target",
+            str(path),
+            f"a name that ends in {', '.join(_ENDINGS)}, or a postgresql:// URL",
+        )
     form = _ENDINGS[known[0]]
     if form == "delta":
+        if _ESCAPE.search(str(path.absolute())):
+            raise invalid("target", str(path), "a path in which no % stands before two digits")
         spool = path.with_name(f"{path.name}.spool")
         return _spooled(spool, form, str(path.absolute()), options)
     if options:
@@ -155,6 +176,16 @@ def target_files(
     return TargetFiles(path, form, state, path.with_name(f"{path.name}.lock"))
 
 
+def _in_database(url: str, options: Mapping[str, str]) -> TargetFiles:
+    """Tell what a URL of PostgreSQL is; a refresh is read into this user's cached files."""
+    if options:
+        raise invalid("storage_options", [*options], "given for a target in an object store only")
+    address = address_of(url)
+    spool = _cached(address.name)
+    lock = spool.with_name(f"{spool.name}.lock")
+    return TargetFiles(spool, "postgresql", spool, lock, address.name, address=address)
+
+
 def _in_store(url: str, options: Mapping[str, str]) -> TargetFiles:
     """Tell what an address is; its harvest has a database among this user's cached files."""
     form = _IN_STORES.get(f".{url.rpartition('.')[2].lower()}")
@@ -165,17 +196,21 @@ def _in_store(url: str, options: Mapping[str, str]) -> TargetFiles:
             "target",
             shown,
             "s3://, abfss://, az:// or gs://, a bucket and a name that ends in .delta or .parquet,"
-            " without a user and a query",
+            " without a user and a query; or postgresql://",
         )
+    return _spooled(_cached(url), form, url, options)
+
+
+def _cached(name: str) -> Path:
+    """Name the spool of what lies elsewhere, among this user's cached files."""
     try:
         from platformdirs import user_cache_path  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise ConfigurationError(
             "a harvest needs an extra: pip install 'itwin-async[harvest]'"
         ) from None
-    name = hashlib.blake2b(url.encode(), digest_size=16).hexdigest()
-    spool = user_cache_path("itwin-async") / "harvest" / f"{name}.spool"
-    return _spooled(spool, form, url, options)
+    hashed = hashlib.blake2b(name.encode(), digest_size=16).hexdigest()
+    return user_cache_path("itwin-async") / "harvest" / f"{hashed}.spool"
 
 
 def _spooled(spool: Path, form: Form, url: str, options: Mapping[str, str]) -> TargetFiles:
@@ -192,6 +227,13 @@ def _checked(options: Mapping[str, str] | None) -> dict[str, str]:
         if not (isinstance(name, str) and name and isinstance(value, str)):
             raise invalid("storage_options", str(name), "a mapping of str to str")
     return dict(given)
+
+
+def name_of(target: str | os.PathLike[str]) -> str:
+    """Give the name of a target for messages; a URL may hold a password."""
+    if isinstance(target, str) and is_address(target):
+        return address_of(target).name
+    return os.fspath(target)
 
 
 @contextmanager
@@ -233,7 +275,8 @@ def locked(path: Path, target: Path | str) -> Iterator[None]:
         ) from None
     except OSError as problem:
         # A lock file that may not be opened is somebody else's; a missing folder is the target's.
-        raise explain(problem, path if path.exists() else target) from None
+        is_lock = isinstance(target, str) or path.exists()
+        raise explain(problem, path if is_lock else target) from None
     try:
         yield
     finally:

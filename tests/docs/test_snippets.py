@@ -35,6 +35,7 @@ ELSEWHERE = {
     "docs/notebook.md": "tests/notebook/test_document.py",
     "docs/testing-recipes.md": "tests/testing/test_recipes.py",
     "docs/testing.md": "tests/testing/test_chapter.py",
+    "docs/how-to/postgresql.md": "tests/harvest/test_postgres_docs.py",
     "docs/how-to/spark.md": "tests/engines/test_spark_local.py",
     "docs/web-backends.md": "tests/examples/test_chapter.py",
 }

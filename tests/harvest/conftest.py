@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import attrs
 import pytest
+from postgres_server import PostgresServer, postgres_server
 
 from itwin_async import RetryPolicy, Session
 from itwin_async.emulator import Emulator
@@ -25,3 +27,16 @@ async def session(emulator: Emulator) -> AsyncIterator[Session]:
     policy = RetryPolicy(sleep=no_time, rng=lambda: 0.0)
     async with Session(emulator.token, base_url=emulator.base_url, retry=policy) as session:
         yield session
+
+
+@pytest.fixture(autouse=True)
+def _cache(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Keep what a target that is elsewhere has on this machine out of the user's own folders."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgresServer]:
+    """One PostgreSQL server for all tests of a process; each has schemas of its own."""
+    with postgres_server() as server:
+        yield server

@@ -69,6 +69,7 @@ async def test_the_minutes_are_those_of_the_quota(emulator: Emulator) -> None:
     ) as paced:
         found = await harvest.estimate(paced, SOURCE, page_size=1)
     assert found.calls_a_minute == pytest.approx(600, rel=0.05)
+    assert found.calls_a_minute is not None
     assert found.minutes == pytest.approx(found.calls / found.calls_a_minute)
     assert found.at_least
 

@@ -25,10 +25,11 @@ from itwin_async import (
 )
 from itwin_async.emulator import Emulator
 from itwin_async.harvest.lake import LakeTable, LakeTarget, ListRows, Revision, open_lake
+from itwin_async.harvest.lake.object_stores import store_of
 from itwin_async.harvest.lake.spool import SpoolStore
 from itwin_async.harvest.plan import plan
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.target import target_files
+from itwin_async.harvest.target import locked, target_files
 
 FULL = harvest.favorite_imodels().full()
 NOW = datetime(2026, 11, 27, 12, tzinfo=UTC)
@@ -92,6 +93,7 @@ async def test_published_rows_leave_the_spool(session: Session, target: str) -> 
     await harvest.run(session, FULL, target)
     with closing(sqlite3.connect(target_files(target).state)) as spool:
         assert spool.execute("SELECT count(*) FROM favorite_imodels").fetchone() == (0,)
+        assert spool.execute("PRAGMA freelist_count").fetchone() == (0,)
 
 
 @pytest.mark.parametrize("with_spool", [True, False])
@@ -211,8 +213,6 @@ def columns(target: str) -> list[str]:
         return [field.name for field in DeltaTable(target).schema().fields]
     import obstore
     import pyarrow.parquet as pq
-
-    from itwin_async.harvest.lake.object_stores import store_of
 
     store = store_of(target.rpartition("/")[0], {})
     (part,) = [one["path"] for chunk in obstore.list(store, "out.parquet") for one in chunk]
@@ -342,10 +342,12 @@ async def test_a_list_that_another_machine_commits_meanwhile_is_there_once(
     [
         "s3://bucket/x.db",
         "s3://bucket",
-        "s3://key:secret@bucket@x/out.delta",
+        "s3://key:secret@bucket/out.delta",
+        "s3://secret@bucket/out.delta",
         "s3://bucket/out.delta?sig=secret",
         "ftp://bucket/out.delta",
         "memory://bucket/out.delta",
+        "of%20another/out.delta",
     ],
 )
 def test_addresses_that_make_no_sense(name: str) -> None:
@@ -551,3 +553,69 @@ async def test_changes_are_written(session: Session, target: str, tmp_path: Path
     await harvest.run(session, made(lists), target, refresh=True, changes=file)
     kinds = sorted(json.loads(line)["change"] for line in file.read_text().splitlines())
     assert kinds == ["added", "added", "changed", "removed"]
+
+
+async def test_a_second_harvest_on_this_machine_is_refused(session: Session, target: str) -> None:
+    files = target_files(target)
+    with locked(files.lock, files.name):
+        with pytest.raises(harvest.TargetError) as caught:
+            await harvest.run(session, FULL, target)
+        assert caught.value.kind == "busy"
+        assert target in str(caught.value)
+    assert (await harvest.run(session, FULL, target)).complete
+
+
+def test_another_format_is_refused_by_name(target: str) -> None:
+    opened(target, THINGS)
+    if target.endswith(".delta"):
+        from deltalake import DeltaTable
+
+        table = DeltaTable(target)
+        told = json.loads(table.metadata().description)
+        told["itwin_async"]["format"] = "99"
+        table.alter.set_table_description(json.dumps(told))
+    else:
+        import obstore
+
+        store, path = store_of(target.rpartition("/")[0], {}), "out.parquet.harvest/manifest.json"
+        told = json.loads(bytes(obstore.get(store, path).bytes()))
+        obstore.put(store, path, json.dumps({**told, "format": "99"}).encode())
+    with pytest.raises(harvest.TargetError, match="format 99"):
+        harvest.status(target)
+    with pytest.raises(harvest.TargetError, match="format 99"):
+        opened(target, THINGS)
+
+
+async def test_a_folder_of_any_name(session: Session, tmp_path: Path) -> None:
+    pytest.importorskip("deltalake")
+    target = tmp_path / "50% #1 é?" / "out.delta"
+    target.parent.mkdir()
+    assert (await harvest.run(session, FULL, target)).complete
+    assert harvest.check(target).complete
+    assert [path.name for path in sorted(target.parent.iterdir())] == [
+        "out.delta",
+        "out.delta.spool",
+    ]
+
+
+def test_parts_on_their_way_are_not_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A commit that is cut off before or after it counts leaves nothing that a reader sees."""
+    obstore = pytest.importorskip("obstore")
+    target = f"memory://{uuid4()}/out.parquet"
+    store = store_of(target.rpartition("/")[0], {})
+
+    def seen() -> int:
+        return sum(len(chunk) for chunk in obstore.list(store, "out.parquet"))
+
+    lake = opened(target, THINGS)
+    for name, there in (("put", {}), ("copy", {"a": 3})):
+        with monkeypatch.context() as patched:
+            patched.setattr(obstore, name, _cut_off)
+            with pytest.raises(harvest.TargetError):
+                lake.commit("things", [rows("a", 3)])
+        assert opened(target).committed("things") == there
+        assert seen() == 0
+    assert len(list(opened(target).rows("things"))) == 3
+    opened(target, THINGS)  # the next run
+    assert seen() == 1
+    assert len(list(opened(target).rows("things"))) == 3

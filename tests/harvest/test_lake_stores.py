@@ -1,7 +1,7 @@
 """
 Harvests into object stores that are killed, lose their machine and meet others.
 
-Each store is a real server. ``ITWIN_ASYNC_KILLS`` sets how many kills each target gets (4 by
+Each store is a real server. ``ITWIN_ASYNC_KILLS`` sets how many kills each target gets (2 by
 default).
 """
 
@@ -31,7 +31,7 @@ from itwin_async.harvest.target import target_files
 pytestmark = pytest.mark.slow
 pytest.importorskip("deltalake")
 pytest.importorskip("obstore")
-KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "4"))
+KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "2"))
 
 
 @attrs.frozen
@@ -73,8 +73,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Lake:
 @pytest.fixture(scope="module")
 def storm() -> Iterator[EmulatorThread]:
     """A platform that is slow, loses connections, fails and refuses."""
-    with EmulatorThread(itwins=24, imodels=40, seed=6, latency=0.012) as emulator:
-        emulator.rate_limit = RateLimit(150, 0.5, retry_after=False)
+    with EmulatorThread(itwins=16, imodels=20, seed=6, latency=0.01) as emulator:
+        emulator.rate_limit = RateLimit(200, 0.5, retry_after=False)
         emulator.fault(Fault(match="GET /imodels/favorites", drop="middle", every=41, times=None))
         emulator.fault(Fault(match="*", status=503, every=23, times=None))
         yield emulator
@@ -95,34 +95,41 @@ def test_killed_at_any_moment(
     """Every third machine is lost with its disk."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     lake: Lake = request.getfixturevalue(store)
-    target = lake.target(ending)
+    rng, kills = random.Random(store + ending), 0
+    while kills < KILLS:
+        target = lake.target(ending)
+        kills += kill_again_and_again(storm, target, lake, tmp_path, rng, KILLS - kills)
+        assert harvest.check(target, storage_options=lake.options).finished
+        for found in read_by_others(target, lake):
+            assert found == expected(storm)
+
+
+def kill_again_and_again(
+    storm: EmulatorThread, target: str, lake: Lake, cache: Path, rng: random.Random, most: int
+) -> int:
+    """Harvest, killed at any moment, until it is complete, and count the kills."""
     spool = target_files(target).state
-    rng = random.Random(store + ending)
-    longest, kills, seen = 0.5, 0, set[int]()
-    for _ in range(2 * KILLS + 5):
-        process = start(storm, target, lake, tmp_path)
+    longest, seen = 0.4, set[int]()
+    for kills in range(most + 1):
+        process = start(storm, target, lake, cache)
         assert process.stdout is not None
         assert process.stdout.readline() == "started\n"
-        if kills < KILLS:
+        if kills < most:
             time.sleep(rng.uniform(0.0, longest))  # the moment is what is tested
             process.kill()
         out, err = process.communicate(timeout=120)
         if process.returncode == 0:
             assert out.split() == [str(len(expected(storm))), "True"]
-            break
+            return kills
         assert process.returncode == -signal.SIGKILL, err
-        kills += 1
         found = items(target, lake)
+        # A busy machine gets nothing done in so short a life; the next one lives longer.
         longest *= 1.3 if found in seen or not found else 1.0
         seen.add(found)
-        if kills % 3 == 0:
-            spool.unlink(missing_ok=True)
-            for ending_ in ("-wal", "-shm"):
-                spool.with_name(spool.name + ending_).unlink(missing_ok=True)
-    assert kills >= min(2, KILLS)
-    assert harvest.check(target, storage_options=lake.options).finished
-    for found in read_by_others(target, lake):
-        assert found == expected(storm)
+        if kills % 3 == 2:
+            for beside in ("", "-wal", "-shm"):
+                spool.with_name(spool.name + beside).unlink(missing_ok=True)
+    raise AssertionError("it does not get on")
 
 
 @pytest.mark.parametrize("ending", [".delta", ".parquet"])
@@ -131,7 +138,7 @@ def test_several_machines_at_once(
 ) -> None:
     """Each reads what it finds, and every list is there once."""
     target = s3.target(ending)
-    processes = [start(storm, target, s3, tmp_path / f"{number}") for number in range(3)]
+    processes = [start(storm, target, s3, tmp_path / f"{number}") for number in range(2)]
     for process in processes:
         out, err = process.communicate(timeout=120)
         assert process.returncode == 0, err

@@ -31,7 +31,7 @@ def spoil(emulator: Emulator, itwin: str, *numbers: int) -> None:
     rows: list[dict[str, Any]] = [{"id": id_, "displayName": "x", "new": [1]} for id_ in ids]
     for number in numbers:
         rows[number]["displayName"] = 5
-    body = {"iModels": rows, "_links": {}}
+    body = json.dumps({"iModels": rows, "_links": {}})
     emulator.fault(Fault(match=LISTS, query={"iTwinId": itwin}, body=body, times=None))
 
 
@@ -99,7 +99,11 @@ async def test_an_odd_itwin_leads_nowhere_and_is_told(
     rows: list[dict[str, Any]] = [{"id": name, "displayName": "x"} for name in ids]
     rows[2]["displayName"] = [1]
     emulator.fault(
-        Fault(match="GET /itwins/favorites", body={"iTwins": rows, "_links": {}}, times=None)
+        Fault(
+            match="GET /itwins/favorites",
+            body=json.dumps({"iTwins": rows, "_links": {}}),
+            times=None,
+        )
     )
     report = await harvest.run(session, SOURCE, tmp_path / "out.db")
     assert report.progress.lists_done == report.progress.lists_known == len(ids) - 1

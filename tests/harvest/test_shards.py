@@ -199,3 +199,21 @@ async def test_what_is_no_target_of_many_machines_is_refused(
         harvest.shards(session, harvest.favorite_imodels(), SqliteLake("x"), size=0)
     with refused("shard"):
         await harvest.read_shard(session, "x", SqliteLake("x"))  # type: ignore[arg-type]
+
+
+async def test_a_harvest_is_finished_when_all_shards_are_read(
+    session: Session, emulator: Emulator, tmp_path: Path
+) -> None:
+    lake, source = SqliteLake(str(tmp_path / "lake")), harvest.favorite_imodels()
+    found = harvest.shards(session, source, lake, size=2)
+    first = await anext(found)
+    with pytest.raises(ConfigurationError):
+        await found.finish()
+    emulator.fault(Fault(match="GET /imodels/favorites", status=404, times=1))
+    reports = [await harvest.read_shard(session, first, lake)]
+    reports += [await harvest.read_shard(session, shard, lake) async for shard in found]
+    failed = await found.finish(failure for report in reports for failure in report.failures)
+    assert [failure.kind for failure in failed] == ["NotFoundError"]
+    state = lake.state()
+    assert state is not None
+    assert (state.finished is not None, state.failed) == (True, 1)

@@ -166,6 +166,10 @@ async def test_what_cannot_be_merged(emulator: Emulator, session: Session, tmp_p
         assert not target.exists()
     with refused("shares"):
         harvest.merge(target, [])
+    with refused("target"):
+        harvest.merge(tmp_path / "merged.delta", [one, two])
+    with refused("shares"):
+        harvest.merge(target, [one, tmp_path / "two.delta"])
     with pytest.raises(harvest.TargetError) as missing:
         harvest.merge(target, [one, tmp_path / "none.db"])
     assert missing.value.kind == "missing"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from typing import BinaryIO
 
 import attrs
 
@@ -34,6 +36,17 @@ class Part:
     rows: int
     bytes: int
     hidden: bool = True
+
+    @classmethod
+    def of(cls, file: BinaryIO, rows: int) -> Part:
+        """Name a file that was just written, and go back to its start."""
+        size = file.tell()
+        file.seek(0)
+        digest = hashlib.blake2b(digest_size=16)
+        while chunk := file.read(2**20):
+            digest.update(chunk)
+        file.seek(0)
+        return cls(f"part-{digest.hexdigest()}", rows, size)
 
 
 @attrs.frozen
@@ -135,6 +148,10 @@ class Manifest:
         if all(table != name for name, _, _ in self.tables):
             raise TargetError(f"the target has no table {table}")
         return self.lists.get(table, {})
+
+    def version_of(self, table: str) -> tuple[str | None, list[str]]:
+        """Tell one content of a table from another."""
+        return self.revisions.get(table), [part.name for part in self.parts_of(table)]
 
     def parts_of(self, table: str) -> Sequence[Part]:
         """Name the parts of a table."""

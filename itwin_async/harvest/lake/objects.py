@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from itertools import islice
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, BinaryIO, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.lake.columns import READ, RowColumns, rows_of
@@ -157,7 +156,7 @@ class ObjectParquetTarget:
         """Read the rows that one manifest names."""
         with explained(self.name, "read"):
             manifest, _ = self._existing()
-            self._read[table] = _version(manifest, table)
+            self._read[table] = manifest.version_of(table)
             for part in manifest.parts_of(table):
                 with self._opened(manifest, table, part) as batches:
                     yield from rows_of(batches)
@@ -170,14 +169,14 @@ class ObjectParquetTarget:
             manifest, _ = self._existing()
             if manifest.revisions.get(table) == revision.id:
                 return
-            before = self._read.get(table, _version(manifest, table))
+            before = self._read.get(table, manifest.version_of(table))
             parts = self._stage(self._columns[table], rows, empty=True)
 
             def attempt() -> None:
                 manifest, tag = self._existing()
                 if manifest.revisions.get(table) == revision.id:
                     return
-                if _version(manifest, table) != before:
+                if manifest.version_of(table) != before:
                     raise changed_meanwhile(self.name)
                 self._save(manifest.replaced(table, parts, lists, revision), tag, staged=parts)
 
@@ -225,7 +224,7 @@ class ObjectParquetTarget:
                         count += batch.num_rows
                 if not count and (parts or not empty):
                     return parts
-                part = _part(file, count)
+                part = Part.of(file, count)
                 self._library.put(self._store, self._staged(part), file)
                 parts.append(part)
                 if count < _ROWS_OF_PART:
@@ -346,19 +345,3 @@ class ObjectParquetTarget:
 
 class _Refused(Exception):  # noqa: N818 - never leaves this module
     """Another machine has written the manifest meanwhile."""
-
-
-def _version(manifest: Manifest, table: str) -> tuple[str | None, list[str]]:
-    """Tell one content of a table from another."""
-    names = [part.name for part in manifest.parts_of(table)]
-    return manifest.revisions.get(table), names
-
-
-def _part(file: BinaryIO, rows: int) -> Part:
-    size = file.tell()
-    file.seek(0)
-    digest = hashlib.blake2b(digest_size=16)
-    while chunk := file.read(2**20):
-        digest.update(chunk)
-    file.seek(0)
-    return Part(f"part-{digest.hexdigest()}", rows, size)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 
 import attrs
@@ -118,6 +118,9 @@ class SpoolStore(Store):
         self.commit()
         self._publish()
         finished, failures = super().outcome()
+        if finished:
+            with suppress(sqlite3.Error):  # a full disk, or somebody reads it
+                self._opened.connection.execute("VACUUM")
         if finished and not self._is_merging:
             state = self._target.state()
             if self._has_news or state is None or state.failed != self.totals.failed:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from itwin_async._tables.columns import Column
+from itwin_async.harvest.database import Database
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.swap import Replacement
 
@@ -114,3 +115,15 @@ class RowSink(ABC):
     @abstractmethod
     def close(self) -> None:
         """Release everything; what was not committed may be lost."""
+
+
+class TableSink(RowSink):
+    """A sink in the checkpoint's own database, where ids can be looked up."""
+
+    @abstractmethod
+    def use(self, database: Database) -> None:
+        """Take the checkpoint's database, whose commit makes rows durable too; before ``open``."""
+
+    @abstractmethod
+    def known(self, key: str, ids: Sequence[str]) -> set[str]:
+        """Tell which of some ids a list has."""

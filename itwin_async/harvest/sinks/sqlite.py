@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from itwin_async._tables.columns import Column, storable
 from itwin_async.harvest.columns import MOMENTS, Cells, flat, moment, moment_of, reader
+from itwin_async.harvest.database import Database, SqliteDatabase
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.sinks import RowSink
+from itwin_async.harvest.sinks import TableSink
 
 _TYPES = {"integer": "INTEGER", "real": "REAL", "boolean": "INTEGER"}
 _AT_ONCE = 64
@@ -24,7 +25,7 @@ _moment = lru_cache(64)(moment)
 _moment_of = lru_cache(64)(moment_of)
 
 
-class SqliteSink(RowSink):
+class SqliteSink(TableSink):
     """
     A table of typed columns, with each item's JSON and moments beside them.
 
@@ -32,6 +33,7 @@ class SqliteSink(RowSink):
         path: the database.
         table: name of the table.
         with_id: whether ids have a column of their own, since items have none.
+        check: raises ``ValueError`` for a row that has no place where rows go from here.
 
     Attributes:
         table: the quoted name.
@@ -41,13 +43,25 @@ class SqliteSink(RowSink):
 
     connection: sqlite3.Connection
 
-    def __init__(self, path: Path, table: str, *, with_id: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        table: str,
+        *,
+        with_id: bool = False,
+        check: Callable[[Row], None] = lambda _: None,
+    ) -> None:
         self.state = path
+        self._check = check
         self._with_id = with_id
         self._name = table
         self.table = quoted(table)
         self._read: Callable[[object], Cells]
         self._one = self._many = ""
+
+    def use(self, database: Database) -> None:
+        """Take the checkpoint's database."""
+        self.connection = cast("SqliteDatabase", database).connection
 
     def open(self, columns: Sequence[Column], mark: str | None) -> None:
         """Create the table."""
@@ -79,6 +93,8 @@ class SqliteSink(RowSink):
 
     def write_rows(self, rows: Sequence[Row], items: Sequence[object]) -> None:
         """Insert rows."""
+        for row in rows:
+            self._check(row)
         cells = [self._cells(row, item) for row, item in zip(rows, items, strict=True)]
         execute = self.connection.execute
         execute("SAVEPOINT page")
@@ -129,6 +145,17 @@ class SqliteSink(RowSink):
         """Read the ids of a list."""
         found = self.connection.execute(f"SELECT id FROM {self.table} WHERE list = ?", (key,))  # noqa: S608 - quoted
         return (name for (name,) in found)
+
+    def known(self, key: str, ids: Sequence[str]) -> set[str]:
+        """Tell which of some ids a list has."""
+        found: set[str] = set()
+        for start in range(0, len(ids), _IDS_AT_ONCE):
+            part = ids[start : start + _IDS_AT_ONCE]
+            marks = ", ".join("?" * len(part))
+            sql = f"SELECT id FROM {self.table} WHERE list = ? AND id IN ({marks})"  # noqa: S608 - quoted
+            rows = self.connection.execute(sql, (key, *part))
+            found.update(str(name) for (name,) in rows)
+        return found
 
     def close(self) -> None:
         """Do nothing; the connection is the checkpoint's."""
@@ -187,18 +214,6 @@ def row_of(values: Sequence[Any]) -> Row:
 def _moments(row: Row) -> tuple[str | None, ...]:
     removed = None if row.removed_at is None else _moment(row.removed_at)
     return _moment(row.harvested_at), _moment(row.first_seen), _moment(row.last_seen), removed
-
-
-def known_ids(
-    connection: sqlite3.Connection, table: str, list_: object, ids: Sequence[str]
-) -> set[str]:
-    """Tell which of some ids a list has in a table with the columns ``list`` and ``id``."""
-    found: set[str] = set()
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        part = ids[start : start + _IDS_AT_ONCE]
-        sql = f"SELECT id FROM {table} WHERE list = ? AND id IN ({', '.join('?' * len(part))})"  # noqa: S608 - quoted
-        found.update(str(name) for (name,) in connection.execute(sql, (list_, *part)))
-    return found
 
 
 def quoted(name: str) -> str:

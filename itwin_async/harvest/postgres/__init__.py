@@ -1,0 +1,1 @@
+"""PostgreSQL as a target: the address, the connection, and the tables."""
