@@ -117,9 +117,7 @@ class _Harvest(click.Command):
 )
 @itwin_filters
 @click.option(
-    "--shard",
     "--share",
-    "share",
     type=_Share(),
     metavar="K/N",
     help="Only the K-th of N shares, each with a TARGET of its own; see 'harvest merge'.",
