@@ -230,7 +230,7 @@ class ObjectParquetTarget:
                 if count < _ROWS_OF_PART:
                     return parts
 
-    def _name(self, manifest: Manifest, tag: str, parts: Sequence[Part]) -> None:
+    def _name(self, manifest: Manifest, tag: dict[str, str], parts: Sequence[Part]) -> None:
         """Let parts count, and let readers see them."""
         self._save(manifest, tag, staged=parts)
         self._show(manifest)
@@ -297,21 +297,25 @@ class ObjectParquetTarget:
                         raise
             yield pq.ParquetFile(file).iter_batches(2000, columns=READ)
 
-    def _load(self) -> tuple[Manifest, str] | None:
+    def _load(self) -> tuple[Manifest, dict[str, str]] | None:
         try:
             found = self._library.get(self._store, f"{self._beside}/manifest.json")
         except FileNotFoundError:
             return None
-        return Manifest.parse(bytes(found.bytes()), self.name), found.meta["e_tag"] or ""
+        # Google's stores compare versions, others tags.
+        tag = {name: found.meta[name] for name in ("e_tag", "version") if found.meta.get(name)}
+        return Manifest.parse(bytes(found.bytes()), self.name), tag
 
-    def _existing(self) -> tuple[Manifest, str]:
+    def _existing(self) -> tuple[Manifest, dict[str, str]]:
         found = self._load()
         if found is None:
             raise TargetError(f"{self.name} does not exist")
         return found
 
-    def _save(self, manifest: Manifest, tag: str | None, staged: Sequence[Part] = ()) -> None:
-        mode = "create" if tag is None else {"e_tag": tag}
+    def _save(
+        self, manifest: Manifest, tag: dict[str, str] | None, staged: Sequence[Part] = ()
+    ) -> None:
+        mode = "create" if tag is None else tag
         try:
             self._library.put(
                 self._store, f"{self._beside}/manifest.json", manifest.to_json(), mode=mode
