@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeVar
@@ -250,16 +250,7 @@ class ObjectParquetTarget:
 
     def _sweep(self) -> None:
         """Remove what no manifest names."""
-        found = [
-            (one["path"], one["last_modified"])
-            for chunk in self._library.list(self._store, self._path)
-            for one in chunk
-        ]
-        beside = [
-            (one["path"], one["last_modified"])
-            for chunk in self._library.list(self._store, self._beside)
-            for one in chunk
-        ]
+        found, beside = self._listed(self._path), self._listed(self._beside)
         # Read after they were listed: a part is named before it is copied there.
         manifest, _ = self._existing()
         final = {self._final(manifest, table, part) for table, part in manifest.all()}
@@ -272,6 +263,10 @@ class ObjectParquetTarget:
             is_old = now is not None and now - when > _ABANDONED
             if is_old and path.endswith(".part") and path not in staged:
                 self._remove(path)
+
+    def _listed(self, folder: str) -> list[tuple[str, datetime]]:
+        chunks = self._library.list(self._store, folder)
+        return [(one["path"], one["last_modified"]) for chunk in chunks for one in chunk]
 
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
