@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, TypeVar
@@ -230,7 +230,7 @@ class ObjectParquetTarget:
                 if count < _ROWS_OF_PART:
                     return parts
 
-    def _name(self, manifest: Manifest, tag: str, parts: Sequence[Part]) -> None:
+    def _name(self, manifest: Manifest, tag: dict[str, str], parts: Sequence[Part]) -> None:
         """Let parts count, and let readers see them."""
         self._save(manifest, tag, staged=parts)
         self._show(manifest)
@@ -250,16 +250,7 @@ class ObjectParquetTarget:
 
     def _sweep(self) -> None:
         """Remove what no manifest names."""
-        found = [
-            (one["path"], one["last_modified"])
-            for chunk in self._library.list(self._store, self._path)
-            for one in chunk
-        ]
-        beside = [
-            (one["path"], one["last_modified"])
-            for chunk in self._library.list(self._store, self._beside)
-            for one in chunk
-        ]
+        found, beside = self._listed(self._path), self._listed(self._beside)
         # Read after they were listed: a part is named before it is copied there.
         manifest, _ = self._existing()
         final = {self._final(manifest, table, part) for table, part in manifest.all()}
@@ -272,6 +263,10 @@ class ObjectParquetTarget:
             is_old = now is not None and now - when > _ABANDONED
             if is_old and path.endswith(".part") and path not in staged:
                 self._remove(path)
+
+    def _listed(self, folder: str) -> list[tuple[str, datetime]]:
+        chunks = self._library.list(self._store, folder)
+        return [(one["path"], one["last_modified"]) for chunk in chunks for one in chunk]
 
     def _remove(self, path: str) -> None:
         with suppress(FileNotFoundError):
@@ -297,21 +292,25 @@ class ObjectParquetTarget:
                         raise
             yield pq.ParquetFile(file).iter_batches(2000, columns=READ)
 
-    def _load(self) -> tuple[Manifest, str] | None:
+    def _load(self) -> tuple[Manifest, dict[str, str]] | None:
         try:
             found = self._library.get(self._store, f"{self._beside}/manifest.json")
         except FileNotFoundError:
             return None
-        return Manifest.parse(bytes(found.bytes()), self.name), found.meta["e_tag"] or ""
+        # Google's stores compare versions, others tags.
+        tag = {name: found.meta[name] for name in ("e_tag", "version") if found.meta.get(name)}
+        return Manifest.parse(bytes(found.bytes()), self.name), tag
 
-    def _existing(self) -> tuple[Manifest, str]:
+    def _existing(self) -> tuple[Manifest, dict[str, str]]:
         found = self._load()
         if found is None:
             raise TargetError(f"{self.name} does not exist")
         return found
 
-    def _save(self, manifest: Manifest, tag: str | None, staged: Sequence[Part] = ()) -> None:
-        mode = "create" if tag is None else {"e_tag": tag}
+    def _save(
+        self, manifest: Manifest, tag: dict[str, str] | None, staged: Sequence[Part] = ()
+    ) -> None:
+        mode = "create" if tag is None else tag
         try:
             self._library.put(
                 self._store, f"{self._beside}/manifest.json", manifest.to_json(), mode=mode

@@ -62,13 +62,12 @@ class SpoolStore(Store):
         self.is_new = True
         self._spool = spool
         self._refresh = files.spool
-        self._is_merging = False
+        self._is_merging = self._has_news = False
         self._target = target
         self._wanted = wanted
         self._there: dict[int, Mapping[str, int]] = {}
         self._ready = 0
         self._ready_since: float | None = None
-        self._has_news = False
 
     def open(self, identity: Mapping[str, str]) -> None:
         """
