@@ -14,7 +14,6 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.harvest.cluster import cluster
 from benchmarks.harvest.plain import write_by_hand
 from benchmarks.harvest.work import FILES, PAGE, fresh, gather, keys, stream, targets
 from benchmarks.plan import TOKEN, Plan
@@ -226,5 +225,4 @@ FIGURES: dict[str, Figures] = {
     "rows": rows,
     "resuming": resuming,
     "refresh": refresh,
-    "cluster": cluster,
 }

@@ -15,9 +15,10 @@ import lake_writer
 import pytest
 from lake_writer import IDENTITY, TABLE, list_rows, text
 from made_lists import Thing
-from postgres_server import PostgresServer
+from postgres_server import PASSWORD, PostgresServer
 
 from itwin_async import Session, harvest
+from itwin_async.emulator import EmulatorThread
 from itwin_async.harvest import Failure
 from itwin_async.harvest.lake.postgres import PostgresTarget
 from itwin_async.harvest.lake.protocol import LakeTable, ListRows, Revision
@@ -227,3 +228,32 @@ def test_many_machines_at_once(server: PostgresServer, url: str, disturbance: st
     }
     assert all(rows == ids for _, rows, ids in found)
     assert harvest.check(url).items == sum(expected.values())
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+async def test_a_cluster_harvests_into_it(
+    server: PostgresServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    distributed = pytest.importorskip("distributed")
+    url, one = server.url(password=None), server.url()
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)
+    source = harvest.lists("favorite-imodels")
+    with EmulatorThread(itwins=12, imodels=10, seed=3) as platform:
+        monkeypatch.setenv("ITWIN_ACCESS_TOKEN", platform.token)
+        monkeypatch.setenv("ITWIN_BASE_URL", platform.base_url)
+        options = {"processes": False, "dashboard_address": "127.0.0.1:0", "asynchronous": True}
+        async with (
+            distributed.LocalCluster(n_workers=2, threads_per_worker=2, **options) as cluster,
+            distributed.Client(cluster, asynchronous=True) as client,
+        ):
+            report = await harvest.distribute(client, source, url, size=3)
+            again = await harvest.distribute(client, source, url, size=3)
+        async with Session(platform.token, base_url=platform.base_url) as session:
+            await harvest.run(session, source, one)
+    assert report.complete
+    assert again.complete
+    assert again.progress.new_items == 0
+    assert harvest.check(url).items == report.progress.items == harvest.check(one).items
+    mine = sorted((key, str(item)) for key, item in harvest.read(url))
+    assert mine == sorted((key, str(item)) for key, item in harvest.read(one))

@@ -62,7 +62,7 @@ class PostgresDatabase:
         self.schema = address.schema
         self.staged: set[str] = set()
         self._address = address
-        self._locking = lock
+        self._locking: Lock | None = lock
         self._turn: int | None = None
         self._driver = driver()
         try:
@@ -77,22 +77,22 @@ class PostgresDatabase:
 
     def execute(self, sql: str, values: Sequence[object] = ()) -> list[tuple[Any, ...]]:
         """Run a statement with ``?`` for values, and read all its rows."""
-        if values:
-            sql = _spelled(sql)
-        found = self.connection.execute(sql, tuple(values) or None)
+        found = self.connection.execute(
+            _spelled(sql, has_values=bool(values)), tuple(values) or None
+        )
         return found.fetchall() if found.description else []
 
     def change(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
         """Run a statement for each row of values, and count the rows that it changed."""
         with self.connection.cursor() as cursor:
-            cursor.executemany(_spelled(sql), rows)
+            cursor.executemany(_spelled(sql, has_values=True), rows)
             return max(0, cursor.rowcount)
 
     def stream(self, sql: str, values: Sequence[object] = ()) -> Iterator[tuple[Any, ...]]:
         """Read rows as they are needed; inside a transaction."""
         with self.connection.cursor(name="itwin_rows") as cursor:
             cursor.itersize = 1000
-            cursor.execute(_spelled(sql) if values else sql, tuple(values) or None)
+            cursor.execute(_spelled(sql, has_values=bool(values)), tuple(values) or None)
             yield from cursor
 
     def is_held(self) -> bool:
@@ -121,7 +121,7 @@ class PostgresDatabase:
     def begin(self, *, reading: bool = False) -> None:
         """Begin a transaction; of one moment if it only reads."""
         words = " ISOLATION LEVEL REPEATABLE READ READ ONLY" if reading else ""
-        self.connection.execute(f"BEGIN{words}")
+        self.connection.execute(f"BEGIN{words}".encode())
 
     def commit(self) -> None:
         """Commit."""
@@ -163,8 +163,8 @@ class PostgresDatabase:
             script = script.replace(old, new)
         with self.creating():
             if not self.has_schema():  # IF NOT EXISTS would need the right to create one
-                self.connection.execute(f"CREATE SCHEMA {quoted(self.schema)}")
-            self.connection.execute(script)
+                self.execute(f"CREATE SCHEMA {quoted(self.schema)}")
+            self.execute(script)
 
     @contextmanager
     def creating(self) -> Iterator[None]:
@@ -293,13 +293,14 @@ class PostgresDatabase:
             raise TargetError(f"{self.name} is PostgreSQL before version 12")
         if info.parameter_status("server_encoding") != "UTF8":
             raise TargetError(f"{self.name} is a database whose encoding is not UTF8")
-        connection.execute(
+        settings = (
             f"SET search_path = {quoted(self.schema)}, pg_catalog;"
             "SET TimeZone = 'UTC'; SET client_min_messages = warning;"
             # That the server learns of a client whose host is gone, and releases its lock.
             "SET tcp_keepalives_idle = 30; SET tcp_keepalives_interval = 10;"
             "SET tcp_keepalives_count = 3"
         )
+        connection.execute(settings.encode())
         if self._locking is not None:
             self._lock(connection, self._locking)
 
@@ -342,10 +343,10 @@ _TYPES = (
 
 
 @cache
-def _spelled(sql: str) -> str:
+def _spelled(sql: str, *, has_values: bool) -> bytes:
     """Write ``?`` as psycopg does, but not inside of quoted names."""
 
     def spell(match: re.Match[str]) -> str:
         return "%s" if match[0] == "?" else match[0].replace("%", "%%")
 
-    return _PARTS.sub(spell, sql)
+    return (_PARTS.sub(spell, sql) if has_values else sql).encode()

@@ -137,7 +137,7 @@ class PostgresTable:
             database.staged.add(self._stage)
         with (
             database.connection.cursor() as cursor,
-            cursor.copy(f"COPY {self._stage} FROM STDIN") as copy,
+            cursor.copy(f"COPY {self._stage} FROM STDIN".encode()) as copy,
         ):
             for row in rows:
                 copy.write_row(row)
@@ -145,7 +145,7 @@ class PostgresTable:
     def add_staged(self, database: PostgresDatabase) -> int:
         """Insert the staged rows that are new, and count them."""
         sql = f"INSERT INTO {self._table} SELECT * FROM {self._stage} ON CONFLICT (list, id) DO NOTHING"  # noqa: E501, S608
-        return database.connection.execute(sql).rowcount
+        return database.connection.execute(sql.encode()).rowcount
 
     def replace_by_staged(self, database: PostgresDatabase) -> None:
         """Make the rows what the staged ones are."""
