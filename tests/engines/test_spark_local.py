@@ -60,7 +60,7 @@ def test_a_killed_python_worker_neither_loses_nor_doubles_rows(tmp_path: Path) -
             job,
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=500,
             check=False,
             env=environment,
             cwd=tmp_path,
