@@ -14,9 +14,8 @@ from collections.abc import Callable, Coroutine, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from benchmarks.harvest.cluster import cluster
 from benchmarks.harvest.plain import write_by_hand
-from benchmarks.harvest.work import PAGE, fresh, gather, keys, stream, targets
+from benchmarks.harvest.work import FILES, PAGE, fresh, gather, keys, stream, targets
 from benchmarks.plan import TOKEN, Plan
 from benchmarks.process import serving
 from itwin_async import Quota, RetryPolicy, Session, harvest
@@ -138,7 +137,7 @@ def rows(quick: bool) -> Iterator[str]:
     """What a row costs in each kind of target: whole iModels, 1000 a page."""
     lists = 20 if quick else 500
     with _folder() as folder, serving(Plan("one page", "", "imodels", PAGE)) as server:
-        for name in targets():
+        for name in targets(FILES):
             before = _spent()
             peak = _peak(server.url, lists, PAGE, fresh(folder, name))
             count, spent = lists * PAGE, _spent() - before
@@ -226,5 +225,4 @@ FIGURES: dict[str, Figures] = {
     "rows": rows,
     "resuming": resuming,
     "refresh": refresh,
-    "cluster": cluster,
 }

@@ -15,13 +15,14 @@ import msgspec
 
 from itwin_async._arguments import invalid
 from itwin_async._json.converter import from_dict
-from itwin_async.harvest.checkpoint import Checkpoint, Generation
+from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.columns import moment, moment_of
 from itwin_async.harvest.errors import reading
 from itwin_async.harvest.output import refuse_overlap, replacing
 from itwin_async.harvest.reading import CLASSES, table_rows, tables_in
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.ndjson import parse
+from itwin_async.harvest.state import Generation
 from itwin_async.harvest.target import TargetFiles, target_files
 
 ChangeKind: TypeAlias = Literal["added", "changed", "removed"]

@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import msgspec
 
+from itwin_async.harvest.columns import moment_of
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.lake import LakeTarget, open_lake
 from itwin_async.harvest.lake.protocol import Revision
@@ -35,7 +36,9 @@ class LakeMerge(Merge):
         lake.prepare(self._target.identity, [table_of(node) for node in self._nodes.values()])
         state = lake.state()
         done = {} if state is None else state.revisions
-        revision = Revision(self._generation, self._spool.get("spool") or "")
+        revision = Revision(
+            self._generation, self._spool.get("spool") or "", self._since, moment_of(self._finished)
+        )
         for number, node in self._nodes.items():
             table = node.source.table
             if done.get(table) == revision.id:
@@ -48,7 +51,7 @@ class LakeMerge(Merge):
             connection.execute("BEGIN IMMEDIATE")
             self._save_generation({})
             note_published(connection)
-        lake.finish(self._target.failures())
+        lake.finish(self._target.failures(), revision)
         lake.compact()
         return Refreshed(self._generation, self._items.total(), dict(self._changes))
 

@@ -109,7 +109,7 @@ def _drawn(
 
 def _coastline() -> list[list[tuple[float, float]]]:
     """Read the lines of the coast, which are kept in tenths of degrees."""
-    text = files(__package__).joinpath("coastline.json").read_bytes()
+    text = files("itwin_async.harvest").joinpath("coastline.json").read_bytes()
     lines: list[list[int]] = json.loads(text)
     return [
         [(x / 10, y / 10) for x, y in zip(line[::2], line[1::2], strict=True)] for line in lines

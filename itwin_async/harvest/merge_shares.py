@@ -20,6 +20,7 @@ from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.columns import columns_with_id
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.plan import Node
+from itwin_async.harvest.quarantine import copy_odd_items
 from itwin_async.harvest.reading import CLASSES, table_rows
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.shares import EVERY
@@ -197,6 +198,7 @@ class _Merger:
         for files in self._parts:
             with closing(Checkpoint(files.state, writable=False)) as part:
                 self._save_lists(made, part)
+                copy_odd_items(part.connection, connection, lambda name: name.removesuffix(EVERY))
                 latest = max(latest, part.get("latest") or "")
                 started, finished = part.connection.execute(
                     "SELECT started, finished FROM harvest_generations ORDER BY number DESC"

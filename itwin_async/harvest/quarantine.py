@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import sqlite3
+from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
 
@@ -68,3 +70,20 @@ def quarantined(target: str | os.PathLike[str], limit: int | None = None) -> lis
         Quarantined(key, name, source, table, page, position, json, error, moment_of(when))
         for key, name, source, table, page, position, json, error, when in rows
     ]
+
+
+def copy_odd_items(
+    old: sqlite3.Connection, new: sqlite3.Connection, name_of: Callable[[str], str]
+) -> None:
+    """Copy the items that were set aside to the same lists; sources may have other names there."""
+    rows = old.execute(
+        "SELECT page, position, json, harvest_quarantine.error, harvested_at, name, key"
+        " FROM harvest_quarantine JOIN harvest_lists ON harvest_lists.number = list"
+        " JOIN harvest_sources ON harvest_sources.number = source"
+        " ORDER BY list, page, position"
+    )
+    new.executemany(
+        "INSERT OR IGNORE INTO harvest_quarantine SELECT number, ?, ?, ?, ?, ? FROM harvest_lists"
+        " WHERE source = (SELECT number FROM harvest_sources WHERE name = ?) AND key = ?",
+        ((*item, name_of(name), key) for *item, name, key in rows),
+    )

@@ -13,7 +13,6 @@ import attrs
 
 from itwin_async.errors import ITwinError
 from itwin_async.harvest.changes import ChangesFile
-from itwin_async.harvest.checkpoint import exists
 from itwin_async.harvest.errors import explain
 from itwin_async.harvest.lake.spool import SpoolStore
 from itwin_async.harvest.lake_merge import LakeMerge
@@ -21,6 +20,7 @@ from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.progress import Report
 from itwin_async.harvest.refresh import Merge, Refresh
 from itwin_async.harvest.spool import Known
+from itwin_async.harvest.state import exists
 from itwin_async.harvest.store import Store
 from itwin_async.harvest.target import TargetFiles
 

@@ -13,8 +13,8 @@ from itwin_async.harvest.columns import id_of
 from itwin_async.harvest.sources import Outer, Source
 from itwin_async.itwins import ITwinSummary
 
-EVERY = " of every shard"
-"""What the names of sources end in that are read by every shard, and stored by the first."""
+EVERY = " of every share"
+"""What the names of sources end in that are read by every share, and stored by the first."""
 
 
 def share(

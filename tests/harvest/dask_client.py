@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 from functools import partial
 
@@ -14,7 +13,7 @@ from itwin_async import Quota, harvest
 
 
 async def main(address: str, target: str, rate: str, *names: str) -> None:
-    lake = partial(SqliteLake, target, appending=bool(os.environ.get("APPENDING")))
+    lake = partial(SqliteLake, target)
     async with Client(address, asynchronous=True) as client:
         print("started", flush=True)
         report = await harvest.distribute(

@@ -25,6 +25,7 @@ from itwin_async import (
     ConfigurationError,
     NotFoundError,
     Quota,
+    RetryPolicy,
     Session,
     harvest,
 )
@@ -228,6 +229,17 @@ async def test_the_first_failure_is_raised_where_it_is_asked_for(here: Here) -> 
     with pytest.raises(NotFoundError):
         await here.harvest(fail_fast=True, size=1)
     assert (await here.harvest()).complete
+
+
+def impatient(**settings: Any) -> Session:
+    return Session.from_env(retry=RetryPolicy(retries=0), **settings)
+
+
+async def test_a_shard_is_read_again_after_an_outage(here: Here) -> None:
+    here.platform.fault(Fault(match=FAVORITES, drop="before", times=3))
+    report = await here.harvest(session=impatient, concurrency=1, size=50)
+    assert report.complete
+    assert here.rows() == await here.rows_of_run()
 
 
 async def test_a_harvest_that_is_cancelled_leaves_nothing_and_goes_on(here: Here) -> None:

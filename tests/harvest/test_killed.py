@@ -83,7 +83,7 @@ def test_killed_while_parts_are_merged(tmp_path: Path) -> None:
     pytest.importorskip("pyarrow")
     target, rng, interrupted = tmp_path / "out.parquet", random.Random(7), 0
     worker = Path(__file__).with_name("merging_worker.py")
-    pages, before = 4 * KILLS, 0
+    pages, before = KILLS, 0
     for _ in range((KILLS + 1) // 2 if KILLS < 20 else KILLS):
         with subprocess.Popen(
             [sys.executable, str(worker), str(target), str(pages)], stdout=subprocess.PIPE

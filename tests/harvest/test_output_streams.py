@@ -9,11 +9,13 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 from commands import COMMAND, environment, run
 
+from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="links and FIFOs of POSIX")
@@ -65,7 +67,6 @@ def call(
     *,
     shell: str | None = None,
     stdout: int = subprocess.PIPE,
-    fds: tuple[int, ...] = (),
 ) -> bytes:
     command = [*COMMAND, *arguments, output]
     if shell is not None:
@@ -76,7 +77,6 @@ def call(
         cwd=folder,
         stdout=stdout,
         stderr=subprocess.PIPE,
-        pass_fds=fds,
         timeout=60,
         check=False,
     )
@@ -85,17 +85,16 @@ def call(
 
 
 @pytest.mark.usefixtures("names")
-def test_the_standard_output(
+def test_the_standard_output_of_every_option(
     platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes], tmp_path: Path
 ) -> None:
     arguments, start = option
     device = Path("/dev/stdout").lstat()
-    for name in ("/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"):
-        assert call(platform, folder, arguments, name).startswith(start)
     with (tmp_path / "log").open("wb") as file:
         os.write(file.fileno(), b"before\n")
         call(platform, folder, arguments, "/dev/stdout", stdout=file.fileno())
         os.write(file.fileno(), b"after\n")
+        assert os.path.samestat(os.fstat(file.fileno()), (tmp_path / "log").stat())
     written = (tmp_path / "log").read_bytes()
     assert written.startswith(b"before\n" + start)
     assert written.endswith(b"after\n")
@@ -104,101 +103,94 @@ def test_the_standard_output(
 
 
 @pytest.mark.usefixtures("names")
-def test_a_file_that_the_caller_has_open(
-    platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes], tmp_path: Path
-) -> None:
-    arguments, start = option
-    with (tmp_path / "log").open("w+b") as file:
-        file.write(b"before\n")
-        file.flush()
-        number = file.fileno()
-        call(platform, folder, arguments, f"/proc/self/fd/{number}", fds=(number,))
-        os.lseek(number, 0, os.SEEK_END)
-        file.write(b"after\n")
-        assert os.path.samestat(os.fstat(number), (tmp_path / "log").stat())
-    written = (tmp_path / "log").read_bytes()
-    assert written.startswith(b"before\n" + start)
-    assert written.endswith(b"after\n")
-
-
-@pytest.mark.usefixtures("names")
-def test_a_fifo_and_a_link_to_one(
+def test_a_fifo_for_every_option(
     platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes], tmp_path: Path
 ) -> None:
     arguments, start = option
     pipe, link = tmp_path / "pipe", tmp_path / "link"
     os.mkfifo(pipe)
     link.symlink_to(pipe)
-    for name in (pipe, link):
-        read: list[bytes] = []
-        reader = threading.Thread(target=lambda into=read: into.append(pipe.read_bytes()))
-        reader.start()
-        call(platform, folder, arguments, str(name))
-        reader.join(30)
-        assert read[0].startswith(start)
+    with reading(pipe) as read:
+        call(platform, folder, arguments, str(link))
+    assert read[0].startswith(start)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert link.is_symlink()
 
 
+@contextmanager
+def reading(pipe: Path) -> Iterator[list[bytes]]:
+    """Read a FIFO in a thread."""
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()))
+    reader.start()
+    yield read
+    reader.join(30)
+
+
 @pytest.mark.usefixtures("names")
-def test_process_substitution_and_a_device(
-    platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes]
-) -> None:
-    arguments, start = option
+def test_process_substitution(platform: EmulatorThread, folder: Path) -> None:
+    arguments, start = OPTIONS["report"]
     shell = '"$0" "$@" >(cat) | cat'
     assert call(platform, folder, arguments, "", shell=shell).startswith(start)
+    assert call(platform, folder, arguments, "/proc/self/fd/1").startswith(start)
+
+
+@pytest.mark.usefixtures("names")
+def test_a_file_that_is_open_already(folder: Path, tmp_path: Path) -> None:
+    with (tmp_path / "log").open("w+b") as file:
+        file.write(b"before\n")
+        file.flush()
+        for name in (f"/proc/self/fd/{file.fileno()}", f"/dev/fd/{file.fileno()}"):
+            harvest.export_geojson(folder / "out.db", name)
+        assert os.path.samestat(os.fstat(file.fileno()), (tmp_path / "log").stat())
+    written = (tmp_path / "log").read_bytes()
+    assert written.startswith(b"before\n{")
+    assert written.count(b'"FeatureCollection"') == 2
+
+
+@pytest.mark.usefixtures("names")
+def test_a_device(folder: Path) -> None:
     before = Path("/dev/null").lstat()
-    call(platform, folder, arguments, "/dev/null")
+    harvest.export_geojson(folder / "out.db", "/dev/null")
     assert os.path.samestat(Path("/dev/null").lstat(), before)
     assert stat.S_ISCHR(before.st_mode)
 
 
 @pytest.mark.usefixtures("names")
-def test_files_with_several_names(
-    platform: EmulatorThread, folder: Path, option: tuple[list[str], bytes], tmp_path: Path
-) -> None:
-    arguments, start = option
+def test_files_with_several_names(folder: Path, tmp_path: Path) -> None:
     real, soft, hard = tmp_path / "real", tmp_path / "soft", tmp_path / "hard"
     real.write_bytes(b"x" * 500_000)
     soft.symlink_to(real)
     hard.hardlink_to(real)
     for name in (soft, hard):
-        call(platform, folder, arguments, str(name))
+        harvest.export_geojson(folder / "out.db", name)
         assert soft.is_symlink()
         assert hard.samefile(real)
-        content = real.read_bytes()
-        assert content.startswith(start)
-        assert not content.endswith(b"x")
+        assert json.loads(real.read_bytes())["features"]
     dangling = tmp_path / "dangling"
     dangling.symlink_to(tmp_path / "later")
-    call(platform, folder, arguments, str(dangling))
+    harvest.export_geojson(folder / "out.db", dangling)
     assert dangling.is_symlink()
-    assert (tmp_path / "later").read_bytes().startswith(start)
+    assert json.loads((tmp_path / "later").read_bytes())["features"]
     assert {path.name for path in tmp_path.iterdir()} == {
         "real", "soft", "hard", "dangling", "later",
     }  # fmt: skip
 
 
-def test_a_closed_descriptor_is_an_error_and_makes_no_file(
-    platform: EmulatorThread, folder: Path
-) -> None:
-    done = run(platform, "export", "out.db", "--geojson", "/proc/self/fd/77", cwd=folder)
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
-    report = ("harvest", "out.db", "--report", "/dev/fd/77")
-    assert run(platform, *report, cwd=folder).returncode == 2
+def test_a_closed_descriptor_is_an_error_and_makes_no_file(folder: Path) -> None:
+    for name in ("/proc/self/fd/777", "/dev/fd/777"):
+        with pytest.raises(harvest.TargetError, match="777"):
+            harvest.export_geojson(folder / "out.db", name)
 
 
-def test_a_folder_that_takes_no_new_names(
-    platform: EmulatorThread, folder: Path, tmp_path: Path
-) -> None:
+def test_a_folder_that_takes_no_new_names(folder: Path, tmp_path: Path) -> None:
     """A file in it that may be written is; the superuser may do anything and proves nothing."""
     if os.geteuid() == 0:
         pytest.skip("the superuser may write everywhere")
     (tmp_path / "out.json").touch()
     tmp_path.chmod(0o500)
     try:
-        call(platform, folder, ["export", "out.db", "--geojson"], str(tmp_path / "out.json"))
+        harvest.export_geojson(folder / "out.db", tmp_path / "out.json")
         assert json.loads((tmp_path / "out.json").read_text())["features"]
     finally:
         tmp_path.chmod(0o700)

@@ -97,11 +97,14 @@ async def test_a_platform_that_cannot_be_reached_comes_back(tmp_path: Path) -> N
     with EmulatorThread(itwins=9, imodels=35, seed=3) as emulator:
         wanted, down = expected(emulator), False
 
+        starting = asyncio.Lock()
+
         async def come_back(now: float) -> None:
             nonlocal down
-            if down and now > 15:
-                down = False
-                await asyncio.to_thread(emulator.start)
+            async with starting:  # time stands still meanwhile
+                if down and now > 15:
+                    await asyncio.to_thread(emulator.start)
+                    down = False
 
         def go_away(progress: harvest.Progress) -> None:
             nonlocal down

@@ -147,3 +147,26 @@ async def test_a_pager_tells_which_items_do_not_decode(
     after = imodels.list_favorites(session, itwin, cursor=page.cursor)
     (rest,) = [page async for page in after.pages(tolerant=True)]
     assert (list(rest), rest.undecoded, rest.raw_items()) == ([], (), [])
+
+
+@pytest.mark.parametrize("name", ["out.db", "out.ndjson"])
+async def test_shares_are_merged_with_what_they_set_aside(
+    emulator: Emulator, session: Session, tmp_path: Path, name: str
+) -> None:
+    itwin = list(emulator.state.favorites["demo"].itwins)[4]
+    spoil(emulator, itwin, 3, 17)
+    parts = [tmp_path / f"{number}-{name}" for number in (1, 2)]
+    for number, part in enumerate(parts, 1):
+        await harvest.run(session, harvest.share(SOURCE, number, 2), part)
+    merged = harvest.merge(tmp_path / name, parts)
+    assert (merged.quarantined, merged.state) == (2, "incomplete")
+    assert {one.list for one in harvest.quarantined(tmp_path / name)} == {itwin}
+
+
+async def test_a_lake_counts_them_too(emulator: Emulator, session: Session, tmp_path: Path) -> None:
+    pytest.importorskip("deltalake")
+    target = tmp_path / "out.delta"
+    spoil(emulator, next(iter(emulator.state.favorites["demo"].itwins)), 3)
+    report = await harvest.run(session, SOURCE, target)
+    assert report.state == harvest.status(target).state == "incomplete"
+    assert len(harvest.quarantined(target)) == harvest.status(target).quarantined == 1

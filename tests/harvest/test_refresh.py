@@ -26,12 +26,12 @@ from itwin_async import (
     imodels,
 )
 from itwin_async.emulator import Emulator
-from itwin_async.harvest import checkpoint as checkpoints
 from itwin_async.harvest import merging as merging_module
 from itwin_async.harvest import refresh as refreshes
+from itwin_async.harvest import state as states
 from itwin_async.harvest.target import target_files
 
-FORMS = ["out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet"]
+FORMS = ["out.db", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet", "out.delta"]
 
 
 @pytest.fixture
@@ -277,7 +277,7 @@ async def test_a_clock_that_jumps_back_loses_no_change(
         def now(cls, tz: Any = None) -> Any:
             return datetime.now(tz) - timedelta(days=3)
 
-    monkeypatch.setattr(checkpoints, "datetime", Past)
+    monkeypatch.setattr(states, "datetime", Past)
     lists["one"] = [[Thing("a", "new name"), Thing("c")]]
     report = await harvest.run(session, made(lists), target, refresh=True)
     assert report.changes == {"added": 1, "changed": 1, "removed": 1}

@@ -67,7 +67,7 @@ class Reader(threading.Thread):
         self.join()
 
 
-@pytest.mark.parametrize("name", ["out.db", "out.ndjson", "out.parquet"])
+@pytest.mark.parametrize("name", ["out.db", "out.ndjson", "out.parquet", "out.delta"])
 def test_killed_at_any_moment(emulator: EmulatorThread, tmp_path: Path, name: str) -> None:
     if name in NEEDS:
         pytest.importorskip(NEEDS[name])

@@ -126,7 +126,8 @@ def points(monkeypatch: pytest.MonkeyPatch, after: int) -> list[str]:
 
 
 @pytest.mark.usefixtures("way")
-@pytest.mark.parametrize("after", range(12))
+@pytest.mark.parametrize("target", ["out.ndjson", "out.parquet"], indirect=True)
+@pytest.mark.parametrize("after", range(11))
 async def test_wherever_it_is_interrupted(
     session: Session, target: Path, monkeypatch: pytest.MonkeyPatch, after: int
 ) -> None:

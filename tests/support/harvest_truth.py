@@ -13,7 +13,7 @@ from itwin_async import harvest
 from itwin_async.emulator import Emulator, EmulatorThread
 
 TARGETS = ["out.db", "out.sqlite", "out.ndjson", "out.ndjson.gz", "out.ndjson.zst", "out.parquet"]
-NEEDS = {"out.ndjson.zst": "zstandard", "out.parquet": "pyarrow"}
+NEEDS = {"out.ndjson.zst": "zstandard", "out.parquet": "pyarrow", "out.delta": "deltalake"}
 
 Pairs = list[tuple[str, str]]
 

@@ -20,9 +20,8 @@ CREATE TABLE IF NOT EXISTS rows ("table" TEXT, list TEXT, list_name TEXT, id TEX
 
 
 class SqliteLake:
-    def __init__(self, path: str, *, appending: bool = False) -> None:
+    def __init__(self, path: str) -> None:
         self.name = self._path = path
-        self._appending = appending
 
     @contextmanager
     def _opened(self) -> Iterator[sqlite3.Connection]:
@@ -67,12 +66,10 @@ class SqliteLake:
                 there = db.execute(
                     'SELECT 1 FROM lists WHERE "table" = ? AND key = ?', (table, each.key)
                 ).fetchone()
-                if there and not self._appending:
+                if there:
                     continue
                 rows = list(each.rows)
-                db.execute(
-                    "INSERT OR REPLACE INTO lists VALUES (?, ?, ?)", (table, each.key, len(rows))
-                )
+                db.execute("INSERT INTO lists VALUES (?, ?, ?)", (table, each.key, len(rows)))
                 db.executemany(
                     "INSERT INTO rows VALUES (?, ?, ?, ?, ?)",
                     [(table, row.list, row.list_name, row.id, row.text) for row in rows],
@@ -80,7 +77,7 @@ class SqliteLake:
                 new += len(rows)
         return new
 
-    def finish(self, failures: Sequence[Failure]) -> None:
+    def finish(self, failures: Sequence[Failure], revision: object = None) -> None:
         with self._opened() as db:
             db.execute("UPDATE lake SET failed = ?", (len(failures),))
 

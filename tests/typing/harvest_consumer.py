@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import assert_type
+from typing import Unpack, assert_type
 
-from itwin_async import Session, harvest, imodels, itwins, saved_views
+from distributed import Client
+
+from itwin_async import LocalPacer, Quota, Session, harvest, imodels, itwins, saved_views
+from itwin_async.settings import Settings
 
 
 async def everything(session: Session, full: harvest.Source[imodels.IModel]) -> None:
@@ -30,3 +33,19 @@ async def everything(session: Session, full: harvest.Source[imodels.IModel]) -> 
         assert_type(item, object)
     assert_type(harvest.read("x.db", imodels.IModel), Iterator[tuple[str, imodels.IModel]])
     assert_type(harvest.read("x.db", full.item), Iterator[tuple[str, imodels.IModel]])
+
+
+def paced(**settings: Unpack[Settings]) -> Session:
+    return Session("t", **settings)
+
+
+async def shards(client: Client, full: harvest.Source[imodels.IModel]) -> None:
+    async with Session("t", quota=LocalPacer(Quota(500))) as session:
+        found = harvest.shards(session, full, "x.delta")
+        async for shard in found:
+            assert_type(shard, harvest.Shard)
+            report = await harvest.read_shard(session, shard, "x.delta")
+            assert_type(report, harvest.ShardReport)
+        assert_type(await found.finish(), list[harvest.Failure])
+    assert_type(await harvest.distribute(client, full, "x.delta"), harvest.Report)
+    await harvest.distribute(client, [full], "x.delta", session=paced, quota=Quota(500))

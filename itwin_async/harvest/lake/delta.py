@@ -109,7 +109,7 @@ class DeltaTarget:
             identity=told.identity,
             tables=told.tables,
             generation=generation,
-            started=moment_of(told.started),
+            started=moment_of(outcome.started or told.started),
             finished=moment_of(outcome.finished) if outcome.finished else None,
             failures=outcome.failures,
             failed=outcome.failed,
@@ -139,7 +139,7 @@ class DeltaTarget:
 
         return self._repeatedly(attempt)
 
-    def finish(self, failures: Sequence[Failure]) -> None:
+    def finish(self, failures: Sequence[Failure], revision: Revision | None = None) -> None:
         """Note the end of the generation in the description of the first table."""
 
         def attempt() -> None:
@@ -150,9 +150,10 @@ class DeltaTarget:
             told = first.told
             told.outcome = Outcome(
                 min(table.generation for table in tables.values()),
-                moment(datetime.now(UTC)),
+                moment((revision and revision.finished) or datetime.now(UTC)),
                 len(failures),
                 list(failures[:_FAILURES]),
+                moment(revision.started) if revision and revision.started else None,
             )
             first.delta.alter.set_table_description(described(told))
 

@@ -30,6 +30,7 @@ class Outcome(msgspec.Struct):
     finished: str | None = None
     failed: int = 0
     failures: list[Failure] = []
+    started: str | None = None
 
 
 class Told(msgspec.Struct):

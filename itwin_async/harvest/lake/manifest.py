@@ -126,7 +126,7 @@ class Manifest:
             self.identity,
             self.tables,
             generation,
-            moment_of(self.started),
+            moment_of(str(told.get("started") or self.started)),
             moment_of(str(told["finished"])) if told else None,
             [Failure(**failure) for failure in failures],
             int(str(told.get("failed", 0))),
@@ -209,11 +209,12 @@ class Manifest:
             revisions={**self.revisions, table: revision.id},
         )
 
-    def finished(self, failures: Sequence[Failure]) -> Manifest:
+    def finished(self, failures: Sequence[Failure], revision: Revision | None = None) -> Manifest:
         """Note the end of the generation."""
         outcome = {
             "generation": self.state().generation,
-            "finished": moment(datetime.now(UTC)),
+            "started": moment(revision.started) if revision and revision.started else None,
+            "finished": moment((revision and revision.finished) or datetime.now(UTC)),
             "failed": len(failures),
             "failures": [attrs.asdict(failure) for failure in failures[:_FAILURES]],
         }

@@ -132,7 +132,7 @@ class ObjectParquetTarget:
 
         return self._repeatedly(attempt)
 
-    def finish(self, failures: Sequence[Failure]) -> None:
+    def finish(self, failures: Sequence[Failure], revision: Revision | None = None) -> None:
         """Note the end of the generation; a table without rows gets a part with its columns."""
 
         def attempt() -> None:
@@ -143,7 +143,7 @@ class ObjectParquetTarget:
                 if not manifest.parts_of(name)
             }
             shown = self._show(manifest)
-            manifest = manifest.shown(shown).finished(failures)
+            manifest = manifest.shown(shown).finished(failures, revision)
             for name, parts in empty.items():
                 manifest = manifest.with_lists(name, parts, {})
             self._name(manifest, tag, [part for parts in empty.values() for part in parts])

@@ -144,8 +144,9 @@ class PostgresTarget:
         self._repeat(add)
         return added
 
-    def finish(self, failures: Sequence[Failure]) -> None:
+    def finish(self, failures: Sequence[Failure], revision: Revision | None = None) -> None:
         """Note the lists that failed, and that the others are there."""
+        del revision  # the checkpoint knows when its generations were begun
 
         def note(checkpoint: Checkpoint) -> None:
             database = checkpoint.database

@@ -63,11 +63,15 @@ class Revision:
     Attributes:
         generation: number of the generation that it makes, or adds to what failed.
         id: tells it from all others, so that it is made once.
+        started: when its reading was begun.
+        finished: when its reading was finished.
 
     """
 
     generation: int
     id: str
+    started: datetime | None = None
+    finished: datetime | None = None
 
 
 @attrs.frozen
@@ -148,8 +152,15 @@ class LakeTarget(Protocol):
         """
         ...
 
-    def finish(self, failures: Sequence[Failure]) -> None:
-        """Note that every list of the current generation is there, except for those that failed."""
+    def finish(self, failures: Sequence[Failure], revision: Revision | None = None) -> None:
+        """
+        Note that every list of the current generation is there, except for those that failed.
+
+        Args:
+            failures: the lists that failed.
+            revision: what made the generation, if it is not the first.
+
+        """
         ...
 
     def rows(self, table: str) -> Iterator[Row]:

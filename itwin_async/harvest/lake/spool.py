@@ -19,15 +19,14 @@ from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.sqlite import SqliteSink, rows_of
+from itwin_async.harvest.spool import discard
 from itwin_async.harvest.store import Store
 from itwin_async.harvest.target import TargetFiles
 
 _ENOUGH = 50_000  # rows of finished lists that are committed at once
 _PUBLISH_AFTER = 20.0  # seconds that a finished list waits for others
 _LISTS_AT_ONCE = 2_000
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS harvest_published (list INTEGER PRIMARY KEY);
-"""
+_SCHEMA = "CREATE TABLE IF NOT EXISTS harvest_published (list INTEGER PRIMARY KEY)"
 
 
 class SpoolStore(Store):
@@ -89,7 +88,7 @@ class SpoolStore(Store):
             self._there = {
                 node.number: self._target.committed(node.source.table) for node in self._wanted
             }
-            self._opened.connection.executescript(_SCHEMA)
+            self._opened.connection.execute(_SCHEMA)
             # A refresh of this machine that was interrupted while it replaced rows goes on.
             self._is_merging = state is not None and self._revision() in state.revisions.values()
             if not self._is_merging:
@@ -101,6 +100,8 @@ class SpoolStore(Store):
                 self._ready_since = self._clock()
         except BaseException:
             self.close()
+            if not has_spool:
+                discard(self._spool)
             raise
 
     def open_lists(self, after: int, count: int) -> tuple[list[Entry], bool]:
@@ -109,9 +110,8 @@ class SpoolStore(Store):
             found, all_known = super().open_lists(after, count)
             there = [entry for entry in found if self._is_there(entry)]
             self.apply([partial(self._skip, entry) for entry in there])
-            left = [entry for entry in found if entry not in there]
-            if left or not found:
-                return left, all_known
+            if len(there) < len(found) or not found:
+                return [entry for entry in found if entry not in there], all_known
             after = found[-1].number
 
     def outcome(self) -> tuple[bool, list[Failure]]:
@@ -254,7 +254,8 @@ class SpoolStore(Store):
                 connection.execute(f"DELETE FROM {table}")  # noqa: S608 - constant
             for node in self._wanted:
                 connection.execute(f"DELETE FROM {quoted(node.source.table)}")  # noqa: S608 - quoted
-            begun = state.started if state.generation == 1 else state.finished or checkpoint.now()
+            is_told = state.generation == 1 or state.finished is not None
+            begun = state.started if is_told else checkpoint.now()
             connection.execute(
                 "INSERT INTO harvest_generations (number, started, finished, version)"
                 " VALUES (?, ?, ?, ?)",
@@ -338,7 +339,7 @@ class _SpooledRows:
 
 def note_published(connection: sqlite3.Connection) -> None:
     """Note that all lists that were read are in the target."""
-    connection.execute("CREATE TABLE IF NOT EXISTS harvest_published (list INTEGER PRIMARY KEY)")
+    connection.execute(_SCHEMA)
     connection.execute("DELETE FROM harvest_published")
     connection.execute(
         "INSERT INTO harvest_published SELECT number FROM harvest_lists WHERE state = 'done'"
