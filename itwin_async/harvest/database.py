@@ -11,6 +11,11 @@ from typing import Any, Protocol
 from itwin_async.harvest.errors import TargetError, explain
 
 
+def quoted(name: str) -> str:
+    """Quote a name for SQL."""
+    return '"' + name.replace('"', '""') + '"'
+
+
 class Database(Protocol):
     """
     What a checkpoint asks of its database; used by one thread.

@@ -7,9 +7,8 @@ from datetime import UTC, datetime
 
 from itwin_async._version import __version__
 from itwin_async.harvest.columns import MOMENTS, moment
-from itwin_async.harvest.database import Database, SqliteDatabase
+from itwin_async.harvest.database import Database, SqliteDatabase, quoted
 from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.sinks.sqlite import quoted
 
 FORMAT = "3"
 _MIGRATED = "2"

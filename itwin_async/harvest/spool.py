@@ -13,12 +13,13 @@ import msgspec
 
 from itwin_async.harvest.checkpoint import Checkpoint
 from itwin_async.harvest.columns import MOMENTS, moment, moment_of
+from itwin_async.harvest.database import quoted
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.merging import Fate
 from itwin_async.harvest.plan import Plan
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks.ndjson import parse
-from itwin_async.harvest.sinks.sqlite import quoted, row_of
+from itwin_async.harvest.sinks.sqlite import row_of
 
 # The database itself last: what lay beside a former one must not be taken for the next one's.
 _FILES = ("-wal", "-shm", "-journal", "")

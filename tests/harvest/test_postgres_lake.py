@@ -23,7 +23,7 @@ from itwin_async.harvest import Failure
 from itwin_async.harvest.lake.postgres import PostgresTarget
 from itwin_async.harvest.lake.protocol import LakeTable, ListRows, Revision
 
-KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "4"))
+KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "3"))
 
 
 @pytest.fixture
@@ -191,7 +191,7 @@ def start(url: str, seed: str, count: int) -> subprocess.Popen[str]:
 @pytest.mark.parametrize("disturbance", ["none", "kill", "server"])
 def test_many_machines_at_once(server: PostgresServer, url: str, disturbance: str) -> None:
     """Each of them commits every list, in an order of its own."""
-    chance, count, kills = random.Random(disturbance), 60, 0
+    chance, count, kills = random.Random(disturbance), 40, 0
     running = {seed: start(url, seed, count) for seed in "abc"}
     whole = disturbance != "none"
     added = 0

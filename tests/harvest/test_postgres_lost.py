@@ -1,6 +1,6 @@
 """A PostgreSQL server that goes away, and clients that are killed: none missing, none twice.
 
-``ITWIN_ASYNC_KILLS`` sets how many kills there are (5 by default).
+``ITWIN_ASYNC_KILLS`` sets how many kills there are (4 by default).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from itwin_async import AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator, EmulatorThread, Fault, RateLimit
 from itwin_async.harvest.postgres import connection
 
-KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "5"))
+KILLS = int(os.environ.get("ITWIN_ASYNC_KILLS", "4"))
 FULL = harvest.favorite_imodels().full()
 
 

@@ -13,11 +13,12 @@ import attrs
 from itwin_async._version import __version__
 from itwin_async.harvest.checkpoint import Checkpoint, Entry
 from itwin_async.harvest.columns import moment
+from itwin_async.harvest.database import quoted
 from itwin_async.harvest.lake.protocol import LakeState, LakeTable, LakeTarget, ListRows
 from itwin_async.harvest.plan import Node, Plan
 from itwin_async.harvest.progress import Failure
 from itwin_async.harvest.rows import Row
-from itwin_async.harvest.sinks.sqlite import SqliteSink, quoted, rows_of
+from itwin_async.harvest.sinks.sqlite import SqliteSink, rows_of
 from itwin_async.harvest.spool import discard
 from itwin_async.harvest.store import Store
 from itwin_async.harvest.target import TargetFiles

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
+from itwin_async.harvest.database import quoted
 from itwin_async.harvest.errors import TargetError, explain
 from itwin_async.harvest.postgres.address import Address, driver
 
@@ -323,11 +324,6 @@ class PostgresDatabase:
     def _number(self, purpose: str) -> int:
         digest = hashlib.blake2b(f"itwin-async {purpose} {self.schema}".encode(), digest_size=8)
         return int.from_bytes(digest.digest(), "big", signed=True)
-
-
-def quoted(name: str) -> str:
-    """Quote a name for SQL."""
-    return '"' + name.replace('"', '""') + '"'
 
 
 _TYPES = (

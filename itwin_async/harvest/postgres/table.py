@@ -9,8 +9,9 @@ from functools import lru_cache
 
 from itwin_async._tables.columns import Column, Kind, storable
 from itwin_async.harvest.columns import MOMENTS, Cells, flat, moment, reader
+from itwin_async.harvest.database import quoted
 from itwin_async.harvest.errors import TargetError
-from itwin_async.harvest.postgres.connection import PostgresDatabase, quoted
+from itwin_async.harvest.postgres.connection import PostgresDatabase
 from itwin_async.harvest.rows import Row
 
 _TYPES: dict[Kind, str] = {

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from itwin_async._tables.columns import Column, storable
 from itwin_async.harvest.columns import MOMENTS, Cells, flat, moment, moment_of, reader
-from itwin_async.harvest.database import Database, SqliteDatabase
+from itwin_async.harvest.database import Database, SqliteDatabase, quoted
 from itwin_async.harvest.errors import TargetError
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sinks import TableSink
@@ -214,8 +214,3 @@ def row_of(values: Sequence[Any]) -> Row:
 def _moments(row: Row) -> tuple[str | None, ...]:
     removed = None if row.removed_at is None else _moment(row.removed_at)
     return _moment(row.harvested_at), _moment(row.first_seen), _moment(row.last_seen), removed
-
-
-def quoted(name: str) -> str:
-    """Quote a name for SQL."""
-    return '"' + name.replace('"', '""') + '"'
