@@ -167,16 +167,17 @@ class PageIterator(Generic[T_co]):
     def _decode(
         self, response: Response, spent: list[T_co] | None
     ) -> tuple[list[T_co], object, tuple[Undecoded, ...]]:
-        source, body = self._source, response.body
+        source = self._source
         try:
-            return *source.codec.page(body, source.item, source.key, spent), ()
+            return *source.codec.page(response.body, source.item, source.key, spent), ()
         except DecodeError:
             if not self._tolerant:
                 raise
-            items, links, odd = source.codec.page_by_item(body, source.item, source.key)
-            if len(odd) >= _PAGE_IS_ODD and not items:
-                raise
-            return items, links, tuple(odd)
+            items, links, odd = source.codec.page_by_item(response.body, source.item, source.key)
+            if len(odd) < _PAGE_IS_ODD or items:
+                return items, links, tuple(odd)
+            del links, odd  # whoever prints the variables of a traceback must not see a body
+            raise
 
 
 class ItemIterator(Generic[T_co]):
