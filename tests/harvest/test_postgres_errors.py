@@ -153,8 +153,9 @@ async def test_a_full_disk_keeps_what_is_there(
                 f" EXECUTE FUNCTION {schema}.full()"
             )
 
+    emulator.latency = 0.02
     with pytest.raises(harvest.TargetError, match="disk is full") as caught:
-        await harvest.run(session, FULL, target, page_size=5, on_progress=fill)
+        await harvest.run(session, FULL, target, page_size=2, concurrency=2, on_progress=fill)
     check_secrets(caught.value)
     kept = harvest.check(target).items
     assert 0 < kept < len(expected(emulator))
@@ -171,8 +172,8 @@ async def test_one_harvest_at_a_time(
     target: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("itwin_async.harvest.postgres.connection._LOCK_FOR", 0.0)
-    emulator.latency = 0.05
+    monkeypatch.setattr("itwin_async.harvest.postgres.connection._LOCK_FOR", 0.3)
+    emulator.latency = 0.2
     begun = asyncio.Event()
     first = asyncio.create_task(
         harvest.run(session, FULL, target, page_size=2, on_progress=lambda _: begun.set())

@@ -130,9 +130,10 @@ async def test_a_server_that_stays_away_ends_the_run_and_the_next_one_resumes(
         if progress.items > 40:
             server.stop()
 
+    emulator.latency = 0.02
     try:
         with pytest.raises(harvest.TargetError) as caught:
-            await harvest.run(session, FULL, target, page_size=5, on_progress=stop)
+            await harvest.run(session, FULL, target, page_size=2, concurrency=2, on_progress=stop)
     finally:
         server.start()
     assert "127.0.0.1" in str(caught.value)
