@@ -211,8 +211,7 @@ def test_a_log_has_no_codes_whatever_is_forced(emulator: EmulatorThread, tmp_pat
 
 def test_shares_by_the_command(emulator: EmulatorThread, tmp_path: Path) -> None:
     for number in (1, 2, 3):
-        word = "--share" if number == 2 else "--shard"
-        options = [word, f"{number}/3", "--what", "favorite-itwins,favorite-imodels", "-q"]
+        options = ["--share", f"{number}/3", "--what", "favorite-itwins,favorite-imodels", "-q"]
         done = run(emulator, "harvest", f"{number}.db", *options, cwd=tmp_path)
         assert done.returncode == COMPLETE, done.stderr
     names = ["1.db", "2.db", "3.db"]
