@@ -117,7 +117,8 @@ class _Harvest(click.Command):
 )
 @itwin_filters
 @click.option(
-    "--share",
+    "--shard",
+    "share",
     type=_Share(),
     metavar="K/N",
     help="Only the K-th of N shares, each with a TARGET of its own; see 'harvest merge'.",

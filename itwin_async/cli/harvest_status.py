@@ -129,7 +129,7 @@ def check(*, target: str, as_json: bool, quiet: bool, storage: dict[str, str] | 
 @click.option("-q", "--quiet", is_flag=True, help="Nothing but the exit code.")
 def merge(*, target: str, shares: tuple[str, ...], quiet: bool) -> None:
     """
-    Make a new TARGET of all shares of a harvest, which were harvested with --share.
+    Make a new TARGET of all shares of a harvest, which were harvested with --shard.
 
     They stay as they are; TARGET may have another form, and is what a harvest without shares makes.
     """

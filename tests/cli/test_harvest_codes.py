@@ -211,7 +211,7 @@ def test_a_log_has_no_codes_whatever_is_forced(emulator: EmulatorThread, tmp_pat
 
 def test_shares_by_the_command(emulator: EmulatorThread, tmp_path: Path) -> None:
     for number in (1, 2, 3):
-        word = "--share"
+        word = "--shard"
         options = [word, f"{number}/3", "--what", "favorite-itwins,favorite-imodels", "-q"]
         done = run(emulator, "harvest", f"{number}.db", *options, cwd=tmp_path)
         assert done.returncode == COMPLETE, done.stderr
@@ -224,6 +224,6 @@ def test_shares_by_the_command(emulator: EmulatorThread, tmp_path: Path) -> None
         "favorite_imodels": 28,
     }
     for wrong in ("0/3", "4/3", "3", "a/b", "1/0"):
-        done = run(emulator, "harvest", "x.db", "--share", wrong, cwd=tmp_path)
+        done = run(emulator, "harvest", "x.db", "--shard", wrong, cwd=tmp_path)
         assert done.returncode == MISTAKE
         assert done.stderr.count("\n") == 1
