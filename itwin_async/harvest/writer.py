@@ -107,7 +107,7 @@ class Writer:
         try:
             return await loop.run_in_executor(self._thread, _without_cancellation, function)
         except Exception as problem:
-            # After a first problem others may follow from it, such as a transaction that is aborted.
+            # Others may follow from a first problem, such as a transaction that is aborted.
             self._problem = self._problem or self._explained(problem)
             if self._problem is problem:
                 raise
