@@ -315,8 +315,10 @@ async def test_the_commands_of_the_chapter_run(
         "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
     }
     for block in blocks("docs/networks.md", "sh"):
-        *exports, line = block.replace("/etc/ssl/certs/corp.pem", ca_file).splitlines()
-        given = dict(each.removeprefix("export ").split("=", 1) for each in exports)
+        lines = block.replace("/etc/ssl/certs/corp.pem", ca_file).splitlines()
+        exports = [line.removeprefix("export ") for line in lines if line.startswith("export ")]
+        given = dict(each.split("=", 1) for each in exports)
         tmp_path.joinpath("corp.pem").write_bytes(Path(ca_file).read_bytes())
-        done = await command(tmp_path, *line.split()[1:], **variables, **given)
-        assert done.returncode == 0, done.stderr
+        for line in lines[len(exports) :]:
+            done = await command(tmp_path, *line.split()[1:], **variables, **given)
+            assert done.returncode == 0, done.stderr

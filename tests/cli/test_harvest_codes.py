@@ -76,10 +76,11 @@ def test_incomplete(emulator: EmulatorThread, tmp_path: Path) -> None:
     assert run(emulator, "harvest", "check", "out.db", cwd=tmp_path).returncode == INCOMPLETE
 
 
-@pytest.mark.parametrize(("status", "code"), [(503, UNFINISHED), (429, LIMITED), (401, DENIED)])
+@pytest.mark.parametrize(("status", "code"), [(503, UNFINISHED), (401, DENIED)])
 def test_ended_before(emulator: EmulatorThread, tmp_path: Path, status: int, code: int) -> None:
     emulator.fault(Fault(match="GET /imodels/favorites", status=status, times=None, after=1))
-    done = run(emulator, "harvest", "out.db", "--fail-fast", "--concurrency", "1", cwd=tmp_path)
+    options = ["--fail-fast", "--concurrency", "1", "--wait-for-server", "0s"]
+    done = run(emulator, "harvest", "out.db", *options, cwd=tmp_path)
     assert done.returncode == code
     found = told(emulator, tmp_path, "out.db")
     assert (found[0], facts(found[1])) == (UNFINISHED, ("unfinished", False, False, False))
