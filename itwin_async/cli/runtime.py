@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from itwin_async.settings import Settings
 
 F = TypeVar("F", bound=Callable[..., object])
+T = TypeVar("T")
 
 
 @attrs.frozen
@@ -262,6 +263,14 @@ def run(main: Callable[[], Coroutine[object, object, int | None]]) -> None:
     except BaseException as problem:  # noqa: BLE001 - every error becomes an exit code
         code = explain(problem)
     sys.exit(code)
+
+
+def before_loop(read: Callable[[], T]) -> T:
+    """Do what would block the event loop, such as reading standard input; errors are told alike."""
+    try:
+        return read()
+    except BaseException as problem:  # noqa: BLE001 - every error becomes an exit code
+        sys.exit(explain(problem))
 
 
 _REPEATED = 1.0  # seconds

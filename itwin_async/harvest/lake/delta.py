@@ -185,7 +185,11 @@ class DeltaTarget:
 
         def attempt(table: Table) -> None:
             table.refresh()
-            table.delta.optimize.compact()
+            # Two machines may do this at once: what the second one read is no longer there, so it
+            # must begin again instead of putting its files beside those of the first.
+            table.delta.optimize.compact(
+                commit_properties=self._library.CommitProperties(max_commit_retries=0)
+            )
             table.delta.create_checkpoint()
 
         for table in self._tables().values():
