@@ -175,7 +175,9 @@ def lines(done: subprocess.CompletedProcess[str]) -> list[str]:
 
 
 def test_every_figure_of_harvests_is_told() -> None:
-    told = lines(run_harvest("--quick", "--only", "latency", "--only", "quota", "--only", "resuming"))
+    told = lines(
+        run_harvest("--quick", "--only", "latency", "--only", "quota", "--only", "resuming")
+    )
     wanted = [
         *(rf"50 ms latency, concurrency {n} +{NUMBER} x ideal" for n in (1, 4, 16, 64)),
         *(rf"quota {word} +\d+% of it used, {NUMBER}% refused" for word in ("known", "unknown")),
