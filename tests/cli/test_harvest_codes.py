@@ -18,6 +18,8 @@ from commands import COMMAND, Terminal, environment, run
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread, Fault
 
+pytestmark = pytest.mark.slow
+
 FORMS = ["out.db", "out.ndjson", "out.parquet"]
 COMPLETE, FAILED, MISTAKE, DENIED, MISSING, LIMITED, UNFINISHED, INCOMPLETE, RUNNING = range(9)
 

@@ -16,6 +16,8 @@ from harvest_truth import expected
 from itwin_async import harvest
 from itwin_async.emulator import EmulatorThread, Fault
 
+pytestmark = pytest.mark.slow
+
 
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -15,6 +15,8 @@ from commands import run
 from itwin_async.cli.app import app
 from itwin_async.emulator import EmulatorThread
 
+pytestmark = pytest.mark.slow
+
 LOCAL = {"context", "operations", "completion", "emulator", "export", "map"}
 
 

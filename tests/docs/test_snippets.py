@@ -23,6 +23,8 @@ import itwin_async
 from itwin_async import Session, files, harvest
 from itwin_async.emulator import EmulatorThread
 
+pytestmark = pytest.mark.slow
+
 RUN = {"python", "sh", "console", "http", "js", "json", "sql"}
 SHOWN = {"", "text", "ini"}
 

@@ -32,6 +32,8 @@ from itwin_async import (
 from itwin_async.emulator import EmulatorThread, Fault, RateLimit
 from itwin_async.harvest import Progress, Report
 
+pytestmark = pytest.mark.slow
+
 distributed = pytest.importorskip("distributed")
 FAVORITES = "GET /imodels/favorites"
 

@@ -22,6 +22,8 @@ from itwin_async.harvest.sinks import parquet, parts
 from itwin_async.harvest.store import Store, sink_of
 from itwin_async.harvest.target import target_files
 
+pytestmark = pytest.mark.slow
+
 pytest.importorskip("pyarrow")
 FULL = harvest.favorite_imodels().full()
 

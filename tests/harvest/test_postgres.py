@@ -9,6 +9,8 @@ from postgres_server import PostgresServer
 from itwin_async import AuthenticationError, Session, harvest
 from itwin_async.emulator import Emulator, Fault
 
+pytestmark = pytest.mark.slow
+
 FULL = harvest.favorite_imodels().full()
 
 

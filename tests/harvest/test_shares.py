@@ -20,6 +20,8 @@ from list_platform import ListPlatform, list_platform, rows_of
 from itwin_async import Session, harvest, imodels
 from itwin_async.emulator import Emulator
 
+pytestmark = pytest.mark.slow
+
 NAMES = harvest.list_names()
 FORMS = ["out.db", "out.ndjson.gz", "out.parquet"]
 

@@ -5,6 +5,8 @@ import json
 import pytest
 from inner_pytest import Run
 
+pytestmark = pytest.mark.slow
+
 HEAD = """
 import os
 import pytest

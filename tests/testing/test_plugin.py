@@ -7,6 +7,8 @@ from importlib.metadata import entry_points
 import pytest
 from inner_pytest import Run
 
+pytestmark = pytest.mark.slow
+
 ASYNC = """
 import pytest
 from itwin_async import itwins

@@ -20,6 +20,8 @@ from itwin_async.emulator import Emulator, EmulatorThread
 from itwin_async.emulator.command import parser
 from itwin_async.emulator.recording.matching import Matching
 
+pytestmark = pytest.mark.slow
+
 RECIPES, CASSETTES = "docs/testing-recipes.md", "docs/cassettes.md"
 NODE = ROOT / "examples" / "node"
 PROGRAM = chromium.find()
