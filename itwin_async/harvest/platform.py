@@ -15,6 +15,8 @@ from itwin_async.session import Session, internals_of
 
 _IDENTITY = "/_emulator/identity"
 _SECONDS = 5.0
+# One fault must not give a platform another name, by which its targets would be refused.
+_RETRY = RetryPolicy(retries=5, rate_limit_retries=2, base=0.01)
 _ANY_LOOPBACK = "local"
 
 
@@ -43,9 +45,7 @@ def is_same(begun: str | None, wanted: str | None) -> bool:
 
 
 async def _world_of(session: Session) -> str | None:
-    internals = internals_of(
-        session.with_options(retry=RetryPolicy(retries=0, rate_limit_retries=0), timeout=_SECONDS)
-    )
+    internals = internals_of(session.with_options(retry=_RETRY, timeout=_SECONDS))
     client, options = internals.client, internals.options
     request = build_request(
         client, "GET", _IDENTITY, params=(), json=None, body=None, accept="*/*", headers=None
