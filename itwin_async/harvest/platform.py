@@ -39,9 +39,25 @@ async def platform_of(session: Session) -> str:
 
 
 def is_same(begun: str | None, wanted: str | None) -> bool:
-    """Tell whether two names are of one platform; once, every one on loopback was called local."""
-    is_remote = wanted is None or not urls.is_loopback(URL(wanted).host or "127.0.0.1")
-    return begun == wanted or (begun == _ANY_LOOPBACK and not is_remote)
+    """
+    Tell whether two names may be of one platform.
+
+    Once, every one on loopback was called local; and an emulator whose answer was lost is known by
+    its port until it is asked again.
+    """
+    if begun == wanted or begun is None or wanted is None:
+        return begun == wanted
+    if not (_is_on_loopback(begun) and _is_on_loopback(wanted)):
+        return False
+    return begun == _ANY_LOOPBACK or _is_emulator(begun) != _is_emulator(wanted)
+
+
+def _is_on_loopback(name: str) -> bool:
+    return urls.is_loopback(URL(name).host or "127.0.0.1")
+
+
+def _is_emulator(name: str) -> bool:
+    return name.startswith("emulator ")
 
 
 async def _world_of(session: Session) -> str | None:
