@@ -13,7 +13,7 @@ from itwin_async.cli.failures import complain, exit_code
 from itwin_async.cli.id_files import ids_of_arguments
 from itwin_async.cli.known_ids import matching
 from itwin_async.cli.progress import Progress
-from itwin_async.cli.runtime import Options, before_loop, open_session, run, session_options
+from itwin_async.cli.runtime import Options, open_session, or_exit, run, session_options
 from itwin_async.errors import AuthenticationError, ConfigurationError, ITwinError
 from itwin_async.session import Session
 
@@ -71,7 +71,7 @@ def change_each(
         concurrency: how many calls are under way at once; 1 keeps their order.
 
     """
-    chosen = before_loop(lambda: ids_of_arguments(ids, f"{kind}_ids", last=concurrency == 1))
+    chosen = or_exit(lambda: ids_of_arguments(ids, f"{kind}_ids", last=concurrency == 1))
 
     async def main() -> int:
         for each in chosen:

@@ -24,7 +24,7 @@ from itwin_async.cli.harvest_status import (
 from itwin_async.cli.harvest_view import View, nothing_requested, summary
 from itwin_async.cli.id_files import STDIN, id_file, ids_of_file
 from itwin_async.cli.itwin_filters import itwin_filters
-from itwin_async.cli.runtime import Options, before_loop, open_session, session_options
+from itwin_async.cli.runtime import Options, open_session, or_exit, session_options
 from itwin_async.cli.stdout import write
 from itwin_async.cli.storage import storage_option
 from itwin_async.harvest import Report, Status, TargetError
@@ -218,8 +218,8 @@ def harvest(
             "environment of each worker"
         )
 
-    itwin_ids = before_loop(lambda: ids_of_file(itwins, "itwin_ids", quiet=quiet))
-    imodel_ids = before_loop(lambda: ids_of_file(imodels, "imodel_ids", quiet=quiet))
+    itwin_ids = or_exit(lambda: ids_of_file(itwins, "itwin_ids", quiet=quiet))
+    imodel_ids = or_exit(lambda: ids_of_file(imodels, "imodel_ids", quiet=quiet))
 
     async def main() -> int:
         _refuse_overlaps(target, [itwins, imodels], reports | written)

@@ -20,7 +20,7 @@ from itwin_async.cli.id_files import id_file, ids_of_file
 from itwin_async.cli.itwin_filters import for_each_status, itwin_filters
 from itwin_async.cli.known_ids import completing
 from itwin_async.cli.output import Output, listing, paging_for, read_rows
-from itwin_async.cli.runtime import Options, before_loop, run, session_options
+from itwin_async.cli.runtime import Options, or_exit, run, session_options
 from itwin_async.errors import ITwinError, NotFoundError, PermissionDeniedError
 from itwin_async.imodels import IModel, IModelSummary
 from itwin_async.itwins import ITwin, ITwinSummary
@@ -165,7 +165,7 @@ def _imodels_command(group: click.Group, lists: _Lists) -> None:
         if itwin_id is None:
             columns = (*_OF_ALL_ITWINS, *columns[2:])
 
-        given = before_loop(lambda: ids_of_file(itwins_file, "itwins"))
+        given = or_exit(lambda: ids_of_file(itwins_file, "itwins"))
 
         async def main() -> int:
             async with listing(options, form, columns, f"{word} iModels", limit) as (

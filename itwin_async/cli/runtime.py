@@ -258,17 +258,13 @@ def _is_of_network(name: str) -> bool:
 
 def run(main: Callable[[], Coroutine[object, object, int | None]]) -> None:
     """Run a command's coroutine, which returns the exit code, and end the process."""
-    try:
-        code = asyncio.run(_until_terminated(main())) or 0
-    except BaseException as problem:  # noqa: BLE001 - every error becomes an exit code
-        code = explain(problem)
-    sys.exit(code)
+    sys.exit(or_exit(lambda: asyncio.run(_until_terminated(main())) or 0))
 
 
-def before_loop(read: Callable[[], T]) -> T:
-    """Do what would block the event loop, such as reading standard input; errors are told alike."""
+def or_exit(work: Callable[[], T]) -> T:
+    """Do a part of a command; every error ends the process with its line and its exit code."""
     try:
-        return read()
+        return work()
     except BaseException as problem:  # noqa: BLE001 - every error becomes an exit code
         sys.exit(explain(problem))
 

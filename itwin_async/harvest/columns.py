@@ -109,6 +109,23 @@ def moment_of(text: str) -> datetime:
     return datetime.fromisoformat(text)
 
 
+def getter(column: Column) -> Callable[[object], object]:
+    """Make a function that reads a column off an item: ``None`` where something above it is."""
+    if "." not in column.path:
+        return operator.attrgetter(column.path)
+    steps = column.path.split(".")
+
+    def get(item: object) -> object:
+        value: object = item
+        for step in steps:
+            value = getattr(value, step)
+            if value is None:
+                return None
+        return value
+
+    return get
+
+
 def _with(id: str | None) -> str:  # noqa: A002
     return "attributes" if id is None else f"an {id}, a str or an int"
 
@@ -124,16 +141,7 @@ def _all_of(names: Sequence[str]) -> Callable[[object], Cells]:
 
 
 def _getter(column: Column) -> Callable[[object], object]:
-    steps = column.path.split(".")
-
-    def get(item: object) -> object:
-        value: object = item
-        for step in steps:
-            value = getattr(value, step)
-            if value is None:
-                return None
-        return value
-
+    get = getter(column)
     if column.kind == "moment":
         return lambda item: moment(found) if isinstance(found := get(item), datetime) else None
     if column.kind == "json":

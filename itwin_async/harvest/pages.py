@@ -7,6 +7,9 @@ from collections.abc import Sequence
 from itwin_async.errors import ApiError, ArgumentError, DecodeError, InvalidRequestError, ITwinError
 from itwin_async.harvest.sources import Source
 
+RESTARTS = 3
+"""How often a list is read from its start again."""
+
 _GONE = 410
 
 

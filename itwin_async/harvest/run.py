@@ -26,7 +26,7 @@ from itwin_async.harvest.checkpoint import Entry
 from itwin_async.harvest.lake import LakeTarget, open_lake
 from itwin_async.harvest.lake.spool import SpoolStore
 from itwin_async.harvest.meter import Meter
-from itwin_async.harvest.pages import is_stale, lists_in
+from itwin_async.harvest.pages import RESTARTS, is_stale, lists_in
 from itwin_async.harvest.patience import Patience, Reading, is_hopeless
 from itwin_async.harvest.plan import Node, identity, plan
 from itwin_async.harvest.platform import platform_of
@@ -43,7 +43,6 @@ from itwin_async.harvest.writer import Writer
 from itwin_async.paging import MAX_PAGE_SIZE, Page, Pager
 from itwin_async.session import Session
 
-_RESTARTS = 3
 _WEEK = 7 * 24 * 3600
 
 
@@ -270,7 +269,7 @@ class _Run:
                         if entry.number in store.unstorable:
                             return
             except ITwinError as error:
-                if reading.cursor is not None and is_stale(error) and restarts < _RESTARTS:
+                if reading.cursor is not None and is_stale(error) and restarts < RESTARTS:
                     reading.cursor, restarts = None, restarts + 1
                     await self._writer.put(partial(store.restart, entry))
                     continue

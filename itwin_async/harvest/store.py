@@ -167,7 +167,7 @@ class Store:
             self.totals = attrs.evolve(totals)
             self._compared, self.unstorable = set(compared), set(unstorable)
             for sink in self._sinks.values():
-                if isinstance(sink, PostgresSink):
+                if isinstance(sink, TableSink):
                     sink.forget()
 
         self._opened.database.repeat(lambda: self._take(steps), forget)

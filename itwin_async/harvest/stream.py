@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import UTC, datetime
 from functools import partial
@@ -13,21 +13,20 @@ import attrs
 from itwin_async import bulk
 from itwin_async._arguments import invalid
 from itwin_async._tables.arrow import arrow
-from itwin_async.errors import ITwinError
 from itwin_async.harvest.blocking import Put
 from itwin_async.harvest.lake import LakeTable
 from itwin_async.harvest.lake.columns import RowColumns
-from itwin_async.harvest.pages import is_stale, keys_of
+from itwin_async.harvest.pages import keys_of
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sources import Source
-from itwin_async.paging import Page, Pager
+from itwin_async.harvest.whole_lists import ListReader
+from itwin_async.paging import Pager
 from itwin_async.session import Session
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 _CONCURRENCY = 8
-_RESTARTS = 3
 _LEFT_OUT = {"links", "first_seen", "last_seen", "removed_at"}  # what is read once has no history
 
 
@@ -86,8 +85,9 @@ async def read_lists(
 
     async def read(session: Session, found: Found) -> None:
         known: set[str] = set()
-        async with aclosing(_pages(session, source, found, page_size)) as pages:
-            async for page in pages:
+        reader = ListReader(session, source, found.key, found.name, page_size=page_size, keep=False)
+        async with aclosing(reader):
+            while (page := await reader.next()) is not None:
                 now, new, items = datetime.now(UTC), list[Row](), list[object]()
                 for item, text in zip(page.items, page.raw_items(), strict=True):
                     name = source.id_of(item, text)
@@ -131,21 +131,3 @@ def _list_of(
     source: Source[object], page_size: int, session: Session, found: Found
 ) -> Pager[object]:
     return source.inner(session, found.key, page_size=page_size, cursor=None)
-
-
-async def _pages(
-    session: Session, source: Source[object], found: Found, page_size: int
-) -> AsyncGenerator[Page[object], None]:
-    """Read the pages of a list, from its start again where its cursor is refused."""
-    for restarts in range(_RESTARTS + 1):
-        begun = False
-        try:
-            async with aclosing(_list_of(source, page_size, session, found).pages()) as pages:
-                async for page in pages:
-                    begun = True
-                    yield page
-        except ITwinError as error:
-            if not (begun and is_stale(error) and restarts < _RESTARTS):
-                raise
-        else:
-            return

@@ -14,13 +14,11 @@ from itwin_async.errors import (
     TransportError,
 )
 from itwin_async.harvest.lake import ListRows
-from itwin_async.harvest.pages import is_stale
+from itwin_async.harvest.pages import RESTARTS, is_stale
 from itwin_async.harvest.rows import Row
 from itwin_async.harvest.sources import Source
 from itwin_async.paging import Page, PageIterator
 from itwin_async.session import Session
-
-_RESTARTS = 3
 
 
 class ListReader:
@@ -77,7 +75,7 @@ class ListReader:
                 return None
             except ITwinError as error:
                 await self.aclose()
-                if not (self._begun and is_stale(error) and self._restarts < _RESTARTS):
+                if not (self._begun and is_stale(error) and self._restarts < RESTARTS):
                     raise
                 self._begun, self._restarts = False, self._restarts + 1
                 self._texts.clear()

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import attrs
 import pytest
+from list_platform import ListPlatform, list_platform
 from postgres_server import PostgresServer, postgres_server
 
 from itwin_async import RetryPolicy, Session
@@ -40,3 +41,10 @@ def server() -> Iterator[PostgresServer]:
     """One PostgreSQL server for all tests of a process; each has schemas of its own."""
     with postgres_server() as server:
         yield server
+
+
+@pytest.fixture
+def platform() -> Iterator[ListPlatform]:
+    """A platform with some of every list."""
+    with list_platform() as platform:
+        yield platform

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from datetime import UTC
 from pathlib import Path
@@ -24,12 +24,6 @@ NAMES = harvest.list_names()
 FORMS = ["out.db", "out.ndjson", "out.ndjson.gz", "out.parquet"]
 ITWINS = [row["id"] for row in rows_of("itwins.list_itwins", ())]
 IMODELS = [row["id"] for itwin in ITWINS for row in rows_of("imodels.list_imodels", (itwin,))]
-
-
-@pytest.fixture
-def platform() -> Iterator[ListPlatform]:
-    with list_platform() as platform:
-        yield platform
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import json
 import pickle
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from doubles import refused
 from harvest_truth import NEEDS
-from list_platform import ListPlatform, list_platform, rows_of
+from list_platform import ListPlatform, rows_of
 
 from itwin_async import Session, harvest, imodels
 from itwin_async.emulator import Emulator
@@ -24,12 +24,6 @@ pytestmark = pytest.mark.slow
 
 NAMES = harvest.list_names()
 FORMS = ["out.db", "out.ndjson.gz", "out.parquet"]
-
-
-@pytest.fixture
-def platform() -> Iterator[ListPlatform]:
-    with list_platform() as platform:
-        yield platform
 
 
 @pytest.fixture

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from itertools import islice
-from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from itwin_async._json.codec import Codec
 from itwin_async._tables.arrow import arrow, typed
-from itwin_async._tables.columns import Column
-from itwin_async.harvest.columns import MOMENTS, columns_with_id, flat
+from itwin_async.harvest.columns import MOMENTS, columns_with_id, flat, getter
 from itwin_async.harvest.lake.protocol import LakeTable
 from itwin_async.harvest.rows import Row
 
@@ -39,7 +37,7 @@ class RowColumns:
         pa = arrow("this target", extra="parquet")
         given = columns_with_id(table.item, table.id)
         self._columns = list(given) if nested else list(flat(given, leave=("links",)))
-        self._getters = [_getter(column) for column in self._columns]
+        self._getters = [getter(column) for column in self._columns]
         self._item = table.item
         self._with_id = table.id != "id"
         text, moment = pa.string(), pa.timestamp("us", tz="UTC")
@@ -95,19 +93,3 @@ READ = list(_READ)
 
 def _utc(moment: datetime | None) -> datetime | None:
     return None if moment is None else moment.astimezone(UTC)
-
-
-def _getter(column: Column) -> Callable[[object], object]:
-    if "." not in column.path:
-        return attrgetter(column.path)
-    steps = column.path.split(".")
-
-    def get(item: object) -> object:
-        value: object = item
-        for step in steps:
-            value = getattr(value, step)
-            if value is None:
-                return None
-        return value
-
-    return get

@@ -127,3 +127,7 @@ class TableSink(RowSink):
     @abstractmethod
     def known(self, key: str, ids: Sequence[str]) -> set[str]:
         """Tell which of some ids a list has."""
+
+    @abstractmethod
+    def forget(self) -> None:
+        """Drop rows that the database has not got, for its transaction is done again."""

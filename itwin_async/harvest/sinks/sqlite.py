@@ -141,6 +141,9 @@ class SqliteSink(TableSink):
         """Do nothing; the checkpoint commits."""
         return ""
 
+    def forget(self) -> None:
+        """Do nothing: the database has them all."""
+
     def ids(self, key: str) -> Iterator[str]:
         """Read the ids of a list."""
         found = self.connection.execute(f"SELECT id FROM {self.table} WHERE list = ?", (key,))  # noqa: S608 - quoted
